@@ -1,0 +1,90 @@
+"""API keys: what a project shows at the door of the data plane."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from common import ids
+from common.models import Versioned
+from endpoints.models import Endpoint
+from projects.models import ProjectOwned
+
+
+class Scope(models.TextChoices):
+    """What a key may be used for. The values are public API and never renamed."""
+
+    INFERENCE = "inference"
+    MANAGEMENT = "management"
+    EXECUTION = "execution"
+    RESEARCH = "research"
+
+
+class ApiKey(ProjectOwned, Versioned):
+    """A project's credential. Its secrets are rows of their own: rotation adds one.
+
+    Keys are revoked, never deleted: usage rows name the key that paid for them, and a
+    bill may be disputed long after the key is gone.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=ids.key_id, editable=False)
+    name = models.CharField(max_length=80)
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices))
+    endpoint = models.ForeignKey(
+        Endpoint,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Pins the key to one endpoint",
+    )
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-issued_at", "-id"]
+        verbose_name = "API key"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=models.Q(revoked_at=None),
+                name="apikey_live_name_is_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def is_live(self, moment: datetime) -> bool:
+        """Say whether the key opens the door at ``moment``; its last instant is excluded."""
+        if self.revoked_at is not None:
+            return False
+        return self.expires_at is None or moment < self.expires_at
+
+
+class KeySecret(models.Model):
+    """One secret of a key: its digest, and the few characters people recognise it by.
+
+    A key has one, or two while a rotation's grace lasts; ``ends_at`` is when the older stops.
+    """
+
+    key = models.ForeignKey(ApiKey, models.CASCADE, related_name="secrets")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    pepper = models.CharField(max_length=16, editable=False, help_text="Name of the pepper used")
+    hint = models.CharField(max_length=64, editable=False)
+    issued_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-issued_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.hint

@@ -1,0 +1,48 @@
+"""Public identifiers: a prefix that says what it is, and random base-62 characters.
+
+They leave the house, so they are never derived from row numbers and never reused.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+LENGTH = 12
+"""Base-62 characters after the prefix: 71 bits, enough that a clash is not a case to handle."""
+
+
+def mint(prefix: str) -> str:
+    """Return a new identifier, such as ``proj_Ab3dE5fG7hJ9``."""
+    return f"{prefix}_{random_base62(LENGTH)}"
+
+
+def random_base62(length: int) -> str:
+    """Return that many random base-62 characters from the system's secure source."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def project_id() -> str:
+    """Mint a project's id."""
+    return mint("proj")
+
+
+def endpoint_id() -> str:
+    """Mint an endpoint's id."""
+    return mint("ep")
+
+
+def key_id() -> str:
+    """Mint an API key's id: its public name in logs, never the key."""
+    return mint("key")
+
+
+def worker_id() -> str:
+    """Mint a worker's id."""
+    return mint("wrk")
+
+
+def model_id() -> str:
+    """Mint a catalog model's id."""
+    return mint("mdl")

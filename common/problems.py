@@ -1,0 +1,23 @@
+"""Refusals that are part of the product, as opposed to bugs.
+
+A service raises one of these; an edge turns it into a response in exactly one place.
+Anything else that escapes is a bug, becomes a 500 and pages somebody.
+"""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """Base of every refusal. ``code`` is public API; the message may be reworded.
+
+    ``kind`` is the ``type`` of the error envelope; ``param`` names the field at fault.
+    """
+
+    code = "problem"
+    status = 400
+    kind = "invalid_request_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param

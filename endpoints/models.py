@@ -1,0 +1,57 @@
+"""Endpoints: a project's permanent slug, bound to one model and one tier."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+
+from catalog.models import CatalogModel, ServiceTier
+from common import ids
+from common.models import Versioned
+from endpoints.rules import SLUG
+from projects.models import ProjectOwned
+
+
+class EndpointState(models.TextChoices):
+    """Whether an endpoint answers. A retired one never comes back, and its slug stays taken."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    RETIRED = "retired"
+
+
+class Endpoint(ProjectOwned, Versioned):
+    """A permanent URL of a project.
+
+    The slug can't be changed by anyone: a trigger refuses, because callers have it in
+    their configuration. Endpoints are retired, never deleted: usage names them.
+    """
+
+    public_id = models.CharField(
+        max_length=32, unique=True, default=ids.endpoint_id, editable=False
+    )
+    slug = models.CharField(max_length=63, validators=[RegexValidator(SLUG)])
+    model = models.ForeignKey(CatalogModel, models.PROTECT, related_name="+")
+    tier = models.ForeignKey(ServiceTier, models.PROTECT, related_name="+")
+    state = models.CharField(
+        max_length=16, choices=EndpointState.choices, default=EndpointState.ACTIVE
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "slug"], name="endpoint_slug_is_unique_in_project"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(slug__regex=SLUG), name="endpoint_slug_is_well_formed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug

@@ -1,0 +1,32 @@
+"""What an endpoint's slug may look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+MAX_LENGTH = 63
+RESERVED = frozenset({"v1"})
+"""Words that would collide with the resources of a project under ``/{project}/v1/…``."""
+
+
+_FAULTS: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda slug: not slug, "Give the endpoint a slug."),
+    (lambda slug: len(slug) > MAX_LENGTH, f"Use at most {MAX_LENGTH} characters."),
+    (lambda slug: slug in RESERVED, "This word is reserved; choose another."),
+    (lambda slug: slug != slug.lower(), "Use lower-case letters only."),
+    (
+        lambda slug: re.search(r"[^a-z0-9-]", slug) is not None,
+        "Use only letters a–z, digits and hyphens.",
+    ),
+    (
+        lambda slug: slug.startswith("-") or slug.endswith("-"),
+        "Start and end with a letter or a digit.",
+    ),
+)
+
+
+def fault_in_slug(slug: str) -> str | None:
+    """Say what is wrong with a slug, in words for the person typing it; none if it is fine."""
+    return next((message for is_faulty, message in _FAULTS if is_faulty(slug)), None)

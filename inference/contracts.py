@@ -1,0 +1,216 @@
+"""What the two planes say to each other, and nothing more.
+
+Both planes import this module; it imports neither. Every type is frozen, holds plain
+values and survives a round trip through JSON, so it can travel by any transport.
+
+Control → data: a ``Grant`` (what one key may do), a ``Route`` (what one endpoint is) and a
+``Pool`` (which workers serve it) lie in Valkey under the names below, each with the
+``version`` of the row it was made from; a higher version always wins, and a revoked or
+deleted thing is a *tombstone* (``gone``), never a missing entry.
+Data → control: one ``UsageEvent`` for every admitted request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import zlib
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+# ── Names in Valkey ────────────────────────────────────────────────────────────────────
+
+CHANGES = "xt:changes"
+"""Pub/sub channel: ``{"key": "grant:…", "version": 7}`` for every entry that was written."""
+
+SHARDS = 64
+"""Hash tags ``{s0}`` … ``{s63}``: all hot keys of a project share one, so one function
+can touch them all in a cluster too."""
+
+
+def grant_key(digest: str) -> str:
+    """Name the entry of a key's digest."""
+    return f"grant:{digest}"
+
+
+def route_key(project: str, slug: str) -> str:
+    """Name the entry of an endpoint."""
+    return f"route:{project}/{slug}"
+
+
+def pool_key(name: str) -> str:
+    """Name the entry of a pool of workers."""
+    return f"pool:{name}"
+
+
+def shard_tag(project: str) -> str:
+    """Return the hash tag of a project, braces included. Stable for ever: data lies under it."""
+    return f"{{s{zlib.crc32(project.encode()) % SHARDS}}}"
+
+
+def usage_stream(shard: int) -> str:
+    """Name the stream of usage events of one shard (0 … 63)."""
+    return f"{{s{shard}}}:usage"
+
+
+def digest_of(secret: bytes, pepper: bytes) -> str:
+    """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
+    return hmac.new(pepper, secret, hashlib.sha256).hexdigest()
+
+
+# ── Control → data ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one key may do. Times are Unix seconds."""
+
+    version: int
+    key_id: str
+    project: str
+    scopes: tuple[str, ...]
+    expires_at: float | None = None
+    endpoint: str | None = None
+    ip_allow: tuple[str, ...] = ()
+    ip_block: tuple[str, ...] = ()
+    quota_requests: int | None = None
+    quota_window_s: int | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Limits, waits and price of a service tier, as they are in force now.
+
+    ``None`` is *unlimited*. Prices are integer micro-units of the currency per million tokens.
+    """
+
+    tier: str
+    version: int
+    requests_per_min: int | None
+    tokens_per_min: int | None
+    concurrent: int
+    request_timeout_s: float
+    idle_timeout_s: float
+    priority: int
+    price_per_million: int = 0
+    cached_percent: int = 25
+    monthly_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What one endpoint is: its model, its terms, and the pools that serve it, best first."""
+
+    version: int
+    project: str
+    endpoint: str
+    endpoint_id: str
+    model: str
+    task: str
+    terms: Terms
+    pools: tuple[str, ...]
+    context_length: int | None = None
+    created_at: int = 0
+    defaults: dict[str, Any] = field(default_factory=dict)
+    paused: bool = False
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One place that serves a model.
+
+    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``);
+    ``credential`` is what it wants as bearer, sealed with the platform's keyring.
+    """
+
+    worker_id: str
+    url: str
+    model: str
+    operations: tuple[str, ...]
+    credential: str = ""
+    slots: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The workers that serve one model, shared by everyone or owned by one project."""
+
+    version: int
+    name: str
+    workers: tuple[Worker, ...]
+    gone: bool = False
+
+
+# ── Data → control ─────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """What one admitted request used, said once, when it ended.
+
+    ``source`` of the tokens: ``measured`` (the engine said so), ``estimated`` (counted by
+    us) or ``absent``. ``ending``: ``complete``, ``caller_left``, ``worker_broke``,
+    ``timeout``, ``refused`` (by the worker or by a limit mid-stream), ``gateway_lost``.
+    ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
+    """
+
+    request_id: str
+    project: str
+    endpoint: str
+    endpoint_id: str
+    model: str
+    key_id: str
+    worker_id: str
+    operation: str
+    streamed: bool
+    status: int
+    ending: str
+    source: str
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    ttft_ms: float | None
+    latency_ms: float
+    tier: str
+    terms_version: int
+    caller_request_id: str = ""
+    kind: str = "settle"
+
+
+# ── JSON ───────────────────────────────────────────────────────────────────────────────
+
+T = TypeVar("T", Grant, Route, Pool, UsageEvent)
+
+
+def dump(thing: Grant | Route | Pool | UsageEvent) -> str:
+    """Write a contract as JSON."""
+    return json.dumps(asdict(thing), separators=(",", ":"))
+
+
+def load(kind: type[T], text: str | bytes) -> T:
+    """Read a contract back.
+
+    Unknown fields are dropped, so that an older gateway can read what a newer control
+    plane wrote. Raises ``ValueError`` or ``TypeError`` if the text is no such contract.
+    """
+    raw: dict[str, Any] = json.loads(text)
+    known = {f.name for f in fields(kind)}
+    values = {name: _frozen(value) for name, value in raw.items() if name in known}
+    if kind is Route:
+        values["terms"] = _nested(Terms, raw["terms"])
+        values["defaults"] = raw.get("defaults", {})
+    if kind is Pool:
+        values["workers"] = tuple(_nested(Worker, worker) for worker in raw["workers"])
+    return kind(**values)
+
+
+def _nested(kind: type[Any], raw: dict[str, Any]) -> Any:
+    known = {f.name for f in fields(kind)}
+    return kind(**{name: _frozen(value) for name, value in raw.items() if name in known})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

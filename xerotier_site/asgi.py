@@ -1,0 +1,7 @@
+"""Both planes behind one ASGI application: inference paths in front, everything else Django."""
+
+from __future__ import annotations
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()

@@ -1,0 +1,171 @@
+"""Settings of the control plane. Every value from outside comes through ``env``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xerotier_site import env
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# ── Where and what this is ─────────────────────────────────────────────────────────────
+ENVIRONMENT = env.text("XEROTIER_ENV", "production")  # production | development | test
+IS_PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.flag("XEROTIER_DEBUG", default=False)
+HOME = Path(env.text("XEROTIER_HOME", "var")).absolute()
+PUBLIC_URL = env.text("XEROTIER_URL", "http://localhost:8000").rstrip("/")
+ALLOWED_HOSTS = env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+SECRET_KEY = env.text("XEROTIER_SECRET_KEY", "insecure-development-key")
+KEYRING = env.names("XEROTIER_KEYRING", [])
+"""Fernet keys that seal secrets at rest; the first seals, all open."""
+PEPPERS = env.names("XEROTIER_PEPPERS", ["dev:insecure-development-pepper"])
+"""``name:value`` pairs, newest first: the HMAC keys of API key digests."""
+
+ROOT_URLCONF = "xerotier_site.urls"
+ASGI_APPLICATION = "xerotier_site.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+APPEND_SLASH = True
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.usersessions",
+    "django_htmx",
+    "csp",
+    "common",
+    "accounts",
+    "projects",
+    "catalog",
+    "agents",
+    "endpoints",
+    "apikeys",
+    "usage",
+    "publisher",
+    "api",
+    "dashboard",
+    "inference",
+    "xerotier_site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# ── Where things are kept ──────────────────────────────────────────────────────────────
+DATABASE_URL = env.text("DATABASE_URL", "postgresql:///xerotier")
+DATABASES = {"default": env.database(DATABASE_URL)}
+VALKEY_URL = env.text("VALKEY_URL", "redis://localhost:6379")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.valkey(VALKEY_URL, db=2),
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [env.valkey(VALKEY_URL, db=1)]},
+    }
+}
+PLANE_VALKEY = env.valkey(VALKEY_URL, db=0)
+CELERY_BROKER_URL = env.broker(VALKEY_URL, db=3)
+
+# ── People ─────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_PREVENT_ENUMERATION = True
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/dashboard/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+USERSESSIONS_TRACK_ACTIVITY = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+EMAIL_BACKEND = env.text("XEROTIER_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.text("XEROTIER_EMAIL_FROM", "Xerotier <no-reply@localhost>")
+
+# ── Pages ──────────────────────────────────────────────────────────────────────────────
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ROOT / "static"]
+STATIC_ROOT = HOME / "static"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# ── Management API ─────────────────────────────────────────────────────────────────────
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "api.problems.to_response",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Xerotier management API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+}

@@ -12,9 +12,11 @@ Data → control: one ``UsageEvent`` for every admitted request.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
+import re
+import string
+import uuid
 import zlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
@@ -54,9 +56,54 @@ def usage_stream(shard: int) -> str:
     return f"{{s{shard}}}:usage"
 
 
+# ── Words both planes use ──────────────────────────────────────────────────────────────
+
+OPERATIONS: dict[str, tuple[str, ...]] = {
+    "chat/completions": ("generate",),
+    "completions": ("generate",),
+    "responses": ("generate",),
+    "embeddings": ("embed",),
+    "rerank": ("score", "embed"),
+    "score": ("score", "embed"),
+}
+"""Operation → the tasks of models that may speak it. An operation is its path below
+``/v1/``; ``Worker.operations`` lists those that a worker really answers, because an embedding
+model may score, and most servers have no ``responses``."""
+
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_KEY = re.compile(r"xero_[a-z][a-z0-9-]{1,31}_[0-9A-Za-z]{49}", re.ASCII)
+_CHECKSUM_LENGTH = 6
+
+
 def digest_of(secret: bytes, pepper: bytes) -> str:
     """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
-    return hmac.new(pepper, secret, hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, secret, "sha256").hex()
+
+
+def checksum(text: str) -> str:
+    """Return the last six characters of a key whose other characters are ``text``.
+
+    The CRC-32 of everything before it, in base 62, padded with zeros: it tells a typo from
+    a key without a look-up, and protects nothing.
+    """
+    number, digits = zlib.crc32(text.encode()), []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(BASE62[digit])
+    return "".join(reversed(digits))
+
+
+def is_key(text: str) -> bool:
+    """Say whether this has the form of an API key, its checksum included."""
+    return _KEY.fullmatch(text) is not None and checksum(text[:-6]) == text[-6:]
+
+
+def moment_of(request_id: str) -> float:
+    """Return when a request was admitted, in Unix seconds with milliseconds.
+
+    Reads the UUIDv7 in ``req_…``; raises ``ValueError`` if there is none.
+    """
+    return (uuid.UUID(request_id.removeprefix("req_")).int >> 80) / 1000
 
 
 # ── Control → data ─────────────────────────────────────────────────────────────────────

@@ -7,9 +7,11 @@ A call returns at once; what comes of it is pushed into the object that asked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from inference.contracts import Grant, Pool, Route, UsageEvent, Worker
+from inference.contracts import Grant, Route, UsageEvent, Worker
 
 Headers = list[tuple[bytes, bytes]]
 """Header fields as they stand on the wire; names in lower case."""
@@ -34,6 +36,9 @@ class Answer(Protocol):
 
     def on_data(self, data: bytes) -> None:
         """Take body bytes: de-chunked, never decompressed, one call for one socket read."""
+
+    def on_drain(self) -> None:
+        """Learn that the worker takes more of a streamed request body again."""
 
     def on_end(self) -> None:
         """Learn that the body is complete by its framing."""
@@ -73,18 +78,106 @@ class Fleet(Protocol):
         never before this call has returned.
         """
 
+    def in_flight(self, worker_id: str) -> int:
+        """Return how many requests this process has with a worker now."""
 
-class Tables(Protocol):
-    """What this process knows of grants, routes and pools, from memory, without waiting."""
+    def close(self) -> None:
+        """Close every connection. What was in flight fails."""
 
-    def grant(self, digest: str) -> Grant | None:
-        """Return a known grant, or none if it has to be fetched."""
 
-    def route(self, project: str, slug: str) -> Route | None:
-        """Return a known route, or none if it has to be fetched."""
+class Caller(Protocol):
+    """The one who asked, as the core sees it: given by an edge, one for each request."""
 
-    def pool(self, name: str) -> Pool | None:
-        """Return a known pool, or none if it has to be fetched."""
+    address: str
+    """Whose it is: the peer, or who the trusted proxies say it is. No port."""
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Send the status line and header fields. With no length, the edge frames the body."""
+
+    def write(self, data: bytes) -> None:
+        """Send body bytes."""
+
+    def finish(self) -> None:
+        """Say that the answer is complete. Nothing may follow."""
+
+    def abort(self) -> None:
+        """Close the connection: the answer can't be completed honestly."""
+
+    def pause_body(self) -> None:
+        """Stop reading the request body: the worker is slow."""
+
+    def resume_body(self) -> None:
+        """Go on reading it."""
+
+
+# ── Limits and money ───────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that wants to be let in. ``now`` is Unix seconds.
+
+    ``prompt_tokens`` is estimated from bytes. ``limit_tokens`` is what the caller allows a
+    choice (none: it did not say); ``n`` is how many choices it wants.
+    """
+
+    request_id: str
+    grant: Grant
+    route: Route
+    prompt_tokens: int
+    limit_tokens: int | None
+    n: int
+    streaming: bool
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What is left, for the ``x-ratelimit-*`` fields; ``None`` is unlimited: field left out."""
+
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests_s: float = 0.0
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A limiter's answer.
+
+    A refusal has the ``code`` and ``message`` of the public error; ``retry_after_s`` only if
+    waiting helps. ``hold_tokens`` is how many tokens, prompt and answer together, are covered
+    before the next ``renew`` is due; ``None``: all of them.
+    """
+
+    allowed: bool
+    code: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+    limits: RateLimits | None = None
+    hold_tokens: int | None = None
+
+
+OnVerdict = Callable[[Verdict], None]
+
+
+class Limiter(Protocol):
+    """Who decides whether a request may start and go on, and takes what it used.
+
+    All calls return at once. A verdict may arrive before the call returns or later, once;
+    a request that ends meanwhile is settled all the same, after its verdict came.
+    """
+
+    def admit(self, ask: Ask, on_verdict: OnVerdict) -> None:
+        """Decide; an allowed request holds what it asked for until it is settled."""
+
+    def renew(self, request_id: str, tokens_so_far: int, on_verdict: OnVerdict) -> None:
+        """Hold more: ``tokens_so_far`` (prompt and answer, estimated) were used up."""
+
+    def settle(self, event: UsageEvent) -> None:
+        """Release every hold and report the usage. Once for each admitted request."""
 
 
 class EventSink(Protocol):

@@ -39,7 +39,8 @@ def eventually(happens: Callable[[], bool], within_s: float = 5) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux ends children with a parent.")
 def test_child_ends_when_its_parent_is_killed() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    argv = [sys.executable, "-c", PARENT]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE)  # noqa: S603
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
     assert child.is_running()

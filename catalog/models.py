@@ -93,6 +93,9 @@ class TierTerms(models.Model):
     priority = models.PositiveSmallIntegerField()
     max_endpoints = models.PositiveIntegerField(null=True, blank=True)
     max_models = models.PositiveIntegerField(null=True, blank=True)
+    begun_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the data plane was told"
+    )
 
     class Meta:
         ordering = ["tier", "-number"]

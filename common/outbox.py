@@ -17,7 +17,7 @@ from django.db import transaction
 
 from common.models import OutboxEntry
 
-Listener = Callable[[OutboxEntry], None]
+Listener = Callable[[OutboxEntry], object]
 _listeners: list[Listener] = []
 
 

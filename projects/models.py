@@ -7,9 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from common import ids
-
-PROJECT_SLUG = r"^[a-z][a-z0-9-]{1,31}$"
-
+from projects.rules import SLUG
 
 class Role(models.TextChoices):
     """What a member may do. The order is from most to least."""
@@ -28,7 +26,7 @@ class Project(models.Model):
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.project_id, editable=False)
-    slug = models.CharField(max_length=32, unique=True, validators=[RegexValidator(PROJECT_SLUG)])
+    slug = models.CharField(max_length=32, unique=True, validators=[RegexValidator(SLUG)])
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
     delete_after = models.DateTimeField(null=True, blank=True)
@@ -36,7 +34,7 @@ class Project(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(slug__regex=PROJECT_SLUG), name="project_slug_is_well_formed"
+                condition=models.Q(slug__regex=SLUG), name="project_slug_is_well_formed"
             ),
         ]
 

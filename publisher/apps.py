@@ -1,4 +1,4 @@
-"""The app's name card."""
+"""The app's name card; hooks the publisher to the outbox."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from django.apps import AppConfig
 
 
 class PublisherConfig(AppConfig):
-    """Register the app under its own name."""
+    """Register the app, and hear of every note once its transaction committed."""
 
     name = "publisher"
+
+    def ready(self) -> None:
+        """Listen to the outbox."""
+        from common import outbox
+        from publisher import services
+
+        outbox.listen(services.carry)

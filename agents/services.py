@@ -1,0 +1,92 @@
+"""Changes to workers. Nothing else in the code base writes these rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from agents import rules, vault
+from agents.errors import OperationUnknown, WorkerNameTaken, WorkerUrlMalformed
+from agents.models import Worker, WorkerState
+from common import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What is said of a worker when it is added. ``credential`` is plain, and sealed at once."""
+
+    name: str
+    url: str
+    model_name: str
+    operations: Sequence[str]
+    credential: str = ""
+    served_name: str = ""
+    slots: int | None = None
+
+
+def add_worker(enrolment: Enrolment) -> Worker:
+    """Register an OpenAI-compatible server as a shared worker.
+
+    Raises ``WorkerUrlMalformed``, ``OperationUnknown`` or ``WorkerNameTaken``.
+    """
+    _check(enrolment.url, enrolment.operations)
+    try:
+        with transaction.atomic():
+            worker = Worker.objects.create(
+                name=enrolment.name,
+                url=enrolment.url.rstrip("/"),
+                model_name=enrolment.model_name,
+                operations=list(enrolment.operations),
+                credential=vault.seal(enrolment.credential),
+                served_name=enrolment.served_name,
+                slots=enrolment.slots,
+            )
+            outbox.announce("pool", worker.model_name)
+    except IntegrityError as clash:
+        raise WorkerNameTaken(
+            f"There is a worker named “{enrolment.name}” already.", param="name"
+        ) from clash
+    return worker
+
+
+def move_worker(*, worker: Worker, url: str, credential: str | None = None) -> None:
+    """Change where a worker is reached, and its credential if one is given."""
+    _check(url, worker.operations)
+    changes = {"url": url.rstrip("/")}
+    if credential is not None:
+        changes["credential"] = vault.seal(credential)
+    _change(worker, **changes)
+
+
+def suspend_worker(*, worker: Worker) -> None:
+    """Give a worker no new work; what runs goes on."""
+    _change(worker, state=WorkerState.SUSPENDED)
+
+
+def resume_worker(*, worker: Worker) -> None:
+    """Let a suspended worker work again."""
+    _change(worker, state=WorkerState.ACTIVE)
+
+
+def retire_worker(*, worker: Worker) -> None:
+    """Take a worker out for good. The row stays: usage names it."""
+    _change(worker, state=WorkerState.RETIRED)
+
+
+def _change(worker: Worker, **changes: str) -> None:
+    with transaction.atomic():
+        Worker.objects.filter(pk=worker.pk).update(version=F("version") + 1, **changes)
+        outbox.announce("pool", worker.model_name)
+
+
+def _check(url: str, operations: Sequence[str]) -> None:
+    fault = rules.fault_in_url(url)
+    if fault:
+        raise WorkerUrlMalformed(fault, param="url")
+    unknown = set(operations) - set(rules.OPERATIONS)
+    if unknown or not operations:
+        offered = ", ".join(rules.OPERATIONS)
+        raise OperationUnknown(f"Choose one or more of: {offered}.", param="operations")

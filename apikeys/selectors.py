@@ -1,0 +1,44 @@
+"""Questions about API keys. Every one of them names the project it asks about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import Q, QuerySet
+
+from apikeys.models import ApiKey, KeySecret
+
+if TYPE_CHECKING:
+    from projects.models import Project
+
+
+def keys_of(*, project: Project) -> QuerySet[ApiKey]:
+    """Return the keys of a project, revoked ones too, newest first."""
+    return (
+        ApiKey.objects.filter(project=project)
+        .select_related("endpoint", "issued_by")
+        .prefetch_related("secrets")
+        .order_by("-issued_at", "-id")
+    )
+
+
+def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
+    """Return the keys of a project that open the door at a moment, newest first."""
+    return keys_of(project=project).filter(
+        Q(expires_at=None) | Q(expires_at__gt=moment), revoked_at=None
+    )
+
+
+def key_of(*, project: Project, public_id: str) -> ApiKey | None:
+    """Return one key of a project; none for a stranger's key, as for a missing one."""
+    return keys_of(project=project).filter(public_id=public_id).first()
+
+
+def secret_by_digest(digests: list[str]) -> KeySecret | None:
+    """Return the secret one of these digests belongs to: who is at the door, in any project."""
+    return (
+        KeySecret.objects.filter(digest__in=digests)
+        .select_related("key__project", "key__endpoint")
+        .first()
+    )

@@ -1,0 +1,25 @@
+"""What can go wrong with the catalog and its tiers."""
+
+from __future__ import annotations
+
+from common.problems import Problem
+
+
+class ModelUnknown(Problem):
+    """No such model is listed."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class TierUnknown(Problem):
+    """No such tier is offered."""
+
+    code = "tier_not_found"
+    status = 404
+
+
+class TermsInThePast(Problem):
+    """Terms may not begin before now: requests were already billed on the old ones."""
+
+    code = "terms_in_the_past"

@@ -1,0 +1,45 @@
+"""Questions about models and tiers. The catalog belongs to everyone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Max, Prefetch, QuerySet
+
+from catalog.models import CatalogModel, ServiceTier, TierTerms
+
+
+def listed_models() -> QuerySet[CatalogModel]:
+    """Return what may be deployed, by title."""
+    return CatalogModel.objects.filter(is_listed=True).order_by("title")
+
+
+def listed_model(name: str) -> CatalogModel | None:
+    """Return one listed model by its name."""
+    return listed_models().filter(name=name).first()
+
+
+def offered_tiers() -> QuerySet[ServiceTier]:
+    """Return the tiers an endpoint may be created on, in order, their terms at hand."""
+    return (
+        ServiceTier.objects.filter(is_offered=True)
+        .prefetch_related(Prefetch("terms", TierTerms.objects.order_by("-effective_from")))
+        .order_by("rank", "slug")
+    )
+
+
+def offered_tier(slug: str) -> ServiceTier | None:
+    """Return one offered tier."""
+    return offered_tiers().filter(slug=slug).first()
+
+
+def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:
+    """Return the terms of a tier in force at a moment. Every tier has some from its first day."""
+    return tier.terms.filter(effective_from__lte=moment).latest("effective_from")
+
+
+
+
+def last_number(tier: ServiceTier) -> int:
+    """Return the highest number of a tier's terms, 0 if it has none."""
+    return tier.terms.aggregate(last=Max("number"))["last"] or 0

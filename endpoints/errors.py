@@ -1,0 +1,45 @@
+"""What can go wrong with endpoints."""
+
+from __future__ import annotations
+
+from common.problems import Problem
+
+
+class SlugTaken(Problem):
+    """The project has, or had, an endpoint with this slug."""
+
+    code = "endpoint_slug_taken"
+    status = 409
+
+
+class SlugMalformed(Problem):
+    """The slug could not stand in a URL for ever."""
+
+    code = "endpoint_slug_malformed"
+
+
+class TooManyEndpoints(Problem):
+    """The tier allows no further endpoint in this project."""
+
+    code = "endpoint_limit_reached"
+    status = 403
+
+
+class ModelTooLarge(Problem):
+    """The tier does not serve models of this size."""
+
+    code = "model_too_large"
+
+
+class EndpointUnknown(Problem):
+    """The project has no such endpoint."""
+
+    code = "endpoint_not_found"
+    status = 404
+
+
+class EndpointRetired(Problem):
+    """A retired endpoint never comes back."""
+
+    code = "endpoint_retired"
+    status = 409

@@ -1,0 +1,38 @@
+"""Questions about endpoints. Every one of them names the project it asks about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db.models import QuerySet
+
+from endpoints.models import Endpoint, EndpointState
+
+if TYPE_CHECKING:
+    from catalog.models import ServiceTier
+    from projects.models import Project
+
+
+def endpoints_of(*, project: Project) -> QuerySet[Endpoint]:
+    """Return the endpoints of a project that are not retired, newest first."""
+    return (
+        Endpoint.objects.filter(project=project)
+        .exclude(state=EndpointState.RETIRED)
+        .select_related("model", "tier")
+        .order_by("-created_at", "-id")
+    )
+
+
+def endpoint_of(*, project: Project, slug: str) -> Endpoint | None:
+    """Return one endpoint of a project that is not retired."""
+    return endpoints_of(project=project).filter(slug=slug).first()
+
+
+def is_slug_taken(*, project: Project, slug: str) -> bool:
+    """Say whether a slug was ever used in a project; retired endpoints keep theirs."""
+    return Endpoint.objects.filter(project=project, slug=slug).exists()
+
+
+def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:
+    """Return the living endpoints of a project on one tier."""
+    return endpoints_of(project=project).filter(tier=tier)

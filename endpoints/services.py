@@ -1,0 +1,133 @@
+"""Changes to endpoints. Nothing else in the code base writes these rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from catalog import selectors as catalog
+from common import clock, outbox
+from endpoints import rules, selectors
+from endpoints.errors import (
+    EndpointRetired,
+    ModelTooLarge,
+    SlugMalformed,
+    SlugTaken,
+    TooManyEndpoints,
+)
+from endpoints.models import Endpoint, EndpointState
+from projects.models import Project
+
+if TYPE_CHECKING:
+    from accounts.models import User
+    from catalog.models import CatalogModel, ServiceTier, TierTerms
+
+
+def open_endpoint(
+    *,
+    project: Project,
+    slug: str,
+    model: CatalogModel,
+    tier: ServiceTier,
+    opened_by: User | None = None,
+) -> Endpoint:
+    """Give a project a new permanent URL.
+
+    Raises ``SlugMalformed``, ``SlugTaken``, ``ModelTooLarge`` or ``TooManyEndpoints``.
+    """
+    fault = rules.fault_in_slug(slug)
+    if fault:
+        raise SlugMalformed(fault, param="slug")
+    terms = catalog.terms_at(tier, clock.now())
+    _check_size(model, terms)
+    try:
+        with transaction.atomic():
+            _check_counts(project, tier, terms, model)
+            endpoint = Endpoint.objects.create(
+                project=project, slug=slug, model=model, tier=tier, created_by=opened_by
+            )
+            outbox.announce("endpoint", endpoint.pk)
+    except IntegrityError as clash:
+        raise SlugTaken(
+            f"This project has, or had, an endpoint “{slug}”. Slugs are never reused.",
+            param="slug",
+        ) from clash
+    return endpoint
+
+
+def pause_endpoint(*, endpoint: Endpoint) -> None:
+    """Refuse new requests until it is resumed; what runs goes on."""
+    _move(endpoint, EndpointState.PAUSED)
+
+
+def resume_endpoint(*, endpoint: Endpoint) -> None:
+    """Answer again."""
+    _move(endpoint, EndpointState.ACTIVE)
+
+
+def retire_endpoint(*, endpoint: Endpoint) -> None:
+    """Close an endpoint for good. The row and its slug stay: usage names them."""
+    _move(endpoint, EndpointState.RETIRED)
+
+
+def move_to_tier(*, endpoint: Endpoint, tier: ServiceTier) -> None:
+    """Serve an endpoint on another tier from its next request on."""
+    terms = catalog.terms_at(tier, clock.now())
+    _check_size(endpoint.model, terms)
+    with transaction.atomic():
+        _check_counts(endpoint.project, tier, terms, endpoint.model)
+        _change(endpoint, tier=tier)
+
+
+def touch_endpoints(**criteria: int) -> list[int]:
+    """Raise the version of every endpoint on a tier or of a model, whose numbers changed.
+
+    ``criteria`` is ``tier_id=…`` or ``model_id=…``. Returns the primary keys.
+    """
+    touched = Endpoint.objects.filter(**criteria)
+    touched.update(version=F("version") + 1)
+    return list(touched.values_list("pk", flat=True))
+
+
+def _move(endpoint: Endpoint, state: EndpointState) -> None:
+    with transaction.atomic():
+        _change(endpoint, state=state)
+
+
+def _change(endpoint: Endpoint, **changes: object) -> None:
+    changed = (
+        Endpoint.objects.filter(pk=endpoint.pk)
+        .exclude(state=EndpointState.RETIRED)
+        .update(version=F("version") + 1, **changes)
+    )
+    if not changed:
+        raise EndpointRetired("This endpoint was retired; open a new one.")
+    outbox.announce("endpoint", endpoint.pk)
+
+
+def _check_size(model: CatalogModel, terms: TierTerms) -> None:
+    if terms.max_model_bytes is not None and model.size_bytes > terms.max_model_bytes:
+        limit_gb = terms.max_model_bytes // 10**9
+        raise ModelTooLarge(f"This tier serves models of up to {limit_gb} GB.", param="tier")
+
+
+def _check_counts(
+    project: Project, tier: ServiceTier, terms: TierTerms, model: CatalogModel
+) -> None:
+    # Two tabs may ask at once: the project's row is the lock that makes the count true.
+    Project.objects.select_for_update().get(pk=project.pk)
+    living = selectors.on_tier(project=project, tier=tier)
+    if terms.max_endpoints is not None and living.count() >= terms.max_endpoints:
+        raise TooManyEndpoints(
+            f"The {tier.name} tier has room for {terms.max_endpoints} endpoints a project. "
+            "Retire one, or choose another tier.",
+            param="tier",
+        )
+    models = set(living.values_list("model_id", flat=True)) | {model.pk}
+    if terms.max_models is not None and len(models) > terms.max_models:
+        raise TooManyEndpoints(
+            f"The {tier.name} tier has room for {terms.max_models} models a project.",
+            param="model",
+        )

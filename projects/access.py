@@ -1,0 +1,85 @@
+"""Who may act in which project: the only door from a path to a project's rows.
+
+A stranger gets the same answer for somebody else's project as for a missing one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from accounts.models import User
+from common.actor import Actor, ActorKind
+from projects import rules, selectors
+from projects.errors import KeyOfAnotherProject, ProjectNotFound, RoleInsufficient
+from projects.models import Membership, Project, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Someone's place in a project: what every service is handed."""
+
+    project: Project
+    role: Role
+    actor: Actor
+    user: User | None = None
+
+    def may(self, floor: Role) -> bool:
+        """Say whether this seat carries everything that ``floor`` carries."""
+        return rules.is_at_least(self.role, floor)
+
+
+class KeyHolder(Protocol):
+    """A caller who showed a management key: what the door needs to know of it."""
+
+    actor: Actor
+    project_public_id: str
+
+
+def seat(
+    user: User | AnonymousUser, project_id: str, *, at_least: Role = Role.VIEWER, address: str = ""
+) -> Seat:
+    """Return a person's seat in the project named by its public id.
+
+    Raises ``ProjectNotFound`` for strangers and ``RoleInsufficient`` for members below
+    ``at_least``.
+    """
+    held = _membership(user, project_id)
+    found = Seat(
+        project=held.project,
+        role=Role(held.role),
+        actor=Actor(ActorKind.PERSON, str(held.user.pk), held.user.email, address),
+        user=held.user,
+    )
+    if not found.may(at_least):
+        raise RoleInsufficient(
+            f"Your role in this project is {found.role}; this needs {at_least} or more."
+        )
+    return found
+
+
+def key_seat(holder: KeyHolder, project_id: str) -> Seat:
+    """Return the seat of a management key, which acts as an admin of its own project.
+
+    Raises ``KeyOfAnotherProject`` for any other project, existing or not.
+    """
+    project = selectors.project_by_public_id(project_id)
+    if project is None or holder.project_public_id != project_id:
+        raise KeyOfAnotherProject("This key belongs to another project.")
+    return Seat(project=project, role=Role.ADMIN, actor=holder.actor)
+
+
+def _membership(user: User | AnonymousUser, project_id: str) -> Membership:
+    held = None
+    if isinstance(user, User):
+        held = (
+            Membership.objects.select_related("project", "user")
+            .filter(user=user, project__public_id=project_id)
+            .first()
+        )
+    if held is None:
+        raise ProjectNotFound("There is no such project, or you have no seat in it.")
+    return held

@@ -1,0 +1,22 @@
+"""What each role may do, and what a project's slug may look like."""
+
+from __future__ import annotations
+
+import re
+
+SLUG = r"^[a-z][a-z0-9-]{1,31}$"
+SLUG_MAX = 32
+
+_RANK = {"viewer": 0, "member": 1, "admin": 2, "owner": 3}
+
+
+def is_at_least(role: str, floor: str) -> bool:
+    """Say whether a role carries everything that ``floor`` carries."""
+    return _RANK[role] >= _RANK[floor]
+
+
+def slug_from(words: str) -> str:
+    """Make a well-formed project slug out of somebody's words, such as an e-mail's first part."""
+    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+    slug = re.sub(r"^[^a-z]+", "", slug)[: SLUG_MAX - 6].rstrip("-")
+    return slug if re.match(SLUG, slug) else "project"

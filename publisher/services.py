@@ -1,0 +1,107 @@
+"""Carry what changed to the data plane: at once after a commit, and again until it arrived.
+
+A note says which row changed, never how; the row is loaded as it is now. So notes may be
+repeated, reordered or merged, and a lost one is mended by ``reconcile``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import redis
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from agents import selectors as agents
+from apikeys.models import ApiKey
+from common import clock
+from common.models import OutboxEntry
+from endpoints import services as endpoints
+from endpoints.models import Endpoint
+from publisher import store
+from publisher.compile import Entry, grants_of, pool_of, route_of
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+def carry(note: OutboxEntry) -> bool:
+    """Publish what a note speaks of and tick it off; false if Valkey is away (it stays unsent)."""
+    try:
+        store.put(list(_entries(note.topic, note.subject_id)))
+    except redis.RedisError as fault:
+        logger.warning("publishing waits for valkey: %s", fault)
+        OutboxEntry.objects.filter(pk=note.pk).update(attempts=F("attempts") + 1)
+        return False
+    OutboxEntry.objects.filter(pk=note.pk).update(sent_at=clock.now())
+    return True
+
+
+def carry_unsent() -> int:
+    """Carry the notes that stayed behind, oldest first; return how many arrived.
+
+    Rows are locked and skipped, so that two beats share the work instead of doubling it.
+    """
+    carried = 0
+    with transaction.atomic():
+        waiting = (
+            OutboxEntry.objects.select_for_update(skip_locked=True)
+            .filter(sent_at=None)
+            .order_by("id")[:BATCH]
+        )
+        for note in waiting:
+            if not carry(note):
+                break
+            carried += 1
+    return carried
+
+
+def reconcile() -> int:
+    """Publish everything again; return how many entries were missing or old."""
+    written = 0
+    for entry in _everything():
+        written += store.put([entry])
+    return written
+
+
+def _everything() -> Iterator[Entry]:
+    for key in _keys().iterator(chunk_size=BATCH):
+        yield from grants_of(key)
+    for endpoint in _endpoints().iterator(chunk_size=BATCH):
+        yield route_of(endpoint)
+    for model_name in agents.served_models():
+        yield pool_of(model_name)
+
+
+def _entries(topic: str, subject_id: str) -> Iterator[Entry]:
+    match topic:
+        case "apikey":
+            for key in _keys().filter(pk=int(subject_id)):
+                yield from grants_of(key)
+        case "endpoint":
+            for endpoint in _endpoints().filter(pk=int(subject_id)):
+                yield route_of(endpoint)
+        case "pool":
+            yield pool_of(subject_id)
+        case "tier":
+            yield from _routes(endpoints.touch_endpoints(tier_id=int(subject_id)))
+        case "model":
+            yield from _routes(endpoints.touch_endpoints(model_id=int(subject_id)))
+        case _:
+            # Not for the data plane: some other listener's note.
+            return
+
+
+def _routes(primary_keys: list[int]) -> Iterator[Entry]:
+    for endpoint in _endpoints().filter(pk__in=primary_keys):
+        yield route_of(endpoint)
+
+
+def _keys() -> QuerySet[ApiKey]:
+    return ApiKey.objects.select_related("project", "endpoint").prefetch_related("secrets")
+
+
+def _endpoints() -> QuerySet[Endpoint]:
+    return Endpoint.objects.select_related("project", "model", "tier")

@@ -1,0 +1,21 @@
+"""The publisher's work in the background."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from catalog import services as catalog
+from publisher import services
+
+
+@shared_task(name="publisher.carry_unsent", time_limit=30, ignore_result=True)
+def carry_unsent() -> None:
+    """Carry notes that were not carried when they were written; let due terms begin."""
+    catalog.begin_due_terms()
+    services.carry_unsent()
+
+
+@shared_task(name="publisher.reconcile", time_limit=600, ignore_result=True)
+def reconcile() -> None:
+    """Compare everything with what the data plane knows, and mend."""
+    services.reconcile()

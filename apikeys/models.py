@@ -88,3 +88,7 @@ class KeySecret(models.Model):
 
     def __str__(self) -> str:
         return self.hint
+
+    def is_live(self, moment: datetime) -> bool:
+        """Say whether this secret of the key still counts at ``moment``."""
+        return self.ends_at is None or moment < self.ends_at

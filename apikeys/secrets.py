@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from common import ids
-from inference.contracts import checksum, digest_of
+from inference.contracts import checksum, digest_of, is_key
 
 PREFIX = "xero"
 RANDOM_LENGTH = 43
@@ -61,7 +61,6 @@ def mint(project_slug: str) -> Secret:
 
 def digests(plain: str) -> list[str]:
     """Return a shown key's digest under each configured pepper; none if the checksum is off."""
-    body, check = plain[:-6], plain[-6:]
-    if not plain.startswith(f"{PREFIX}_") or not plain.isascii() or checksum(body) != check:
+    if not is_key(plain):
         return []
     return [digest_of(plain.encode(), pepper.value) for pepper in peppers()]

@@ -38,8 +38,6 @@ def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:
     return tier.terms.filter(effective_from__lte=moment).latest("effective_from")
 
 
-
-
 def last_number(tier: ServiceTier) -> int:
     """Return the highest number of a tier's terms, 0 if it has none."""
     return tier.terms.aggregate(last=Max("number"))["last"] or 0

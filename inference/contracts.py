@@ -75,6 +75,10 @@ _KEY = re.compile(r"xero_[a-z][a-z0-9-]{1,31}_[0-9A-Za-z]{49}", re.ASCII)
 _CHECKSUM_LENGTH = 6
 
 
+EVENT_FIELD = "event"
+"""The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
+
+
 def digest_of(secret: bytes, pepper: bytes) -> str:
     """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
     return hmac.digest(pepper, secret, "sha256").hex()

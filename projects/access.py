@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rest_framework.exceptions import NotAuthenticated
+
 from accounts.models import User
 from common.actor import Actor, ActorKind
 from projects import rules, selectors
@@ -16,6 +18,7 @@ from projects.models import Membership, Project, Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+    from rest_framework.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,17 @@ def _membership(user: User | AnonymousUser, project_id: str) -> Membership:
     if held is None:
         raise ProjectNotFound("There is no such project, or you have no seat in it.")
     return held
+
+
+def seat_of(request: Request, project_id: str, *, at_least: Role = Role.VIEWER) -> Seat:
+    """Return the seat of whoever calls the management API: a key's, or a person's.
+
+    Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody.
+    """
+    if request.auth is not None:
+        return key_seat(request.auth, project_id)
+    if not request.user.is_authenticated:
+        raise NotAuthenticated("Show a management key as bearer, or sign in.")
+    return seat(
+        request.user, project_id, at_least=at_least, address=request.META.get("REMOTE_ADDR", "")
+    )

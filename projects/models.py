@@ -9,6 +9,7 @@ from django.db import models
 from common import ids
 from projects.rules import SLUG
 
+
 class Role(models.TextChoices):
     """What a member may do. The order is from most to least."""
 

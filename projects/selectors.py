@@ -19,9 +19,7 @@ def seats_of(user: User) -> QuerySet[Membership]:
 
 def members_of(*, project: Project) -> QuerySet[Membership]:
     """Return the seats of a project with the people on them, oldest first."""
-    return (
-        Membership.objects.filter(project=project).select_related("user").order_by("since", "id")
-    )
+    return Membership.objects.filter(project=project).select_related("user").order_by("since", "id")
 
 
 def project_by_public_id(public_id: str) -> Project | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
@@ -45,8 +46,6 @@ def open_first_project(*, user: User) -> Project:
         local_part = user.email.partition("@")[0]
         slug = _free_slug(rules.slug_from(local_part))
         return open_project(owner=user, name=user.name or local_part, slug=slug)
-
-
 
 
 def _free_slug(wish: str) -> str:

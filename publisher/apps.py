@@ -12,7 +12,8 @@ class PublisherConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to the outbox."""
-        from common import outbox
-        from publisher import services
+        # Models can be imported only now.
+        from common import outbox  # noqa: PLC0415
+        from publisher import services  # noqa: PLC0415
 
         outbox.listen(services.carry)

@@ -21,7 +21,7 @@ class UsageRecord(ProjectOwned):
     The table is partitioned by month, with the primary key ``(request_id, started_at)``;
     ``started_at`` is derived from the UUIDv7 in the id, so a replayed event meets its own
     partition. Django sees ``request_id`` alone as the key (it is unique by construction);
-    the migration makes the table. Everything but the project is kept as plain text, so
+    the migration writes the table in SQL. Everything but the project is kept as plain text, so
     that the row survives the endpoint, the key, the worker and the person.
     """
 
@@ -47,7 +47,6 @@ class UsageRecord(ProjectOwned):
     caller_request_id = models.CharField(max_length=128, blank=True)
 
     class Meta:
-        managed = False
         db_table = "usage_record"
         ordering = ["-started_at", "-request_id"]
         verbose_name = "usage record"

@@ -1,0 +1,1 @@
+"""The composition root: where both planes, the programs and the settings meet."""

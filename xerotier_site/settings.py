@@ -159,6 +159,10 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 # ── Management API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "api.problems.to_response",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "api.authentication.KeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

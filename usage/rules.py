@@ -1,0 +1,74 @@
+"""How an event becomes a row, and how a page of rows is asked for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from inference.contracts import UsageEvent, moment_of
+
+COLUMNS = (
+    "request_id",
+    "project_id",
+    "started_at",
+    "endpoint",
+    "endpoint_id",
+    "model",
+    "key_id",
+    "worker_id",
+    "operation",
+    "streamed",
+    "status",
+    "ending",
+    "source",
+    "tokens_in",
+    "tokens_out",
+    "tokens_cached",
+    "ttft_ms",
+    "latency_ms",
+    "tier",
+    "terms_number",
+    "caller_request_id",
+)
+"""The columns of ``usage_record`` in the order in which rows are copied in."""
+
+
+def row_of(event: UsageEvent, project_pk: int) -> tuple[Any, ...]:
+    """Return an event as a row; raises ``ValueError`` if its id carries no moment."""
+    values = asdict(event) | {
+        "project_id": project_pk,
+        "started_at": started_at(event.request_id),
+        "terms_number": event.terms_version,
+    }
+    return tuple(values[column] for column in COLUMNS)
+
+
+def started_at(request_id: str) -> datetime:
+    """Read the moment of admission out of a request id."""
+    return datetime.fromtimestamp(moment_of(request_id), tz=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the last row's moment and id."""
+
+    started_at: datetime
+    request_id: str
+
+    def text(self) -> str:
+        """Return the cursor as it stands in a URL."""
+        raw = f"{self.started_at.isoformat()}|{self.request_id}"
+        return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def cursor_from(text: str) -> Cursor | None:
+    """Read a cursor from a URL; none if it is empty or nonsense (the list starts anew)."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        moment, _, request_id = base64.urlsafe_b64decode(padded).decode().partition("|")
+        return Cursor(datetime.fromisoformat(moment), request_id) if request_id else None
+    except (ValueError, binascii.Error):
+        return None

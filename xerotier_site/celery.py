@@ -1,0 +1,40 @@
+"""Celery, and the one schedule of everything that happens by the clock."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noqa: TID251 - as manage.py does
+
+app = Celery("xerotier")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},
+    timezone="UTC",
+    beat_schedule={
+        # Every task is idempotent and locks its rows, so two beats do no harm.
+        "carry what was not carried at once": {
+            "task": "publisher.carry_unsent",
+            "schedule": 1.0,
+            "options": {"expires": 5},
+        },
+        "compare the data plane with the truth": {
+            "task": "publisher.reconcile",
+            "schedule": 600.0,
+            "options": {"expires": 600},
+        },
+        "make next month's usage partition": {
+            "task": "usage.ensure_partitions",
+            "schedule": 6 * 3600.0,
+            "options": {"expires": 3600},
+        },
+    },
+)

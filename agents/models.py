@@ -27,7 +27,9 @@ class Worker(Versioned):
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.worker_id, editable=False)
     name = models.CharField(max_length=80, unique=True)
-    url = models.URLField(max_length=400, help_text="Base of its OpenAI surface, ends with /v1")
+    url = models.CharField(
+        "URL", max_length=400, help_text="Base of its OpenAI surface, ends with /v1"
+    )
     model_name = models.CharField(max_length=80, db_index=True)
     served_name = models.CharField(max_length=200, blank=True)
     operations = ArrayField(models.CharField(max_length=40), default=list)

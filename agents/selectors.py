@@ -25,3 +25,8 @@ def worker_by_name(name: str) -> Worker | None:
 def served_models() -> QuerySet[Worker, str]:
     """Return the names of all models that some worker ever served."""
     return Worker.objects.order_by("model_name").values_list("model_name", flat=True).distinct()
+
+
+def all_workers() -> QuerySet[Worker]:
+    """Return every worker, by name."""
+    return Worker.objects.order_by("name")

@@ -15,7 +15,8 @@ from apikeys.errors import KeyUnknown
 from common.rest import StrictSerializer, as_list
 from endpoints import selectors as endpoints
 from endpoints.errors import EndpointUnknown
-from projects.access import Role, Seat, seat_of
+from projects.access import Seat, seat_of
+from projects.rules import Role
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
@@ -85,7 +86,7 @@ class KeyList(APIView):
         """List the project's keys, revoked ones too, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.keys_of(project=seat.project)
-        return Response(as_list(KeyOut(rows, many=True).data, has_more=False))
+        return Response(as_list([KeyOut(row).data for row in rows], has_more=False))
 
     @extend_schema(operation_id="issue_api_key", request=KeyIn, responses={201: IssuedKeyOut})
     def post(self, request: Request, project_id: str) -> Response:

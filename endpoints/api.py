@@ -15,7 +15,8 @@ from catalog.errors import ModelUnknown, TierUnknown
 from common.rest import StrictSerializer, as_list
 from endpoints import selectors, services
 from endpoints.errors import EndpointUnknown
-from projects.access import Role, Seat, seat_of
+from projects.access import Seat, seat_of
+from projects.rules import Role
 
 if TYPE_CHECKING:
     from endpoints.models import Endpoint
@@ -66,7 +67,7 @@ class EndpointList(APIView):
         """List the project's endpoints, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.endpoints_of(project=seat.project).select_related("project")
-        return Response(as_list(EndpointOut(rows, many=True).data, has_more=False))
+        return Response(as_list([EndpointOut(row).data for row in rows], has_more=False))
 
     @extend_schema(operation_id="open_endpoint", request=EndpointIn, responses={201: EndpointOut})
     def post(self, request: Request, project_id: str) -> Response:

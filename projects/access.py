@@ -6,7 +6,7 @@ A stranger gets the same answer for somebody else's project as for a missing one
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from rest_framework.exceptions import NotAuthenticated
 
@@ -14,7 +14,8 @@ from accounts.models import User
 from common.actor import Actor, ActorKind
 from projects import rules, selectors
 from projects.errors import KeyOfAnotherProject, ProjectNotFound, RoleInsufficient
-from projects.models import Membership, Project, Role
+from projects.models import Membership, Project
+from projects.rules import Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -94,7 +95,7 @@ def seat_of(request: Request, project_id: str, *, at_least: Role = Role.VIEWER) 
     Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody.
     """
     if request.auth is not None:
-        return key_seat(request.auth, project_id)
+        return key_seat(cast("KeyHolder", request.auth), project_id)
     if not request.user.is_authenticated:
         raise NotAuthenticated("Show a management key as bearer, or sign in.")
     return seat(

@@ -7,16 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from common import ids
-from projects.rules import SLUG
-
-
-class Role(models.TextChoices):
-    """What a member may do. The order is from most to least."""
-
-    OWNER = "owner"
-    ADMIN = "admin"
-    MEMBER = "member"
-    VIEWER = "viewer"
+from projects.rules import SLUG, Role
 
 
 class Project(models.Model):

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import re
 
+from django.db.models import TextChoices
+
 SLUG = r"^[a-z][a-z0-9-]{1,31}$"
 SLUG_MAX = 32
+
+
+class Role(TextChoices):
+    """What a member may do. The order is from most to least."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
 
 _RANK = {"viewer": 0, "member": 1, "admin": 2, "owner": 3}
 

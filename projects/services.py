@@ -10,7 +10,8 @@ from accounts.models import User
 from common import ids
 from projects import rules, selectors
 from projects.errors import ProjectSlugMalformed, ProjectSlugTaken
-from projects.models import Membership, Project, Role
+from projects.models import Membership, Project
+from projects.rules import Role
 
 
 def open_project(*, owner: User, name: str, slug: str) -> Project:

@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-
 SHORT = 40
 """Characters under which a secret key is guessable."""
 

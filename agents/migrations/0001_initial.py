@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveBigIntegerField(default=1, editable=False)),
                 ('public_id', models.CharField(default=common.ids.worker_id, editable=False, max_length=32, unique=True)),
                 ('name', models.CharField(max_length=80, unique=True)),
-                ('url', models.URLField(help_text='Base of its OpenAI surface, ends with /v1', max_length=400)),
+                ('url', models.CharField(help_text='Base of its OpenAI surface, ends with /v1', max_length=400, verbose_name='URL')),
                 ('model_name', models.CharField(db_index=True, max_length=80)),
                 ('served_name', models.CharField(blank=True, max_length=200)),
                 ('operations', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), default=list, size=None)),

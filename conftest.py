@@ -1,0 +1,55 @@
+"""The cast of every test: Ada owns acme; Rex owns the rival project next door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from projects.models import Project
+from tests.make import make_project, make_user
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def rex(db: None) -> User:
+    return make_user("rex")
+
+
+@pytest.fixture
+def acme(ada: User) -> Project:
+    return make_project("acme", owner=ada)
+
+
+@pytest.fixture
+def rival(rex: User) -> Project:
+    return make_project("rival", owner=rex)
+
+
+@pytest.fixture
+def as_ada(ada: User) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(ada)
+    return client
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def valkey() -> Iterator[redis.Redis]:
+    """Hand out the data plane's Valkey, empty."""
+    client = redis.Redis.from_url(settings.PLANE_VALKEY, decode_responses=True)
+    client.flushdb()
+    yield client
+    client.close()

@@ -1,0 +1,123 @@
+"""Rows for tests, with just enough in them to be true.
+
+Plain functions: a default for everything that the test is not about, and a keyword
+for everything that it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from dataclasses import replace
+
+from accounts.models import User
+from agents import services as agents
+from agents.models import Worker
+from apikeys.services import IssuedKey, issue_key
+from catalog.models import CatalogModel, ServiceTier
+from catalog.services import load_defaults
+from endpoints.models import Endpoint
+from endpoints.services import open_endpoint
+from inference.contracts import UsageEvent
+from projects.models import Membership, Project
+from projects.rules import Role
+
+PASSWORD = "a-long-enough-password"
+
+_serial = itertools.count(1)
+
+
+def make_user(name: str = "", **extra: object) -> User:
+    """Return a person nobody has met."""
+    name = name or f"user{next(_serial)}"
+    return User.objects.create_user(f"{name}@example.com", PASSWORD, **extra)
+
+
+def make_project(slug: str = "", *, owner: User | None = None) -> Project:
+    """Return a project with one owner."""
+    slug = slug or f"project{next(_serial)}"
+    project = Project.objects.create(slug=slug, name=slug.title())
+    seat(project, owner or make_user(), Role.OWNER)
+    return project
+
+
+def seat(project: Project, user: User, role: Role) -> Membership:
+    """Give a person a role in a project."""
+    return Membership.objects.create(project=project, user=user, role=role)
+
+
+def make_tier(slug: str = "free") -> ServiceTier:
+    """Return one of the tiers we ship."""
+    load_defaults()
+    return ServiceTier.objects.get(slug=slug)
+
+
+def make_model(name: str = "smollm2-135m-instruct") -> CatalogModel:
+    """Return one of the models we ship."""
+    load_defaults()
+    return CatalogModel.objects.get(name=name)
+
+
+def make_endpoint(project: Project, slug: str = "", *, tier: str = "gpu_nvidia_shared") -> Endpoint:
+    """Return an endpoint that answers."""
+    return open_endpoint(
+        project=project,
+        slug=slug or f"endpoint{next(_serial)}",
+        model=make_model(),
+        tier=make_tier(tier),
+    )
+
+
+def make_key(project: Project, *, name: str = "", scopes: tuple[str, ...] = ()) -> IssuedKey:
+    """Return a live key of a project, made the way the product makes it."""
+    return issue_key(
+        project=project, name=name or f"key{next(_serial)}", scopes=scopes or ("inference",)
+    )
+
+
+def make_worker(name: str = "", *, url: str = "http://127.0.0.1:9/v1") -> Worker:
+    """Return a worker that serves the demo chat model."""
+    return agents.add_worker(
+        agents.Enrolment(
+            name=name or f"worker{next(_serial)}",
+            url=url,
+            model_name="smollm2-135m-instruct",
+            operations=["chat/completions"],
+            credential="worker-secret",
+        )
+    )
+
+
+def request_id(at: float | None = None) -> str:
+    """Return a request id of a moment: ``req_`` and a UUIDv7."""
+    milliseconds = int((time.time() if at is None else at) * 1000)
+    number = (milliseconds << 80) | (7 << 76) | (secrets.randbits(12) << 64)
+    number |= (2 << 62) | secrets.randbits(62)
+    return f"req_{number:032x}"
+
+
+def make_event(project: Project, **said: object) -> UsageEvent:
+    """Return what a gateway would report of one finished request."""
+    event = UsageEvent(
+        request_id=request_id(),
+        project=project.public_id,
+        endpoint="chat",
+        endpoint_id="ep_x",
+        model="smollm2-135m-instruct",
+        key_id="key_x",
+        worker_id="wrk_x",
+        operation="chat/completions",
+        streamed=False,
+        status=200,
+        ending="complete",
+        source="measured",
+        tokens_in=12,
+        tokens_out=8,
+        tokens_cached=0,
+        ttft_ms=20.5,
+        latency_ms=100.25,
+        tier="free",
+        terms_version=1,
+    )
+    return replace(event, **said)  # type: ignore[arg-type] # why: the caller names its fields

@@ -6,8 +6,8 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 management = [
-    path("endpoints", include("endpoints.urls")),
-    path("api-keys", include("apikeys.urls")),
+    path("", include("endpoints.urls")),
+    path("", include("apikeys.urls")),
 ]
 
 urlpatterns = [

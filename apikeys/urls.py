@@ -7,6 +7,6 @@ from django.urls import path
 from apikeys.api import KeyDetail, KeyList
 
 urlpatterns = [
-    path("", KeyList.as_view(), name="api-keys"),
-    path("/<str:key_id>", KeyDetail.as_view(), name="api-key"),
+    path("api-keys", KeyList.as_view(), name="api-keys"),
+    path("api-keys/<str:key_id>", KeyDetail.as_view(), name="api-key"),
 ]

@@ -7,6 +7,6 @@ from django.urls import path
 from endpoints.api import EndpointDetail, EndpointList
 
 urlpatterns = [
-    path("", EndpointList.as_view(), name="endpoints"),
-    path("/<slug:slug>", EndpointDetail.as_view(), name="endpoint"),
+    path("endpoints", EndpointList.as_view(), name="endpoints"),
+    path("endpoints/<slug:slug>", EndpointDetail.as_view(), name="endpoint"),
 ]

@@ -7,10 +7,16 @@ from django.db import IntegrityError, connection, transaction
 from rest_framework.test import APIClient
 
 from common.models import OutboxEntry
-from endpoints.errors import ModelTooLarge, SlugMalformed, SlugTaken, TooManyEndpoints
+from endpoints.errors import (
+    EndpointRetired,
+    ModelTooLarge,
+    SlugMalformed,
+    SlugTaken,
+    TooManyEndpoints,
+)
 from endpoints.models import Endpoint
 from endpoints.rules import fault_in_slug
-from endpoints.services import EndpointRetired, open_endpoint, pause_endpoint, retire_endpoint
+from endpoints.services import open_endpoint, pause_endpoint, retire_endpoint
 from projects.models import Project
 from tests.make import make_endpoint, make_key, make_model, make_tier
 

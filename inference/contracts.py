@@ -247,7 +247,9 @@ def load(kind: type[T], text: str | bytes) -> T:
     Unknown fields are dropped, so that an older gateway can read what a newer control
     plane wrote. Raises ``ValueError`` or ``TypeError`` if the text is no such contract.
     """
-    raw: dict[str, Any] = json.loads(text)
+    raw: Any = json.loads(text)
+    if not isinstance(raw, dict):
+        raise TypeError(f"a {kind.__name__} is an object, not a {type(raw).__name__}")
     known = {f.name for f in fields(kind)}
     values = {name: _frozen(value) for name, value in raw.items() if name in known}
     if kind is Route:

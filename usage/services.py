@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from apikeys import services as apikeys
 from common import clock
@@ -41,25 +41,49 @@ class Intake:
     repeated: int
     poisoned: int
 
+    def __add__(self, other: Intake) -> Intake:
+        return Intake(
+            self.recorded + other.recorded,
+            self.repeated + other.repeated,
+            self.poisoned + other.poisoned,
+        )
+
 
 def take_in(batch: Sequence[Arrived]) -> Intake:
     """Record a batch of events in one transaction; the caller acknowledges afterwards.
 
-    An event that arrives again changes nothing. One that can't be understood is set aside
-    as poison, whole, so that it neither blocks the stream nor disappears.
+    An event that arrives again changes nothing. One that can't be understood, or that the
+    database refuses, is set aside as poison, whole, so that it neither blocks the stream
+    nor disappears. Raises ``OperationalError`` when the database is away.
     """
+    try:
+        return _take_in(batch)
+    except (DataError, IntegrityError) as fault:
+        if len(batch) == 1:
+            _set_aside(batch[0], repr(fault))
+            return Intake(recorded=0, repeated=0, poisoned=1)
+    half = len(batch) // 2
+    return take_in(batch[:half]) + take_in(batch[half:])
+
+
+def _take_in(batch: Sequence[Arrived]) -> Intake:
     with transaction.atomic():
         good, poison = _sort(batch)
         recorded = _merge(good.values())
         for arrived, reason in poison:
-            PoisonEvent.objects.get_or_create(
-                stream=arrived.stream,
-                entry_id=arrived.entry_id,
-                defaults={"body": arrived.body, "reason": reason[:400]},
-            )
+            _set_aside(arrived, reason)
         key_ids = sorted({row[rules.COLUMNS.index("key_id")] for row in good.values()})
         apikeys.note_use(key_ids=key_ids, moment=clock.now())
-    return Intake(recorded, len(good) - recorded, len(poison))
+    return Intake(recorded, len(batch) - len(poison) - recorded, len(poison))
+
+
+def _set_aside(arrived: Arrived, reason: str) -> None:
+    # PostgreSQL can't keep a NUL in a text: it is written as people would see it.
+    PoisonEvent.objects.get_or_create(
+        stream=arrived.stream,
+        entry_id=arrived.entry_id,
+        defaults={"body": arrived.body.replace("\0", "\\0"), "reason": reason[:400]},
+    )
 
 
 def ensure_partitions(months_ahead: int = 2) -> None:
@@ -98,7 +122,8 @@ def _primary_keys(public_ids: set[str]) -> dict[str, int]:
 def _merge(rows: Iterable[tuple[Any, ...]]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        with cursor.copy(_COPY) as copy:
+        # Errors inside the copy would otherwise be psycopg's own, not Django's.
+        with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for row in rows:
                 copy.write_row(row)
         cursor.execute(_MERGE)

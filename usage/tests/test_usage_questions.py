@@ -1,0 +1,71 @@
+"""Usage pages show a project its own requests, all of them, newest first."""
+
+from __future__ import annotations
+
+import time
+
+from inference.contracts import dump
+from projects.models import Project
+from tests.make import make_event, request_id
+from usage import selectors, services
+from usage.rules import Cursor, cursor_from
+from usage.selectors import Filter
+from usage.services import Arrived
+
+
+def record(project: Project, count: int = 1, **said: object) -> None:
+    start = time.time() - 60
+    events = [
+        make_event(project, **{"request_id": request_id(at=start + n / 1000), **said})
+        for n in range(count)
+    ]
+    services.take_in([Arrived("s", f"1-{n}", dump(event)) for n, event in enumerate(events)])
+
+
+def test_pages_hold_every_record_once_newest_first(acme: Project) -> None:
+    record(acme, 25)
+
+    seen: list[str] = []
+    after: Cursor | None = None
+    for _ in range(4):
+        rows, after = selectors.page(project=acme, wanted=Filter(), after=after, limit=10)
+        seen += [row.request_id for row in rows]
+        if after is None:
+            break
+        after = cursor_from(after.text())
+
+    assert len(seen) == len(set(seen)) == 25
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_list_holds_only_ours(acme: Project, rival: Project) -> None:
+    record(acme, 2)
+    record(rival, 3)
+
+    rows, _ = selectors.page(project=acme, wanted=Filter())
+
+    assert len(rows) == 2
+    assert selectors.totals(project=acme, wanted=Filter()).requests == 2
+    assert sum(p.requests for p in selectors.series(project=acme, wanted=Filter(), step="day")) == 2
+
+
+def test_filters_narrow_and_totals_agree(acme: Project) -> None:
+    record(acme, 3, endpoint="chat", tokens_in=10, tokens_out=5)
+    record(acme, 2, endpoint="embed", status=502, ending="worker_broke")
+
+    chat = selectors.totals(project=acme, wanted=Filter(endpoint="chat"))
+    failed = selectors.totals(project=acme, wanted=Filter(failed_only=True))
+
+    assert (chat.requests, chat.failures, chat.tokens_in, chat.tokens_out) == (3, 0, 30, 15)
+    assert (failed.requests, failed.failures) == (2, 2)
+
+
+def test_empty_project_has_zeros_not_nothing(acme: Project) -> None:
+    totals = selectors.totals(project=acme, wanted=Filter())
+
+    assert (totals.requests, totals.tokens_in, totals.ttft_p95_ms) == (0, 0, None)
+    assert selectors.series(project=acme, wanted=Filter(), step="hour") == []
+
+
+def test_nonsense_cursor_starts_anew() -> None:
+    assert [cursor_from(text) for text in ("", "x", "%%%", "bm8")] == [None] * 4

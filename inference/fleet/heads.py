@@ -1,0 +1,157 @@
+"""Heads as they go out and come in: pure functions over bytes.
+
+Nothing is copied and stripped. What a worker may learn of us, and a caller of the worker,
+is on a list; a header that nobody thought of stays where it was.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from inference.ports import Headers
+
+_VISIBLE: Final = re.compile(rb"[!-~]*")
+_PRINTABLE: Final = re.compile(rb"[ -~\x80-\xff]*")
+
+ANSWER_HEADERS: Final = frozenset(
+    {
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"content-language",
+        b"openai-processing-ms",
+        b"openai-version",
+        b"openai-model",
+        b"retry-after",
+    }
+)
+"""What of a worker's head goes on. Missing on purpose: ``server``, ``date``, cookies and
+``www-authenticate`` (the worker's own), ``openai-organization`` (the operator's account),
+``x-ratelimit-*``, ``x-request-id`` and ``x-should-retry`` (ours to say), everything hop by
+hop, and caching fields (an answer is nobody's to cache)."""
+
+OWN_HEADERS: Final = frozenset(
+    {
+        b"host",
+        b"authorization",
+        b"accept-encoding",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authorization",
+        b"cookie",
+        b"expect",
+        b"te",
+        b"trailer",
+        b"upgrade",
+    }
+)
+"""What the client itself says, or nobody: never taken from the asker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where connections go: the part of a URL that pools are kept by."""
+
+    host: str
+    port: int
+    secure: bool
+
+    @property
+    def authority(self) -> bytes:
+        """Return the value of ``Host``: the default port is left out, IPv6 is in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = self.port == (443 if self.secure else 80)
+        return (host if usual else f"{host}:{self.port}").encode("ascii")
+
+
+def parse_base(url: str) -> tuple[Origin, bytes]:
+    """Split a worker's base URL into its origin and its path without a trailing slash.
+
+    Raises ``ValueError`` for anything but ``http(s)://host[:port][/path]``.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not an http(s) URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("a worker's URL is a scheme, a host, a port and a path")
+    secure = parts.scheme == "https"
+    host = parts.hostname.encode("idna").decode("ascii") if parts.hostname else ""
+    port = parts.port or (443 if secure else 80)
+    return Origin(host, port, secure), _target(parts.path.rstrip("/"))
+
+
+def request_head(authority: bytes, target: bytes, credential: bytes) -> bytes:
+    """Write the part of a head that is the same for every request to a path of a worker."""
+    bearer = b"Authorization: Bearer %b\r\n" % _value(credential) if credential else b""
+    return (
+        b"POST %b HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: identity\r\n%b"
+        % (target, authority, bearer)
+    )  # fmt: skip
+
+
+def extra_lines(headers: Headers) -> bytes:
+    """Write the asker's own header lines. Raises ``ValueError`` if one holds a line end."""
+    lines = [b"%b: %b\r\n" % pair for pair in headers if pair[0] not in OWN_HEADERS]
+    text = b"".join(lines)
+    if text.count(b"\n") != len(lines) or text.count(b"\r") != len(lines):
+        raise ValueError("a header field must not contain a line end")
+    return text
+
+
+def join_path(base: bytes, path: str) -> bytes:
+    """Put an operation's path behind the base path of a worker."""
+    return base + _target(path)
+
+
+def answer_headers(raw: Headers) -> Headers:
+    """Keep of a worker's head what the caller may see, names in lower case.
+
+    Fields that ``Connection`` names are hop by hop whatever they are called (RFC 9110
+    section 7.6.1).
+    """
+    kept: Headers = []
+    dropped: set[bytes] = set()
+    for name, value in raw:
+        lower = name.lower()
+        if lower in ANSWER_HEADERS:
+            kept.append((lower, value))
+        elif lower == b"connection":
+            dropped.update(token.strip() for token in value.lower().split(b","))
+    return [pair for pair in kept if pair[0] not in dropped] if dropped else kept
+
+
+def framing(raw: Headers) -> tuple[bool, str]:
+    """Say whether a head frames its body, and what is wrong with it (empty if nothing).
+
+    A transfer coding other than ``chunked`` would have to be undone by us, and we undo
+    nothing (RFC 9112 section 6.1).
+    """
+    framed = False
+    for name, value in raw:
+        lower = name.lower()
+        if lower == b"content-length":
+            framed = True
+        elif lower == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                return True, "unknown transfer coding"
+            framed = True
+    return framed, ""
+
+
+def _target(path: str) -> bytes:
+    target = path.encode("ascii")
+    if not _VISIBLE.fullmatch(target):
+        raise ValueError("a path must not contain spaces or control characters")
+    return target
+
+
+def _value(credential: bytes) -> bytes:
+    if not _PRINTABLE.fullmatch(credential):
+        raise ValueError("a credential must not contain control characters")
+    return credential

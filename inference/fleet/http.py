@@ -1,0 +1,221 @@
+"""Workers reached by URL: a small push-style HTTP/1.1 client.
+
+Why our own: the upstream client decides what a gateway costs (docs/adr/0003). Nothing here
+waits; what comes of a request is pushed into the object that asked. Bytes pass through as
+they are: no redirect is followed, no cookie kept, nothing decompressed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from inference.contracts import Worker
+from inference.fleet.config import FleetConfig
+from inference.fleet.connection import HttpCall, Load
+from inference.fleet.heads import Origin, extra_lines, join_path, parse_base, request_head
+from inference.fleet.pool import ConnectionPool
+from inference.ports import Answer, Headers, WorkerFailed
+
+PATHS_PER_WORKER = 64
+"""Heads kept for each worker; there are about ten operations, so this is only a bound."""
+
+LOADS_MAX = 4096
+"""Workers whose counts are kept; beyond it those without work lose theirs."""
+
+DRAIN_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """Counts of one worker since the process began, and what is in flight now."""
+
+    in_flight: int
+    asked: int
+    failed: int
+    retried: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetStats:
+    """What the client holds now, and has done. For metrics."""
+
+    open_connections: int
+    idle_connections: int
+    connects: int
+    workers: dict[str, WorkerStats]
+
+
+class _Target:
+    """A worker as the client knows it: its pool, and the heads written so far."""
+
+    __slots__ = ("_authority", "_base", "_credential", "_heads", "load", "pool", "worker")
+
+    def __init__(
+        self, worker: Worker, origin: Origin, base: bytes, pool: ConnectionPool, load: Load
+    ) -> None:
+        self.worker = worker
+        self.pool = pool
+        self.load = load
+        self._authority = origin.authority
+        self._base = base
+        self._credential = b""
+        self._heads: dict[str, bytes] = {}
+
+    def trust(self, credential: bytes) -> None:
+        """Use a credential from now on."""
+        self._credential = credential
+        self._heads.clear()
+
+    def head(self, path: str) -> bytes:
+        """Return the constant part of the head for a path."""
+        head = self._heads.get(path)
+        if head is None:
+            if len(self._heads) >= PATHS_PER_WORKER:
+                self._heads.clear()
+            target = join_path(self._base, path)
+            head = request_head(self._authority, target, self._credential)
+            self._heads[path] = head
+        return head
+
+
+class HttpFleet:
+    """``ports.Fleet`` over HTTP/1.1. One for each event loop; make it inside the loop.
+
+    ``credential_of`` gives the plain bearer for a worker, empty for none. It is asked once
+    for each version of a worker's row and may raise ``WorkerFailed``.
+    """
+
+    def __init__(
+        self,
+        credential_of: Callable[[Worker], bytes],
+        config: FleetConfig | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._credential_of = credential_of
+        self._config = config or FleetConfig()
+        self._loop = loop or asyncio.get_running_loop()
+        self._targets: dict[str, _Target] = {}
+        self._loads: dict[str, Load] = {}
+        self._pools: dict[Origin, ConnectionPool] = {}
+        self._tls: ssl.SSLContext | None = self._config.tls
+        self._closed = False
+        self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
+
+    def ask(
+        self, worker: Worker, path: str, headers: Headers, body: bytes | None, answer: Answer
+    ) -> HttpCall:
+        """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
+
+        What goes wrong arrives as ``answer.on_fail``, never before this call has returned.
+        """
+        try:
+            target = self._targets.get(worker.worker_id)
+            if target is None or (target.worker is not worker and target.worker != worker):
+                target = self._aim(worker)
+            head = target.head(path) + extra_lines(headers) + _framing(body)
+        except (ValueError, WorkerFailed) as wrong:
+            return self._refuse(answer, str(wrong))
+        call = HttpCall(target.load, head, body, answer)
+        if self._closed:
+            self._loop.call_soon(call.fail, "connect", "the fleet is closed")
+        else:
+            target.pool.send(call)
+        return call
+
+    def in_flight(self, worker_id: str) -> int:
+        """Return how many requests this process has with a worker now."""
+        load = self._loads.get(worker_id)
+        return load.in_flight if load is not None else 0
+
+    def stats(self) -> FleetStats:
+        """Count connections and requests."""
+        pools = self._pools.values()
+        return FleetStats(
+            open_connections=sum(pool.open_count for pool in pools),
+            idle_connections=sum(pool.idle_count for pool in pools),
+            connects=sum(pool.connects for pool in pools),
+            workers={
+                name: WorkerStats(load.in_flight, load.asked, load.failed, load.retried)
+                for name, load in self._loads.items()
+            },
+        )
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Wait until nothing is in flight, then close; false if ``timeout_s`` came first.
+
+        Requests that are asked meanwhile are served: refusing new work is the core's part.
+        """
+        limit_s = self._loop.time() + timeout_s
+        while any(load.in_flight for load in self._loads.values()):
+            if self._loop.time() >= limit_s:
+                return False
+            await asyncio.sleep(DRAIN_POLL_S)
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Close every connection. What was in flight fails as reset."""
+        self._closed = True
+        self._reaper.cancel()
+        for pool in self._pools.values():
+            pool.close()
+
+    @property
+    def _reap_every_s(self) -> float:
+        return self._config.idle_reap_s / 2
+
+    def _reap(self) -> None:
+        now_s = self._loop.time()
+        for origin, pool in list(self._pools.items()):
+            pool.reap(now_s)
+            if not pool.open_count:
+                self._forget(origin, pool)
+        self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
+
+    def _forget(self, origin: Origin, pool: ConnectionPool) -> None:
+        # Nothing is open, so nothing is lost; a worker that comes back is aimed at afresh.
+        del self._pools[origin]
+        for name, target in list(self._targets.items()):
+            if target.pool is pool:
+                del self._targets[name]
+
+    def _aim(self, worker: Worker) -> _Target:
+        origin, base = parse_base(worker.url)
+        credential = self._credential_of(worker)
+        request_head(origin.authority, base, credential)
+        target = _Target(worker, origin, base, self._pool(origin), self._load(worker.worker_id))
+        target.trust(credential)
+        self._targets[worker.worker_id] = target
+        return target
+
+    def _pool(self, origin: Origin) -> ConnectionPool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            tls = self._context() if origin.secure else None
+            pool = self._pools[origin] = ConnectionPool(origin, self._config, tls, self._loop)
+        return pool
+
+    def _load(self, worker_id: str) -> Load:
+        if len(self._loads) > LOADS_MAX:
+            self._loads = {name: load for name, load in self._loads.items() if load.in_flight}
+        return self._loads.setdefault(worker_id, Load())
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+    def _refuse(self, answer: Answer, why: str) -> HttpCall:
+        call = HttpCall(Load(), b"", b"", answer)
+        self._loop.call_soon(call.fail, "connect", why)
+        return call
+
+
+def _framing(body: bytes | None) -> bytes:
+    if body is None:
+        return b"Transfer-Encoding: chunked\r\n\r\n"
+    return b"Content-Length: %d\r\n\r\n" % len(body)

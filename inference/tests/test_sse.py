@@ -1,0 +1,101 @@
+"""However a stream is cut, the caller gets the same bytes and we count the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.sse import HOLD_MAX, StreamFilter
+from inference.tests.streams import cuts, streams, whole
+from inference.tokens import Usage
+
+DELTA = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def run(pieces: list[bytes], *, drop_usage: bool) -> tuple[bytes, StreamFilter]:
+    scan = StreamFilter(drop_usage=drop_usage)
+    relayed = [scan.feed(piece) for piece in pieces]
+    return b"".join(relayed) + scan.finish(), scan
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), stream=streams(), drop_usage=st.booleans())
+def test_no_cut_shows(data: st.DataObject, stream: bytes, drop_usage: bool) -> None:
+    pieces = data.draw(cuts(stream))
+
+    relayed, scan = run(pieces, drop_usage=drop_usage)
+    at_once, same = run([stream], drop_usage=drop_usage)
+    wanted = whole(stream, drop_usage=drop_usage)
+
+    assert relayed == at_once == wanted.relayed
+    assert scan.usage == same.usage == wanted.usage
+    assert scan.done is same.done is wanted.done
+    assert scan.events == same.events == wanted.events
+    assert scan.deltas == same.deltas
+
+
+def test_what_is_not_filtered_is_handed_back_as_the_same_object() -> None:
+    scan = StreamFilter(drop_usage=False)
+
+    assert all(scan.feed(piece) is piece for piece in (DELTA, DELTA[:9], DELTA[9:], USAGE, DONE))
+    assert (scan.events, scan.deltas, scan.done) == (4, 2, True)
+    assert scan.usage == Usage(3, 2)
+
+
+def test_whole_chunks_are_not_delayed_by_the_filter() -> None:
+    scan = StreamFilter(drop_usage=True)
+
+    assert scan.feed(DELTA) is DELTA
+    assert scan.feed(DELTA + USAGE + DELTA) == DELTA + DELTA
+    assert scan.usage == Usage(3, 2)
+
+
+def test_usage_beside_choices_and_null_usage_pass() -> None:
+    full = b'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n'
+    null = b'data: {"choices":[],"usage":null}\n\n'
+
+    relayed, scan = run([full, null], drop_usage=True)
+
+    assert relayed == full + null
+    assert scan.usage == Usage(1, 1)
+
+
+@pytest.mark.parametrize("size", [HOLD_MAX - 200, HOLD_MAX + 1, 1 << 20])
+@pytest.mark.parametrize("step", [1000, 65536, 1 << 21])
+def test_huge_event_passes_whole_and_its_usage_counts(size: int, step: int) -> None:
+    text = {"type": "response.completed", "response": {"text": "x" * size}}
+    text["response"]["usage"] = {"input_tokens": 5, "output_tokens": 7}  # type: ignore[index]
+    stream = DELTA + b"data: " + json.dumps(text).encode() + b"\n\n" + USAGE + DONE
+    pieces = [stream[at : at + step] for at in range(0, len(stream), step)]
+
+    scan = StreamFilter(drop_usage=True)
+    relayed = b""
+    for piece in pieces:
+        relayed += scan.feed(piece)
+        assert len(scan._block) <= 2 * HOLD_MAX
+
+    assert relayed + scan.finish() == stream.replace(USAGE, b"")
+    assert scan.done
+    assert scan.events == 3
+
+
+def test_boundary_is_where_a_comment_cannot_split_a_block() -> None:
+    scan = StreamFilter(drop_usage=False)
+    assert scan.at_boundary
+
+    scan.feed(DELTA[:-1])
+    assert not scan.at_boundary
+
+    scan.feed(DELTA[-1:])
+    assert scan.at_boundary
+
+
+def test_broken_stream_is_not_done() -> None:
+    _, scan = run([DELTA, b"data: [DO"], drop_usage=True)
+
+    assert not scan.done

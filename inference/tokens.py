@@ -1,0 +1,119 @@
+"""How many tokens a request used: read from what the engine said, or estimated.
+
+Reading is exact about *where* the figure stands. A caller can put ``"usage": {…}`` into what
+an engine echoes (tool schemas, metadata), so only the member of the answer itself counts,
+never one that lies deeper; inside a string the quotes would be escaped, so it is not found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+BYTES_PER_TOKEN: Final = 4
+
+_NEEDLE: Final = b'"usage"'
+_OPENS: Final = re.compile(rb"\s*:\s*(?=\{)")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_OBJECT_MAX: Final = 8192
+_CANDIDATES_MAX: Final = 8
+_SPACE_MAX: Final = 64
+_DECODER: Final = json.JSONDecoder()
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a request as its engine counted them. ``tokens_cached`` are part of the input."""
+
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int = 0
+
+
+def estimate_tokens(bytes_count: int) -> int:
+    """Count tokens where the engine does not: one for each 4 bytes begun, at least one.
+
+    Four bytes a token is what the usual vocabularies reach on English prose and code. Text in
+    other scripts has more bytes *and* more tokens a character, so the error stays within a
+    factor of two either way.
+    """
+    return max(1, -(-bytes_count // BYTES_PER_TOKEN))
+
+
+def usage_of(document: object) -> Usage | None:
+    """Read the usage from a parsed answer or stream event; none if it has no good one.
+
+    Chat, completions, embeddings, rerank and score have it on top, a Responses event inside
+    ``response``.
+    """
+    if not isinstance(document, dict):
+        return None
+    usage = document.get("usage")
+    if usage is None and isinstance(document.get("response"), dict):
+        usage = document["response"].get("usage")
+    return usage_from(usage) if isinstance(usage, dict) else None
+
+
+def usage_from(usage: Json) -> Usage | None:
+    """Read a ``usage`` object in either dialect; none unless its figures are counts."""
+    tokens_out = _count(usage, "completion_tokens", "output_tokens") or 0
+    tokens_in = _count(usage, "prompt_tokens", "input_tokens")
+    if tokens_in is None:
+        total = _count(usage, "total_tokens")
+        if total is None:
+            return None
+        tokens_in = max(0, total - tokens_out)
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
+    return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
+
+
+def read_usage(body_tail: bytes, *, depth: int = 1) -> Usage | None:
+    """Find the usage in the end of a JSON answer, without parsing the answer.
+
+    ``body_tail`` may begin anywhere but must reach to the end of the document. ``depth`` is
+    how many objects the usage lies in: 1 for an answer, 2 for a Responses stream event.
+    """
+    at = len(body_tail)
+    for _ in range(_CANDIDATES_MAX):
+        at = body_tail.rfind(_NEEDLE, 0, at)
+        if at < 0:
+            break
+        found = _object_at(body_tail, at)
+        if found is not None and _closes(body_tail, found[1]) == depth:
+            return usage_from(found[0])
+    return None
+
+
+def _object_at(body: bytes, name_at: int) -> tuple[Json, int] | None:
+    colon = _OPENS.match(body, name_at + len(_NEEDLE))
+    if colon is None or body[max(0, name_at - _SPACE_MAX) : name_at].rstrip()[-1:] not in b"{,":
+        return None
+    # Latin-1 keeps byte offsets, and the names and figures we read are ASCII.
+    text = body[colon.end() : colon.end() + _OBJECT_MAX].decode("latin-1")
+    try:
+        usage, length = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return usage, colon.end() + length
+
+
+def _closes(body: bytes, start: int) -> int:
+    # Behind a value and outside strings, what is closed but not opened is how deep it lay.
+    rest = body[start:]
+    if b'"' in rest:
+        rest = _STRING.sub(b"", rest)
+    opened = rest.count(b"{") + rest.count(b"[")
+    return rest.count(b"}") + rest.count(b"]") - opened
+
+
+def _count(holder: Json, *names: str) -> int | None:
+    for name in names:
+        value = holder.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None

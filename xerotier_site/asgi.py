@@ -2,6 +2,43 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
+from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+from inference.ops import Check
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noqa: TID251 - as manage.py does
+
+django = get_asgi_application()
+
+# Both read Django's settings, which are there only from here on.
+from xerotier_site import ready  # noqa: E402
+from xerotier_site.plane import PlaneMount, read_config  # noqa: E402
+
+
+def _in_a_thread(check: Callable[[], str | None]) -> Check:
+    return sync_to_async(check, thread_sensitive=False)
+
+
+mount = PlaneMount(
+    read_config(),
+    behind=django,
+    checks=[
+        ("database", _in_a_thread(ready.database_ready)),
+        ("migrations", _in_a_thread(ready.migrations_ready)),
+    ],
+)
+
+application = ProtocolTypeRouter(
+    {
+        "http": mount,
+        "lifespan": mount,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter([]))),
+    }
+)

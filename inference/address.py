@@ -1,0 +1,60 @@
+"""Which paths are the plane's, and what each of them names.
+
+One pattern for the fast edge, for the mount in front of Django and for every proxy that
+splits the two planes apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote
+
+from inference.contracts import OPERATIONS
+from inference.problems import Refused
+
+PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/v1(/|$)"
+
+is_plane_path = re.compile(PLANE_PATH).match
+is_plane_target = re.compile(rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/v1(?:[/?]|$)").match
+"""The same question about a request target as it stands on the wire, query and all."""
+
+_PARTS = re.compile(r"/(proj_[0-9A-Za-z]+)/([^/]+)/v1(?:/(.*))?", re.DOTALL)
+_TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]|//", re.IGNORECASE)
+_DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path asks for: ``rest`` is what stands below ``/v1/``."""
+
+    project: str
+    slug: str
+    rest: str
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that this place knows; none if the place is unknown."""
+        if self.rest in OPERATIONS:
+            return ("POST",)
+        if self.rest == "models" or self.rest.startswith("models/"):
+            return ("GET",)
+        return ()
+
+
+@lru_cache(4096)
+def read_target(raw: bytes) -> Target:
+    """Read a request target such as ``/proj_…/chat/v1/models?x=1``.
+
+    Raises ``Refused`` for one that two parsers might read differently: encoded slashes or
+    dots, dot segments, backslashes, control characters.
+    """
+    path = raw.partition(b"?")[0].decode("latin-1")
+    parts = _PARTS.fullmatch(path)
+    if parts is None or not path.isascii() or not path.isprintable():
+        raise Refused("invalid_request", "The path is malformed.")
+    if _TRICKS.search(path) or _DOTS.search(path):
+        raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
+    rest = (parts[3] or "").removesuffix("/")
+    return Target(project=parts[1], slug=unquote(parts[2]), rest=unquote(rest))

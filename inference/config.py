@@ -1,0 +1,52 @@
+"""Everything the plane can be told, as one frozen value. There are no ambient settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KIB, MIB = 1024, 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Limits on waiting that are not the tier's. Seconds."""
+
+    header_s: float = 15.0
+    body_idle_s: float = 15.0
+    body_whole_s: float = 300.0
+    idle_connection_s: float = 75.0
+    decision_s: float = 5.0
+    stalled_caller_s: float = 60.0
+    silence_s: float = 15.0
+    drain_delay_s: float = 3.0
+    grace_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits on size and number."""
+
+    header_bytes: int = 32 * KIB
+    header_count: int = 100
+    body_bytes: int = 32 * MIB
+    whole_body_bytes: int = 256 * KIB
+    connections: int = 20_000
+    waiting_requests: int = 4
+    waiting_bytes: int = 64 * KIB
+    table_entries: int = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneConfig:
+    """What one gateway process needs to know. Peppers are newest first, two at most."""
+
+    valkey_url: str
+    peppers: tuple[bytes, ...]
+    keyring: tuple[str, ...] = field(default=(), repr=False)
+    trusted_proxies: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ("*",)
+    outage_s: float = 600.0
+    metrics_dir: str = ""
+    fast_edge: bool = True
+    waits: Waits = field(default_factory=Waits)
+    bounds: Bounds = field(default_factory=Bounds)

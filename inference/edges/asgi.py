@@ -1,0 +1,168 @@
+"""The plane as an ASGI application: a thin adapter between the server and the core.
+
+The worker's bytes drive ``send`` themselves: its coroutine is run on the spot, and only when
+the server wants to wait (the caller reads slowly) does the rest become a task, and the worker
+is held back meanwhile. The application's own task does nothing but ``receive``, which is how
+ASGI tells that a caller left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from typing import Any
+
+from inference.exchange.core import Exchange
+from inference.peers import Proxies
+from inference.plane import Plane
+from inference.ports import Headers
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class AsgiCaller:
+    """``ports.Caller`` on top of an ASGI ``send``."""
+
+    __slots__ = ("_backlog", "_busy", "_over", "_send", "_task", "address", "exchange", "readable")
+
+    def __init__(self, send: Send, address: str) -> None:
+        self.address = address
+        self.exchange: Exchange
+        self.readable = asyncio.Event()
+        self.readable.set()
+        self._send = send
+        self._task = asyncio.current_task()
+        self._busy: asyncio.Task[None] | None = None
+        self._backlog: deque[Message] = deque()
+        self._over = False
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Send the head."""
+        self._say({"type": "http.response.start", "status": status, "headers": headers})
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body."""
+        self._say({"type": "http.response.body", "body": data, "more_body": True})
+
+    def finish(self) -> None:
+        """Send the end of the body."""
+        self._say({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def abort(self) -> None:
+        """Leave the application with an incomplete answer: the server then hangs up."""
+        self._over = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_body(self) -> None:
+        """Stop receiving."""
+        self.readable.clear()
+
+    def resume_body(self) -> None:
+        """Go on receiving."""
+        self.readable.set()
+
+    @property
+    def was_aborted(self) -> bool:
+        """Say whether it was us who hung up."""
+        return self._over
+
+    def _say(self, message: Message) -> None:
+        if self._over:
+            return
+        if self._busy is not None:
+            self._backlog.append(message)
+        else:
+            self._run(message)
+
+    def _run(self, message: Message) -> None:
+        step = self._send(message).__await__()
+        try:
+            waits_for = step.send(None)
+        except StopIteration:
+            return
+        # Whoever starts a task has to keep it: the loop itself holds it only weakly.
+        loop = asyncio.get_running_loop()
+        self._busy = loop.create_task(_rest_of(step, waits_for))
+        self._busy.add_done_callback(self._on_sent)
+        self.exchange.pause()
+
+    def _on_sent(self, task: asyncio.Task[None]) -> None:
+        self._busy = None
+        if task.cancelled() or task.exception() is not None:
+            self._over = True
+            self.exchange.left()
+            return
+        while self._backlog and self._busy is None:
+            self._run(self._backlog.popleft())
+        if self._busy is None:
+            self.exchange.resume()
+
+
+class _Rest:
+    """What remains of a coroutine that was begun by hand and wants to wait."""
+
+    __slots__ = ("_step", "_waits_for")
+
+    def __init__(self, step: Generator[Any, None, None], waits_for: Any) -> None:
+        self._step = step
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, None, None]:
+        waits_for, step = self._waits_for, self._step
+        while True:
+            try:
+                yield waits_for
+            except BaseException as thrown:  # noqa: BLE001 - cancellation, too, is theirs
+                try:
+                    waits_for = step.throw(thrown)
+                except StopIteration:
+                    return
+                continue
+            try:
+                waits_for = step.send(None)
+            except StopIteration:
+                return
+
+
+async def _rest_of(step: Generator[Any, None, None], waits_for: Any) -> None:
+    await _Rest(step, waits_for)
+
+
+class AsgiEdge:
+    """Serves inference requests of any ASGI server that waits in ``send``."""
+
+    def __init__(self, plane: Plane, proxies: Proxies) -> None:
+        self._plane = plane
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
+        exchange = caller.exchange = Exchange(self._plane, caller)
+        target = scope.get("raw_path") or scope["path"].encode()
+        exchange.begin(scope["method"].encode(), target, list(scope["headers"]))
+        try:
+            await _listen(exchange, caller, receive)
+        except asyncio.CancelledError:
+            if not caller.was_aborted:
+                exchange.left()
+                raise
+
+
+async def _listen(exchange: Exchange, caller: AsgiCaller, receive: Receive) -> None:
+    while True:
+        await caller.readable.wait()
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            exchange.left()
+            return
+        if message.get("body"):
+            exchange.body(message["body"])
+        if not message.get("more_body", False):
+            exchange.body_end()

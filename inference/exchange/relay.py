@@ -1,0 +1,324 @@
+"""Carry a request to a worker and its answer to the caller: the relay phase.
+
+Until the first byte of an answer another worker may take over, twice at most. From then on
+what was sent can't be taken back: a stream that breaks says so in the stream, any other
+answer is cut off. Whatever happens, the exchange is concluded once, before the last byte.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inference.exchange.look_up import Passed
+from inference.exchange.prepare import GENERATING, Prepared
+from inference.fields import SSE, rate_fields
+from inference.ports import Call, Headers, Verdict, WorkerFailed
+from inference.problems import Refused, stream_error
+from inference.sse import StreamFilter
+from inference.tokens import read_usage
+
+if TYPE_CHECKING:  # the exchange makes its relay
+    from inference.exchange.core import Exchange
+
+FAILOVERS = 2
+PASSED_ON = frozenset({400, 404, 413, 422})
+"""Statuses of a worker that are about the request itself: the caller's to read."""
+
+ENDINGS = {
+    "upstream_timeout": "timeout",
+    "upstream_disconnected": "worker_broke",
+    "upstream_error": "worker_broke",
+    "capacity_exceeded": "worker_broke",
+}
+"""Public code of a broken answer → ending in the usage event; others are ``refused``."""
+
+OK, NOT_OK, TOO_MANY, CALLER_GONE = 200, 300, 429, 499
+"""The last is of a caller that left: for logs and usage only, as nginx says it."""
+
+SSE_OWN = frozenset({b"content-type", b"content-length", b"cache-control"})
+TAIL_BYTES = 4096
+RENEW_AHEAD_TOKENS = 64
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class Relay:
+    """The part of an exchange that talks to workers. Takes the answer as ``ports.Answer``."""
+
+    __slots__ = (
+        "_call",
+        "_exchange",
+        "_filter",
+        "_headers",
+        "_hold",
+        "_is_full",
+        "_is_renewing",
+        "_last_at",
+        "_made",
+        "_passed",
+        "_path",
+        "_paused_at",
+        "_piece",
+        "_said_at",
+        "_status",
+        "_tail",
+        "_tried",
+        "_verdict",
+        "due",
+    )
+
+    def __init__(
+        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
+        self.due = 0.0
+        self._exchange = exchange
+        self._passed = passed
+        self._made = made
+        self._verdict = verdict
+        self._hold = verdict.hold_tokens
+        self._is_renewing = False
+        self._tried: list[str] = []
+        self._call: Call | None = None
+        self._filter: StreamFilter | None = None
+        self._is_full = False
+        self._paused_at: float | None = None
+        self._last_at = 0.0
+        self._said_at = 0.0
+        self._status = 0
+        self._piece = b""
+        self._tail = b""
+        self._path = ""
+        self._headers: Headers = []
+
+    # ── Asking ─────────────────────────────────────────────────────────────────────────
+
+    def begin(self, path: str, headers: Headers) -> None:
+        """Ask the first worker."""
+        self._path, self._headers = path, headers
+        exchange = self._exchange
+        self.due = exchange.outcome.began_at + self._passed.route.terms.request_timeout_s
+        exchange.plane.wheel.arm(self)
+        self._ask()
+
+    def _ask(self) -> None:
+        plane, tried = self._exchange.plane, self._tried
+        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= FAILOVERS else None
+        if worker is None:
+            self._call = None
+            self._give_up()
+            return
+        tried.append(worker.worker_id)
+        self._exchange.outcome.worker_id = worker.worker_id
+        self._call = plane.fleet.ask(worker, self._path, self._headers, self._made.body, self)
+
+    def _give_up(self) -> None:
+        if self._is_full:
+            self._refuse("capacity_exceeded", "Every worker of this endpoint is full.")
+        elif self._tried:
+            self._refuse("upstream_error", "The worker failed before it answered.")
+        else:
+            self._refuse("endpoint_inactive", "No worker serves this endpoint right now.")
+
+    def _refuse(self, code: str, message: str) -> None:
+        exchange = self._exchange
+        self._hang_up()
+        ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
+        extra = [*ids, *rate_fields(self._verdict.limits)]
+        exchange.refuse(Refused(code, message), extra, ENDINGS.get(code, "refused"))
+
+    def _hang_up(self) -> None:
+        self._exchange.plane.wheel.disarm(self)
+        call, self._call = self._call, None
+        if call is not None:
+            call.abort()
+
+    # ── The worker answers ─────────────────────────────────────────────────────────────
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Begin the answer, or turn to another worker."""
+        exchange = self._exchange
+        plane, worker_id = exchange.plane, exchange.outcome.worker_id
+        if status not in PASSED_ON and not OK <= status < NOT_OK:
+            self._is_full = self._is_full or status == TOO_MANY
+            if status != TOO_MANY:
+                plane.health.failed(worker_id)
+            self._try_another()
+            return
+        plane.health.succeeded(worker_id)
+        self._status = status
+        self._last_at = exchange.outcome.first_at = plane.loop.time()
+        shown = dict(headers)
+        if shown.get(b"content-type", b"").startswith(b"text/event-stream"):
+            if b"content-encoding" not in shown:
+                self._filter = StreamFilter(drop_usage=self._made.drop_usage)
+            headers = [*SSE, *(field for field in headers if field[0] not in SSE_OWN)]
+            silence_end = self._last_at + plane.config.waits.silence_s
+            self._wait_until(min(silence_end, self._idle_end()))
+        names = exchange.names
+        fields = [*names.fields(), *names.worker_fields(worker_id), *headers]
+        fields += rate_fields(self._verdict.limits)
+        if self._made.clamped:
+            fields.append((b"x-xerotier-clamped", self._made.clamped))
+        exchange.caller.start(status, fields)
+
+    def _try_another(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.abort()
+        self._ask()
+
+    def on_data(self, data: bytes) -> None:
+        """Pass a piece on: at once in a stream; else all but the last, which waits for the end."""
+        exchange = self._exchange
+        self._last_at = exchange.plane.loop.time()
+        watch = self._filter
+        if watch is not None:
+            relayed = watch.feed(data)
+            if relayed:
+                exchange.caller.write(relayed)
+            if self._hold is not None:
+                self._renew(watch.deltas)
+            return
+        exchange.outcome.answer_bytes += len(data)
+        held, self._piece = self._piece, data
+        if held:
+            self._tail = (self._tail + held)[-TAIL_BYTES:]
+            exchange.caller.write(held)
+
+    def on_drain(self) -> None:
+        """Nothing is sent up in pieces here."""
+
+    def on_end(self) -> None:
+        """Complete the answer, if it is complete."""
+        self._call = None
+        watch = self._filter
+        if watch is None:
+            self._end_plain()
+            return
+        last = watch.finish()
+        if not watch.done and self._path[1:] in GENERATING and self._status == OK:
+            self._break("upstream_disconnected", "The worker ended its stream early.", last)
+            return
+        self._conclude("complete", "")
+        caller = self._exchange.caller
+        if last:
+            caller.write(last)
+        caller.finish()
+
+    def _end_plain(self) -> None:
+        exchange = self._exchange
+        exchange.outcome.usage = read_usage(self._tail + self._piece)
+        self._conclude("complete" if self._status < NOT_OK else "refused", "")
+        if self._piece:
+            exchange.caller.write(self._piece)
+        exchange.caller.finish()
+
+    def on_fail(self, failure: WorkerFailed) -> None:
+        """Turn to another worker, or break off what has begun."""
+        self._call = None
+        exchange = self._exchange
+        exchange.plane.health.failed(exchange.outcome.worker_id)
+        if not self._status:
+            self._ask()
+        else:
+            self._break("upstream_disconnected", "The worker broke off.")
+
+    # ── Mid-answer ─────────────────────────────────────────────────────────────────────
+
+    def _break(self, code: str, message: str, last: bytes = b"") -> None:
+        self._hang_up()
+        exchange, watch = self._exchange, self._filter
+        self._conclude(ENDINGS.get(code, "refused"), code)
+        if watch is None:
+            exchange.caller.abort()
+            return
+        gap = b"" if watch.at_boundary else b"\n\n"
+        exchange.caller.write(last + gap + stream_error(code, message))
+        exchange.caller.finish()
+
+    def _renew(self, tokens_out: int) -> None:
+        so_far = self._made.prompt_tokens + tokens_out
+        if self._is_renewing or self._hold is None or so_far + RENEW_AHEAD_TOKENS < self._hold:
+            return
+        self._is_renewing = True
+        exchange = self._exchange
+
+        def on_verdict(verdict: Verdict) -> None:
+            self._is_renewing = False
+            if verdict.allowed:
+                self._hold = verdict.hold_tokens
+            elif self._call is not None:
+                self._break(verdict.code, verdict.message)
+
+        exchange.plane.limiter.renew(exchange.names.request_id, so_far, on_verdict)
+
+    def _conclude(self, ending: str, code: str) -> None:
+        exchange, watch = self._exchange, self._filter
+        exchange.plane.wheel.disarm(self)
+        if watch is not None:
+            exchange.outcome.usage, exchange.outcome.deltas = watch.usage, watch.deltas
+        exchange.conclude(self._status, code, ending)
+
+    # ── The caller, the clock, the process ─────────────────────────────────────────────
+
+    def left(self) -> None:
+        """Hang up on the worker: nobody listens any more."""
+        self._hang_up()
+        self._status = CALLER_GONE
+        self._conclude("caller_left", "")
+
+    def pause(self) -> None:
+        """Slow the worker down."""
+        self._paused_at = self._exchange.plane.loop.time()
+        if self._call is not None:
+            self._call.pause()
+
+    def resume(self) -> None:
+        """Let it go on. Its silence while it was held back is not its own."""
+        self._paused_at = None
+        self._last_at = self._exchange.plane.loop.time()
+        if self._call is not None:
+            self._call.resume()
+
+    def stop(self) -> None:
+        """End the answer, because the process stops."""
+        if not self._status:
+            self._refuse("service_unavailable", "The gateway is stopping.")
+        else:
+            self._break("service_unavailable", "The gateway is stopping.")
+
+    def on_due(self, now: float) -> None:
+        """Say something in a long silence, and end what takes too long."""
+        if not self._status:
+            self._refuse("upstream_timeout", "The worker did not begin to answer in time.")
+        elif self._filter is None:
+            self._break("upstream_timeout", "The answer was not complete in time.")
+        elif self._paused_at is not None:
+            self._wait_for_caller(now, self._paused_at)
+        elif now - self._last_at >= self._passed.route.terms.idle_timeout_s:
+            self._break("upstream_timeout", "The worker fell silent.")
+        else:
+            self._keep_alive(now, self._filter)
+
+    def _wait_for_caller(self, now: float, since: float) -> None:
+        end = since + self._exchange.plane.config.waits.stalled_caller_s
+        if now < end:
+            self._wait_until(end)
+            return
+        self._exchange.caller.abort()
+        self.left()
+
+    def _keep_alive(self, now: float, watch: StreamFilter) -> None:
+        silence_s = self._exchange.plane.config.waits.silence_s
+        said_at = max(self._last_at, self._said_at)
+        if now - said_at >= silence_s:
+            said_at = self._said_at = now
+            if watch.at_boundary:
+                self._exchange.caller.write(KEEP_ALIVE)
+        self._wait_until(min(said_at + silence_s, self._idle_end()))
+
+    def _idle_end(self) -> float:
+        return self._last_at + self._passed.route.terms.idle_timeout_s
+
+    def _wait_until(self, moment: float) -> None:
+        self.due = moment
+        self._exchange.plane.wheel.arm(self)

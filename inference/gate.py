@@ -1,0 +1,150 @@
+"""The gate: decide from a request's head and three tables whether it may go on.
+
+Pure on purpose. It waits for nothing, reads no clock and touches no network, so every rule
+is a row in a table of tests. The order is part of the contract: who you are, what you may
+do, what you asked for. A caller without a good key learns nothing about which endpoints exist.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from inference.address import Target
+from inference.contracts import OPERATIONS, Grant, Pool, Route, Worker, is_key
+from inference.problems import Refused
+
+INFERENCE = "inference"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Fields = Mapping[bytes, bytes]
+
+_BAD_KEY = "The API key is missing, malformed, unknown, expired or revoked."
+_SLO_FIELDS = (b"x-slo-ttft-ms", b"x-slo-tpot-ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """What the caller hopes for: hints to the router, never deadlines."""
+
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+
+
+NO_SLO = Slo()
+
+
+def read_method(target: Target, method: bytes) -> None:
+    """Refuse a method that this place does not know. Unknown places are not judged here."""
+    allowed = target.methods
+    if allowed and method.decode("latin-1") not in allowed:
+        raise Refused("method_not_allowed", f"Use {' or '.join(allowed)} here.", allow=allowed)
+
+
+def read_bearer(fields: Fields) -> bytes:
+    """Return the API key of a request, checked for form and checksum without a look-up."""
+    scheme, _, token = fields.get(b"authorization", b"").partition(b" ")
+    token = token.strip()
+    if scheme.lower() != b"bearer" or not is_key(token.decode("latin-1")):
+        raise Refused("invalid_api_key", _BAD_KEY)
+    return token
+
+
+def check_grant(grant: Grant | None, target: Target, address: str, now: float) -> Grant:
+    """Return the grant if its holder may ask for this place from this address now."""
+    if grant is None or grant.gone or (grant.expires_at is not None and grant.expires_at <= now):
+        raise Refused("invalid_api_key", _BAD_KEY)
+    if INFERENCE not in grant.scopes:
+        raise Refused(
+            "scope_insufficient", "The inference API needs a key with the scope 'inference'."
+        )
+    if grant.project != target.project:
+        raise Refused("cross_project_access", "This key belongs to another project.")
+    if grant.endpoint is not None and grant.endpoint != target.slug:
+        raise Refused("endpoint_not_allowed", "This key is pinned to another endpoint.")
+    if (grant.ip_allow or grant.ip_block) and not _is_welcome(grant, address):
+        raise Refused("ip_not_allowed", "This key may not be used from this address.")
+    return grant
+
+
+def check_route(route: Route | None, target: Target) -> Route:
+    """Return the route if there is such an endpoint."""
+    if route is None or route.gone:
+        raise Refused("endpoint_not_found", f"There is no endpoint {target.slug!r} here.")
+    return route
+
+
+def check_operation(route: Route, target: Target) -> None:
+    """Refuse what an endpoint of this task can't do, and everything while it is paused."""
+    if route.paused:
+        raise Refused("endpoint_inactive", "This endpoint is paused.")
+    if route.task not in OPERATIONS.get(target.rest, ()):
+        raise _unsupported(target)
+
+
+def find_workers(route: Route, pools: list[Pool | None], target: Target) -> list[list[Worker]]:
+    """Return the workers that can serve this, one list a pool, best pool first.
+
+    ``pools`` are those that the route names, in its order.
+    """
+    alive = [pool for pool in pools if pool is not None and not pool.gone and pool.workers]
+    if not alive:
+        raise Refused("endpoint_inactive", "No worker serves this endpoint right now.")
+    found = [[w for w in pool.workers if target.rest in w.operations] for pool in alive]
+    able = [workers for workers in found if workers]
+    if not able:
+        raise _unsupported(target)
+    return able
+
+
+def read_slo(fields: Fields) -> Slo:
+    """Read the two hints to the router; refuse what is no positive number."""
+    if _SLO_FIELDS[0] not in fields and _SLO_FIELDS[1] not in fields:
+        return NO_SLO
+    return Slo(*(_positive(fields, name) for name in _SLO_FIELDS))
+
+
+def read_encoding(fields: Fields) -> None:
+    """Refuse an encoded body: it would have to be unpacked to be spliced and measured."""
+    if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise Refused("invalid_request", "Send the body without Content-Encoding.")
+
+
+def _positive(fields: Fields, name: bytes) -> float | None:
+    text = fields.get(name)
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (0 < number < math.inf):
+        field = "-".join(
+            word.upper() if word != "ms" else "Ms" for word in name.decode().split("-")
+        )
+        raise Refused("invalid_slo_header", f"{field} must be a positive number.", param=field)
+    return number
+
+
+def _unsupported(target: Target) -> Refused:
+    return Refused("operation_not_supported", f"This endpoint has no operation {target.rest!r}.")
+
+
+def _is_welcome(grant: Grant, address: str) -> bool:
+    try:
+        caller = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
+        caller = caller.ipv4_mapped
+    if any(caller in network for network in networks_of(grant.ip_block)):
+        return False
+    return not grant.ip_allow or any(caller in network for network in networks_of(grant.ip_allow))
+
+
+@lru_cache(1024)
+def networks_of(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Read addresses and CIDR ranges. Raises ``ValueError`` for anything else."""
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)

@@ -1,0 +1,48 @@
+"""Choose a worker: the less busy of two drawn at random, until the router scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from inference.contracts import Worker
+
+
+class Picker:
+    """Power of two choices (Mitzenmacher 2001): nearly as good as asking all, and no herd.
+
+    ``in_flight`` says how busy a worker is; ``may_try`` whether it is worth asking at all.
+    """
+
+    def __init__(
+        self,
+        in_flight: Callable[[str], int],
+        may_try: Callable[[str], bool],
+        random: Random,
+    ) -> None:
+        self._in_flight = in_flight
+        self._may_try = may_try
+        self._random = random
+
+    def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Worker | None:
+        """Return a worker of the first pool that has one not tried yet; none if all were.
+
+        A worker without a free slot is passed over while another has one.
+        """
+        for workers in pools:
+            fresh = [w for w in workers if w.worker_id not in tried and self._may_try(w.worker_id)]
+            free = [w for w in fresh if not self._is_full(w)]
+            if free or fresh:
+                return self._less_busy(free or fresh)
+        return None
+
+    def _is_full(self, worker: Worker) -> bool:
+        return worker.slots is not None and self._in_flight(worker.worker_id) >= worker.slots
+
+    def _less_busy(self, workers: list[Worker]) -> Worker:
+        if len(workers) == 1:
+            return workers[0]
+        first = workers[int(self._random.random() * len(workers))]
+        second = workers[int(self._random.random() * len(workers))]
+        busy = self._in_flight
+        return first if busy(first.worker_id) <= busy(second.worker_id) else second

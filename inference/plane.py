@@ -1,0 +1,57 @@
+"""What every exchange of one process shares: its tools, and where its facts go."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from inference.config import PlaneConfig
+from inference.outcome import Outcome
+from inference.pick import Picker
+from inference.ports import Fleet, Limiter
+from inference.tables import Tables
+from inference.timers import Wheel
+
+if TYPE_CHECKING:  # an exchange holds its plane
+    from inference.exchange.core import Exchange
+
+
+class Health(Protocol):
+    """What is believed of the workers' health, learned from live traffic."""
+
+    def may_try(self, worker_id: str) -> bool:
+        """Say whether a request may go there now."""
+
+    def succeeded(self, worker_id: str) -> None:
+        """Learn that a worker began to answer."""
+
+    def failed(self, worker_id: str) -> None:
+        """Learn that a worker failed a request through its own fault."""
+
+
+class Reporter(Protocol):
+    """Who is told of every request that ended."""
+
+    def ended(self, outcome: Outcome, now: float) -> None:
+        """Take the facts of a request. ``now`` is the loop's clock."""
+
+
+@dataclass(slots=True)
+class Plane:
+    """The tools of a gateway process. ``clock`` gives Unix seconds, the loop the rest."""
+
+    config: PlaneConfig
+    loop: AbstractEventLoop
+    clock: Callable[[], float]
+    tables: Tables
+    limiter: Limiter
+    fleet: Fleet
+    health: Health
+    picker: Picker
+    wheel: Wheel
+    reporter: Reporter
+    draining: bool = False
+    running: set[Exchange] = field(default_factory=set)
+    """Exchanges that have not ended yet."""

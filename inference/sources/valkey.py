@@ -1,0 +1,135 @@
+"""Entries and changes from Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+
+from inference.contracts import CHANGES
+from inference.sources.link import Link
+from inference.sources.url import ValkeyUrl
+from inference.tables import OnTexts, Tables
+
+PING_EVERY_S = 0.25
+SILENCE_S = 0.75
+CONNECT_S = 1.0
+
+_SUBSCRIBE = b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(CHANGES), CHANGES.encode())
+_PING = b"*1\r\n$4\r\nPING\r\n"
+
+
+class ValkeySource:
+    """Reads entries with one ``MGET``."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def read(self, keys: Sequence[str], then: OnTexts) -> None:
+        """Read entries; a failure is told, not raised."""
+
+        def on_reply(reply: Any) -> None:
+            then(None if isinstance(reply, Exception) else reply)
+
+        self._link.call("MGET", *keys, then=on_reply)
+
+
+class Changes(asyncio.Protocol):
+    """Listens to the channel of changes and tells the tables, also when it hears nothing.
+
+    A subscription can die without a word. So it is asked four times a second, and after
+    three quarters of a second without an answer nothing in memory is used unread.
+    """
+
+    def __init__(self, url: ValkeyUrl, tables: Tables) -> None:
+        self._url = url
+        self._tables = tables
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader()
+        self._transport: asyncio.Transport | None = None
+        self._subscribed = False
+        self._heard_at = 0.0
+        self._gone = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen, and go on for as long as it is wanted."""
+        self._keeper = self._loop.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _keep(self) -> None:
+        while True:
+            self._gone.clear()
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await self._url.connect(self._loop, lambda: self)
+            except (OSError, TimeoutError):
+                await asyncio.sleep(PING_EVERY_S)
+                continue
+            await self._ping_while_heard()
+            self._tables.deafen()
+            if self._transport is not None:
+                self._transport.abort()
+            await asyncio.sleep(0.05)
+
+    async def _ping_while_heard(self) -> None:
+        while not self._gone.is_set() and self._loop.time() - self._heard_at < SILENCE_S:
+            if self._transport is not None and self._subscribed:
+                self._transport.write(_PING)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_EVERY_S):
+                    await self._gone.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet and subscribe."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP and unix give
+        self._transport = transport
+        self._reader = hiredis.Reader()
+        self._subscribed = False
+        self._heard_at = self._loop.time()
+        for command in self._url.greeting():
+            transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
+        transport.write(_SUBSCRIBE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Trust nothing until the channel is heard again."""
+        self._transport = None
+        self._tables.deafen()
+        self._gone.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Take confirmations, pongs and messages."""
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self._on_reply(reply)
+        except hiredis.ProtocolError:
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _on_reply(self, reply: Any) -> None:
+        if isinstance(reply, hiredis.ReplyError):
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        if not isinstance(reply, list):
+            return
+        if reply[0] == b"subscribe":
+            self._subscribed = True
+            self._tables.deafen()  # What was read before may have changed unheard.
+        elif reply[0] == b"message":
+            self._tables.announce(reply[2])
+        if self._subscribed:
+            self._heard_at = self._loop.time()
+            self._tables.hear(self._heard_at + SILENCE_S)

@@ -1,0 +1,229 @@
+"""What this process knows of grants, routes and pools, and never older than it was told.
+
+Entries come from Valkey when first asked for, in bounded numbers, and stay while the channel
+of changes is heard: it names what was written, and the entry goes. Three rules keep a
+revoked key out:
+
+- A fill that is older than a version already announced is dropped and read again.
+- While the channel is silent, every entry is read again before it is used. Entries from before
+  a gap in hearing count as unread once the channel is back.
+- When Valkey itself is away, what is in memory serves on, for ``outage_s`` and no longer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from inference.contracts import Grant, Pool, Route, load
+
+Thing = Grant | Route | Pool
+Found = dict[str, Thing | None]
+"""What a read brought, by name; ``None``: there is no such entry."""
+
+OnFound = Callable[[Found | None], None]
+OnResolved = Callable[[Found, bool], None]
+OnTexts = Callable[[Sequence[bytes | None] | None], None]
+
+ABSENT_S = 1.0
+ABSENT_COUNT = 4096
+ATTEMPTS = 3
+
+T = TypeVar("T")
+
+_READERS: dict[str, Callable[[bytes], Thing]] = {
+    "grant": partial(load, Grant),
+    "route": partial(load, Route),
+    "pool": partial(load, Pool),
+}
+
+
+class Source(Protocol):
+    """Where entries are read from."""
+
+    def read(self, keys: Sequence[str], then: OnTexts) -> None:
+        """Read entries; ``then`` gets a text or none for each, or none at all if it failed."""
+
+
+class _Entry:
+    __slots__ = ("epoch", "thing")
+
+    def __init__(self, thing: Thing, epoch: int) -> None:
+        self.thing = thing
+        self.epoch = epoch
+
+
+class Tables:
+    """Grants, routes and pools by their name in Valkey.
+
+    ``now`` is a monotonic clock. ``hear``, ``deafen`` and ``announce`` are told by whoever
+    listens to the channel.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        now: Callable[[], float],
+        *,
+        size: int = 50_000,
+        outage_s: float = 600.0,
+    ) -> None:
+        self._source = source
+        self._now = now
+        self._size = size
+        self._outage_s = outage_s
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._absent: OrderedDict[str, float] = OrderedDict()
+        self._reading: dict[str, list[int]] = {}
+        self._epoch = 0
+        self._heard_until = -1.0
+        self._last_sign = now()
+
+    def __len__(self) -> int:
+        """Return how many entries are in memory."""
+        return len(self._entries)
+
+    # ── Asking ─────────────────────────────────────────────────────────────────────────
+
+    def look(self, key: str) -> Thing | None:
+        """Return an entry that may be used as it is; none: it has to be fetched."""
+        entry = self._entries.get(key)
+        if entry is None or entry.epoch != self._epoch or self._now() > self._heard_until:
+            return None
+        self._entries.move_to_end(key)
+        return entry.thing
+
+    def is_absent(self, key: str) -> bool:
+        """Say whether Valkey was asked for this a moment ago and had none."""
+        until = self._absent.get(key)
+        return until is not None and self._now() < until and self._now() <= self._heard_until
+
+    def recall(self, key: str) -> Thing | None:
+        """Return an entry as it was last known, while Valkey is away and not for too long."""
+        entry = self._entries.get(key)
+        if entry is None or self._now() - self._last_sign > self._outage_s:
+            return None
+        return entry.thing
+
+    def resolve(self, keys: Sequence[str], then: OnResolved) -> None:
+        """Find things by name: from memory if all may be used as they are, else by one read.
+
+        ``then`` gets what is there and whether that is sure. Unsure, Valkey could not be
+        asked, and what is missing may exist all the same.
+        """
+        found: Found = {}
+        for key in keys:
+            found[key] = self.look(key)
+        missing = [key for key in keys if found[key] is None and not self.is_absent(key)]
+        if not missing:
+            then(found, True)
+            return
+
+        def on_read(read: Found | None) -> None:
+            if read is None:
+                read = {key: self.recall(key) for key in missing}
+                then(found | read, all(thing is not None for thing in read.values()))
+            else:
+                then(found | read, True)
+
+        self.fetch(missing, on_read)
+
+    def fetch(self, keys: Sequence[str], then: OnFound) -> None:
+        """Read entries and remember them; ``then`` gets none if Valkey can't be asked."""
+        self._fetch(keys, then, ATTEMPTS)
+
+    def _fetch(self, keys: Sequence[str], then: OnFound, attempts: int) -> None:
+        for key in keys:
+            self._reading.setdefault(key, [0, 0])[1] += 1
+        epoch = self._epoch  # Of the question: an answer may be older than the channel.
+
+        def on_texts(texts: Sequence[bytes | None] | None) -> None:
+            least = {key: self._release(key) for key in keys}
+            if texts is None:
+                then(None)
+                return
+            self._last_sign = self._now()
+            found = {key: _decode(key, text) for key, text in zip(keys, texts, strict=True)}
+            if all(_is_new_enough(found[key], least[key]) for key in keys):
+                then({key: self._keep(key, thing, epoch) for key, thing in found.items()})
+            elif attempts > 1:
+                self._fetch(keys, then, attempts - 1)
+            else:
+                then(None)
+
+        self._source.read(keys, on_texts)
+
+    def _release(self, key: str) -> int:
+        reading = self._reading[key]
+        reading[1] -= 1
+        if reading[1] == 0:
+            del self._reading[key]
+        return reading[0]
+
+    def _keep(self, key: str, thing: Thing | None, epoch: int) -> Thing | None:
+        if thing is None:
+            _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
+            self._entries.pop(key, None)
+            return None
+        known = self._entries.get(key)
+        if known is not None and known.thing.version > thing.version:
+            thing = known.thing
+        self._absent.pop(key, None)
+        _bounded(self._entries, key, _Entry(thing, epoch), self._size)
+        return thing
+
+    # ── Listening ──────────────────────────────────────────────────────────────────────
+
+    def hear(self, until: float) -> None:
+        """Believe the entries of this epoch until then, because the channel just answered."""
+        self._heard_until = until
+        self._last_sign = self._now()
+
+    def deafen(self) -> None:
+        """Trust nothing unread from now on: messages may have been missed."""
+        self._epoch += 1
+        self._heard_until = -1.0
+        self._absent.clear()
+
+    def is_hearing(self) -> bool:
+        """Say whether the channel is alive."""
+        return self._now() <= self._heard_until
+
+    def announce(self, message: bytes) -> None:
+        """Take a message of the channel: forget what is older than what it names."""
+        try:
+            note = json.loads(message)
+            key, version = str(note["key"]), int(note["version"])
+        except (ValueError, TypeError, KeyError):
+            self.deafen()  # It said something changed, but not what.
+            return
+        self._absent.pop(key, None)
+        reading = self._reading.get(key)
+        if reading is not None:
+            reading[0] = max(reading[0], version)
+        entry = self._entries.get(key)
+        if entry is not None and entry.thing.version < version:
+            del self._entries[key]
+
+
+def _bounded(table: OrderedDict[str, T], key: str, value: T, size: int) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    while len(table) > size:
+        table.popitem(last=False)
+
+
+def _decode(key: str, text: bytes | None) -> Thing | None:
+    if text is None:
+        return None
+    try:
+        return _READERS[key.partition(":")[0]](text)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_new_enough(thing: Thing | None, least: int) -> bool:
+    return least == 0 or (thing is not None and thing.version >= least)

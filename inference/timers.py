@@ -1,0 +1,75 @@
+"""Deadlines for thousands of exchanges at the price of one timer.
+
+Setting a timer of the event loop for every wait costs more than the wait is worth. Here an
+exchange only writes down when it is ``due``; a coarse wheel looks at it then, and if the
+moment has been moved meanwhile, puts it back. Nothing fires early; late by a tick at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+TICK_S = 0.02
+
+
+class Due(Protocol):
+    """Something with a deadline, in seconds of the loop's clock."""
+
+    due: float
+
+    def on_due(self, now: float) -> None:
+        """Act; to be called again, move ``due`` on and be armed again."""
+
+
+class Wheel:
+    """Calls ``on_due`` of each armed thing once its moment has come."""
+
+    __slots__ = ("_handle", "_loop", "_slots", "_where")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._slots: dict[int, set[Due]] = {}
+        self._where: dict[Due, int] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    def arm(self, thing: Due) -> None:
+        """Watch a thing, or watch it sooner. Moving ``due`` back needs no call."""
+        slot = int(thing.due / TICK_S) + 1
+        known = self._where.get(thing)
+        if known is not None:
+            if known <= slot:
+                return
+            self._slots[known].discard(thing)
+        self._where[thing] = slot
+        self._slots.setdefault(slot, set()).add(thing)
+        if self._handle is None:
+            self._handle = self._loop.call_later(TICK_S, self._turn)
+
+    def disarm(self, thing: Due) -> None:
+        """Watch it no more."""
+        slot = self._where.pop(thing, None)
+        if slot is not None:
+            self._slots[slot].discard(thing)
+
+    def __len__(self) -> int:
+        """Return how many things are watched."""
+        return len(self._where)
+
+    def stop(self) -> None:
+        """Turn no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _turn(self) -> None:
+        now = self._loop.time()
+        present = int(now / TICK_S)
+        for slot in [slot for slot in self._slots if slot <= present]:
+            for thing in self._slots.pop(slot):
+                del self._where[thing]
+                if thing.due <= now:
+                    thing.on_due(now)
+                else:
+                    self.arm(thing)
+        self._handle = self._loop.call_later(TICK_S, self._turn) if self._slots else None

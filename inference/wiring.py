@@ -1,0 +1,183 @@
+"""Put a plane together from its configuration, and take it apart in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from pathlib import Path
+from random import SystemRandom
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from inference.config import PlaneConfig
+from inference.contracts import Worker
+from inference.fleet.http import HttpFleet
+from inference.freepass import FreePass
+from inference.log import RequestLog
+from inference.metrics import Json, Metrics
+from inference.outcome import Outcome
+from inference.pick import Picker
+from inference.plane import Plane
+from inference.ports import WorkerFailed
+from inference.scrape import Snapshots
+from inference.sources.events import EventStream
+from inference.sources.link import Link
+from inference.sources.url import ValkeyUrl
+from inference.sources.valkey import Changes, ValkeySource
+from inference.tables import Tables
+from inference.timers import Wheel
+
+SNAPSHOT_EVERY_S = 1.0
+LAST_EVENTS_S = 2.0
+
+
+class Reports:
+    """Tells the log and the metrics of every request that ended."""
+
+    def __init__(self, log: RequestLog, metrics: Metrics) -> None:
+        self.log = log
+        self.metrics = metrics
+
+    def ended(self, outcome: Outcome, now: float) -> None:
+        """Pass it on."""
+        self.metrics.ended(outcome, now)
+        self.log.ended(outcome, now)
+
+
+class Gateway:
+    """A running plane and everything that keeps it running. Made inside the event loop."""
+
+    def __init__(self, config: PlaneConfig) -> None:
+        loop = asyncio.get_running_loop()
+        url = ValkeyUrl.read(config.valkey_url)
+        self.log = RequestLog(_write_out, loop, time.time)
+        self.metrics = Metrics()
+        self.link = Link(url)
+        self.events = EventStream(self.link, self._on_lost)
+        self.tables = Tables(
+            ValkeySource(self.link),
+            loop.time,
+            size=config.bounds.table_entries,
+            outage_s=config.outage_s,
+        )
+        self.changes = Changes(url, self.tables)
+        self.fleet = HttpFleet(_Credentials(config.keyring))
+        health = AllWell()
+        self.plane = Plane(
+            config=config,
+            loop=loop,
+            clock=time.time,
+            tables=self.tables,
+            limiter=FreePass(self.events),
+            fleet=self.fleet,
+            health=health,
+            picker=Picker(self.fleet.in_flight, health.may_try, SystemRandom()),
+            wheel=Wheel(loop),
+            reporter=Reports(self.log, self.metrics),
+        )
+        self._snapshots = Snapshots(Path(config.metrics_dir)) if config.metrics_dir else None
+        self._writer: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect to Valkey, waiting a moment for it; without it the plane starts all the same."""
+        self.link.start()
+        self.changes.start()
+        await self.link.ready(timeout_s=1.0)
+        if self._snapshots is not None:
+            loop = asyncio.get_running_loop()
+            self._writer = loop.create_task(self._write_snapshots(self._snapshots))
+
+    async def stop(self) -> None:
+        """End what still runs, send the last events, close every connection."""
+        self.plane.draining = True
+        for exchange in list(self.plane.running):
+            exchange.stop()
+        await self._send_last_events()
+        if self._writer is not None:
+            self._writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writer
+        self.plane.wheel.stop()
+        self.fleet.close()
+        await self.changes.stop()
+        await self.link.stop()
+        self.events.give_up()
+        self.log.flush()
+
+    def unready(self) -> str | None:
+        """Say why this process should get no new requests; nothing if it may."""
+        if self.plane.draining:
+            return "the gateway is stopping"
+        if not self.link.is_up:
+            return "Valkey can't be reached"
+        return None
+
+    def snapshots(self) -> list[Json]:
+        """Return the counts of every process of this machine, ours as they are now."""
+        others = self._snapshots.others() if self._snapshots is not None else []
+        return [*others, self._snapshot()]
+
+    def _snapshot(self) -> Json:
+        return self.metrics.snapshot(
+            {
+                "open_requests": len(self.plane.running),
+                "table_entries": len(self.tables),
+                "events_held": len(self.events),
+                "valkey_up": float(self.link.is_up),
+            }
+        )
+
+    async def _write_snapshots(self, snapshots: Snapshots) -> None:
+        while True:
+            try:
+                snapshots.write(self._snapshot())
+            except OSError as fault:
+                self.log.say("metrics_not_written", "warning", reason=str(fault))
+            await asyncio.sleep(SNAPSHOT_EVERY_S)
+
+    async def _send_last_events(self) -> None:
+        end = self.plane.loop.time() + LAST_EVENTS_S
+        # Polled: it happens once in a process' life, and not for long.
+        while (self.events.under_way or self.events) and self.plane.loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def _on_lost(self, text: str) -> None:
+        self.log.say("usage_event_lost", "critical", usage_event=text)
+
+
+class AllWell:
+    """Believes in every worker."""
+
+    def may_try(self, worker_id: str) -> bool:
+        """Say yes."""
+        return True
+
+    def succeeded(self, worker_id: str) -> None:
+        """Take no notice."""
+
+    def failed(self, worker_id: str) -> None:
+        """Take no notice."""
+
+
+class _Credentials:
+    """Opens what the control plane sealed. Empty stays empty."""
+
+    def __init__(self, keyring: tuple[str, ...]) -> None:
+        self._ring = MultiFernet([Fernet(key) for key in keyring]) if keyring else None
+
+    def __call__(self, worker: Worker) -> bytes:
+        if not worker.credential:
+            return b""
+        if self._ring is None:
+            raise WorkerFailed("connect", "its credential can't be opened without a keyring")
+        try:
+            return self._ring.decrypt(worker.credential.encode())
+        except InvalidToken as fault:
+            raise WorkerFailed("connect", "no key of the keyring opens its credential") from fault
+
+
+def _write_out(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,126 @@
+"""A gateway over each edge, on a real socket, with a real Valkey and scripted workers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+
+from inference.config import PlaneConfig, Waits
+from inference.wiring import Gateway
+from tests.plane.caller import Connection, Heard
+from tests.plane.workers import Script, ScriptedWorker
+from tests.plane.world import OLD_PEPPER, PEPPER, World
+from xerotier_site.plane import PlaneMount
+from xerotier_site.server import PlatformServer
+
+
+@pytest.fixture(params=["asgi", "fast"])
+def edge(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@dataclass
+class Running:
+    """A gateway under test."""
+
+    port: int
+    gateway: Gateway
+    server: PlatformServer
+    connections: list[Connection] = field(default_factory=list)
+
+    async def connect(self, **options: Any) -> Connection:
+        connection = await Connection.open(self.port, **options)
+        self.connections.append(connection)
+        return connection
+
+    async def ask(self, data: bytes) -> Heard:
+        connection = await self.connect()
+        await connection.send(data)
+        return await connection.answer()
+
+
+@asynccontextmanager
+async def serve(config: PlaneConfig, behind: Any = None) -> AsyncIterator[Running]:
+    mount = PlaneMount(config, behind=behind)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = PlatformServer(mount)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        running = Running(listener.getsockname()[1], await _started(mount, server), server)
+        try:
+            yield running
+        finally:
+            for connection in running.connections:
+                connection.reset()
+            server.stop()
+
+
+async def _started(mount: PlaneMount, server: PlatformServer) -> Gateway:
+    async with asyncio.timeout(5):
+        while not server.started:
+            await asyncio.sleep(0.002)
+        gateway = await mount.started()
+        while not gateway.tables.is_hearing():
+            await asyncio.sleep(0.002)
+    return gateway
+
+
+@pytest.fixture
+def config(edge: str, tmp_path: Any) -> PlaneConfig:
+    return PlaneConfig(
+        valkey_url=settings.PLANE_VALKEY,
+        peppers=(PEPPER, OLD_PEPPER),
+        allowed_hosts=("localhost",),
+        fast_edge=edge == "fast",
+        waits=Waits(drain_delay_s=0.0, grace_s=2.0),
+    )
+
+
+@pytest.fixture
+def world(valkey: redis.Redis) -> World:
+    """Publish a key and an endpoint; each test says who serves it."""
+    world = World(valkey)
+    world.grant()
+    world.route()
+    return world
+
+
+Hire = Callable[..., Awaitable[ScriptedWorker]]
+
+
+@pytest.fixture
+async def hire(world: World) -> AsyncIterator[Hire]:
+    """Start workers and publish them as the endpoint's pool."""
+    hired: list[ScriptedWorker] = []
+
+    async def start(*scripts: Script, **changes: Any) -> ScriptedWorker:
+        worker = ScriptedWorker(*scripts)
+        await worker.start()
+        hired.append(worker)
+        world.serve(*(known.url for known in hired), version=len(hired), **changes)
+        return worker
+
+    yield start
+    for worker in hired:
+        await worker.stop()
+
+
+@pytest.fixture
+async def running(config: PlaneConfig, world: World) -> AsyncIterator[Running]:
+    async with serve(config) as running:
+        yield running
+
+
+async def until(condition: Callable[[], object], timeout_s: float = 3.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)

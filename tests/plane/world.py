@@ -1,0 +1,101 @@
+"""A little world for the plane: what the control plane would publish, and what came back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import redis
+
+from inference.contracts import (
+    CHANGES,
+    EVENT_FIELD,
+    OPERATIONS,
+    SHARDS,
+    Grant,
+    Pool,
+    Route,
+    Terms,
+    Worker,
+    checksum,
+    digest_of,
+    dump,
+    grant_key,
+    pool_key,
+    route_key,
+    usage_stream,
+)
+
+PEPPER, OLD_PEPPER = b"newest-pepper", b"older-pepper"
+PROJECT, RIVAL = "proj_Acme00000001", "proj_Rival0000001"
+CHAT = f"/{PROJECT}/chat/v1/chat/completions"
+ASK: dict[str, Any] = {"model": "any", "messages": [{"role": "user", "content": "Capital?"}]}
+STREAM = {**ASK, "stream": True}
+
+TERMS = Terms(
+    tier="free",
+    version=1,
+    requests_per_min=None,
+    tokens_per_min=None,
+    concurrent=50,
+    request_timeout_s=3.0,
+    idle_timeout_s=3.0,
+    priority=10,
+)
+GRANT = Grant(version=1, key_id="key_Ada", project=PROJECT, scopes=("inference",))
+ROUTE = Route(
+    version=1,
+    project=PROJECT,
+    endpoint="chat",
+    endpoint_id="ep_Chat00000001",
+    model="small",
+    task="generate",
+    terms=TERMS,
+    pools=("shared/small",),
+    created_at=1_700_000_000,
+)
+
+
+def make_key(number: int = 1) -> str:
+    """Mint a key of the right form."""
+    front = f"xero_acme_{number:043}"
+    return front + checksum(front)
+
+
+KEY = make_key()
+
+
+@dataclass
+class World:
+    """What was published, and what came back."""
+
+    valkey: redis.Redis
+    workers: list[Worker] = field(default_factory=list)
+
+    def grant(self, key: str = KEY, *, pepper: bytes = PEPPER, **changes: Any) -> None:
+        self._put(grant_key(digest_of(key.encode(), pepper)), replace(GRANT, **changes))
+
+    def route(self, **changes: Any) -> None:
+        route = replace(ROUTE, **changes)
+        self._put(route_key(route.project, route.endpoint), route)
+
+    def serve(self, *urls: str, version: int = 1, **changes: Any) -> None:
+        """Publish the pool of these workers."""
+        workers = tuple(
+            Worker(f"wrk_{number}", url, "small", tuple(OPERATIONS), **changes)
+            for number, url in enumerate(urls)
+        )
+        self._put(pool_key("shared/small"), Pool(version, "shared/small", workers))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return every usage event that has arrived."""
+        found: list[dict[str, Any]] = []
+        for shard in range(SHARDS):
+            entries: Any = self.valkey.xrange(usage_stream(shard))
+            found += [json.loads(fields[EVENT_FIELD]) for _, fields in entries]
+        return found
+
+    def _put(self, key: str, thing: Grant | Route | Pool) -> None:
+        self.valkey.set(key, dump(thing))
+        self.valkey.publish(CHANGES, json.dumps({"key": key, "version": thing.version}))

@@ -1,0 +1,139 @@
+"""The data plane alone, or in front of Django: built here from the environment, no Django in it.
+
+``xerotier_site.plane:application`` serves inference, its probes and its metrics, and 404 to
+everything else. ``xerotier_site.asgi`` mounts the same in front of the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from inference.address import is_plane_path
+from inference.config import Bounds, PlaneConfig, Waits
+from inference.edges.asgi import AsgiEdge, Receive, Scope, Send
+from inference.ops import PATHS, Check, Ops
+from inference.peers import Proxies
+from inference.problems import Refused
+from inference.wiring import Gateway
+from xerotier_site import env
+
+PEPPERS_MAX = 2
+"""A key is tried with the newest pepper and the one before; more would cost every typo."""
+
+UNSUITED = (
+    "Inference is not served by Daphne, which neither waits for slow callers nor tells when "
+    "one leaves. Start the platform with `make run` or `python -m xerotier_site.server`."
+)
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""Another ASGI application; each framework has its own types for the same three things."""
+
+
+def read_config() -> PlaneConfig:
+    """Read the plane's configuration from the environment."""
+    peppers = env.names("XEROTIER_PEPPERS", ["dev:insecure-development-pepper"])
+    return PlaneConfig(
+        valkey_url=env.valkey(env.text("VALKEY_URL", "redis://localhost:6379"), db=0),
+        peppers=tuple(pepper.partition(":")[2].encode() for pepper in peppers[:PEPPERS_MAX]),
+        keyring=tuple(env.names("XEROTIER_KEYRING", [])),
+        trusted_proxies=tuple(env.names("XEROTIER_TRUSTED_PROXIES", [])),
+        allowed_hosts=tuple(env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
+        outage_s=float(env.number("XEROTIER_OUTAGE_S", 600)),
+        metrics_dir=env.text("XEROTIER_METRICS_DIR", ""),
+        fast_edge=env.text("XEROTIER_EDGE", "fast") == "fast",
+        waits=Waits(
+            drain_delay_s=float(env.number("XEROTIER_DRAIN_DELAY_S", 3)),
+            grace_s=float(env.number("XEROTIER_GRACE_S", 120)),
+        ),
+        bounds=Bounds(
+            body_bytes=env.number("XEROTIER_BODY_BYTES", 32 * 1024 * 1024),
+            connections=env.number("XEROTIER_CONNECTIONS", 20_000),
+        ),
+    )
+
+
+class PlaneMount:
+    """The plane as an ASGI application that is built when the event loop is there.
+
+    Servers with a lifespan start and stop it; without one the first request starts it.
+    ``behind`` gets what is not the plane's; ``checks`` are what else has to be ready.
+    """
+
+    def __init__(
+        self,
+        config: PlaneConfig,
+        behind: Application | None = None,
+        checks: Sequence[tuple[str, Check]] = (),
+    ) -> None:
+        self.config = config
+        self.gateway: Gateway | None = None
+        self._behind = behind
+        self._checks = checks
+        self._starting: asyncio.Lock | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve inference and probes here; pass on the rest."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and is_plane_path(scope["path"]):
+            await self._infer(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] in PATHS:
+            await Ops(await self.started(), self._checks)(scope, receive, send)
+        elif self._behind is not None:
+            await self._behind(scope, receive, send)
+        else:
+            await _refuse(send, Refused("endpoint_not_found", "There is nothing here."))
+
+    async def started(self) -> Gateway:
+        """Return the running gateway; start it if nobody did."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self.gateway is None:
+                gateway = Gateway(self.config)
+                await gateway.start()
+                self.gateway = gateway
+        return self.gateway
+
+    async def stop(self) -> None:
+        """Stop the gateway, if it runs."""
+        gateway, self.gateway = self.gateway, None
+        if gateway is not None:
+            await gateway.stop()
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _is_daphne(send):
+            await _refuse(send, Refused("service_unavailable", UNSUITED))
+            return
+        gateway = self.gateway or await self.started()
+        edge = AsgiEdge(gateway.plane, Proxies(self.config.trusted_proxies))
+        await edge(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.started()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def _is_daphne(send: Send) -> bool:
+    # Daphne hands out a partial of its own method; it says who it is nowhere else.
+    owner = getattr(getattr(send, "func", None), "__self__", None)
+    return type(owner).__module__.startswith("daphne")
+
+
+async def _refuse(send: Send, refusal: Refused) -> None:
+    body = refusal.body()
+    headers = [*refusal.headers(), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+application = mount = PlaneMount(read_config())

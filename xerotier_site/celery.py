@@ -36,5 +36,10 @@ app.conf.update(
             "schedule": 6 * 3600.0,
             "options": {"expires": 3600},
         },
+        "chain the heads of the audit log": {
+            "task": "audit.anchor_heads",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
     },
 )

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "common",
+    "audit",
     "accounts",
     "projects",
     "catalog",

@@ -193,7 +193,7 @@ def test_verify_fails_with_the_row_in_its_words() -> None:
 
     edit(2)
 
-    with pytest.raises(CommandError, match="1 place "):
+    with pytest.raises(CommandError, match="1 place,"):
         call_command("audit", "verify", stdout=said)
     assert f"{ACME} entry 2: edited" in said.getvalue()
 

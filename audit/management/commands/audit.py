@@ -36,9 +36,8 @@ class Command(BaseCommand):
             count += 1
             self.stdout.write(_line(found))
         if count:
-            raise CommandError(
-                f"The audit log is broken in {count} place{'s' if count > 1 else ''} (listed above)."
-            )
+            places = "1 place" if count == 1 else f"{count} places"
+            raise CommandError(f"The audit log is broken in {places}, listed above.")
         self.stdout.write("Every chain of the audit log is whole.")
 
 

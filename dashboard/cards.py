@@ -1,0 +1,94 @@
+"""Models and tiers as cards: what one wants to know before choosing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from catalog.models import CatalogModel, ServiceTier, TierTerms
+
+GB = 10**9
+TASKS = {"generate": "Text generation", "embed": "Embeddings", "score": "Scoring"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model of the catalog."""
+
+    name: str
+    title: str
+    summary: str
+    task: str
+    task_label: str
+    family: str
+    licence: str
+    parameters: str
+    size_bytes: int
+    context_length: int | None
+    dimensions: int | None
+    formats: tuple[str, ...]
+    tags: tuple[str, ...]
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TierCard:
+    """A tier and its numbers; ``None`` is unlimited."""
+
+    slug: str
+    name: str
+    summary: str
+    price_per_million: int
+    price_per_agent_hour: int
+    tokens_per_min: int | None
+    requests_per_min: int | None
+    monthly_tokens: int | None
+    concurrent: int
+    max_model_gb: int | None
+    is_preemptible: bool
+
+
+def model_card(model: CatalogModel) -> ModelCard:
+    """Lay out a model."""
+    return ModelCard(
+        name=model.name,
+        title=model.title,
+        summary=model.summary,
+        task=model.task,
+        task_label=TASKS[model.task],
+        family=model.family,
+        licence=model.licence,
+        parameters=model.parameters,
+        size_bytes=model.size_bytes,
+        context_length=model.context_length,
+        dimensions=model.dimensions,
+        formats=tuple(model.formats),
+        tags=tuple(model.tags),
+        capabilities=tuple(model.capabilities),
+    )
+
+
+def tier_card(tier: ServiceTier, now: datetime) -> TierCard:
+    """Lay out a tier on the terms in force now; its terms are expected to be loaded."""
+    terms = _in_force(list(tier.terms.all()), now)
+    limit = terms.max_model_bytes
+    return TierCard(
+        slug=tier.slug,
+        name=tier.name,
+        summary=tier.summary,
+        price_per_million=terms.price_per_million,
+        price_per_agent_hour=terms.price_per_agent_hour,
+        tokens_per_min=terms.tokens_per_min,
+        requests_per_min=terms.requests_per_min,
+        monthly_tokens=terms.monthly_tokens,
+        concurrent=terms.concurrent,
+        max_model_gb=None if limit is None else limit // GB,
+        is_preemptible=tier.is_preemptible,
+    )
+
+
+def _in_force(terms: list[TierTerms], now: datetime) -> TierTerms:
+    begun = [one for one in terms if one.effective_from <= now]
+    return max(begun, key=lambda one: one.effective_from)

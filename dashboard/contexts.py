@@ -1,0 +1,129 @@
+"""What every page around a project is told: plain frozen values, no rows, no queries left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from projects import selectors
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+    from projects.models import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTag:
+    """A project as the switcher shows it."""
+
+    public_id: str
+    name: str
+    slug: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """One entry of the bar on the left."""
+
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever is signed in, as the menu at the foot of the bar shows them."""
+
+    email: str
+    label: str
+    is_operator: bool
+
+    @property
+    def initial(self) -> str:
+        """Return the letter that stands for them."""
+        return self.label[:1].upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The frame around a project's page."""
+
+    project: ProjectTag
+    projects: tuple[ProjectTag, ...]
+    items: tuple[NavItem, ...]
+    more_items: tuple[NavItem, ...]
+    person: Person
+    may_write: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """A step on the way to a page."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A choice that lives in the URL: a filter, a range of time."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+_ITEMS = (
+    ("Overview", "overview"),
+    ("Endpoints", "endpoints"),
+    ("Usage", "usage"),
+    ("Keys", "keys"),
+    ("Models", "models"),
+)
+
+
+def shell_for(seat: Seat, current: str) -> Shell:
+    """Gather the frame of one page; ``current`` is the name of its entry in the bar."""
+    assert seat.user is not None, "pages are for people; keys have the API"
+    project = seat.project
+    return Shell(
+        project=_tag(project),
+        projects=tuple(_tag(held.project) for held in selectors.seats_of(seat.user)),
+        items=tuple(
+            NavItem(label, name, reverse(name, args=[project.public_id]), name == current)
+            for label, name in _ITEMS
+        ),
+        more_items=(
+            NavItem(
+                "Settings",
+                "settings",
+                reverse("settings", args=[project.public_id]),
+                current == "settings",
+            ),
+            NavItem("Docs", "docs", reverse("docs"), is_current=False),
+        ),
+        person=Person(
+            seat.user.email, seat.user.name or seat.user.email, is_operator=seat.user.is_staff
+        ),
+        may_write=seat.may(Role.MEMBER),
+    )
+
+
+def crumbs_to(seat: Seat, *steps: tuple[str, str]) -> tuple[Crumb, ...]:
+    """Return the way to a page: the project, then ``(label, url)`` of each step between."""
+    home = Crumb(seat.project.name, reverse("overview", args=[seat.project.public_id]))
+    return (home, *(Crumb(label, url) for label, url in steps))
+
+
+def _tag(project: Project) -> ProjectTag:
+    return ProjectTag(
+        project.public_id,
+        project.name,
+        project.slug,
+        reverse("overview", args=[project.public_id]),
+    )

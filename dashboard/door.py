@@ -1,0 +1,77 @@
+"""How a page is entered and left: a seat on the way in, one template and its context out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from common.problems import Problem
+from projects import access
+from projects.access import Seat
+from projects.rules import Role
+
+P = ParamSpec("P")
+SeatedPage = Callable[Concatenate[HttpRequest, Seat, P], HttpResponse]
+
+HTTP_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A page that says why there is nothing to see."""
+
+    status: int
+    title: str
+    text: str
+
+
+def project_page(
+    *, at_least: Role = Role.VIEWER
+) -> Callable[[SeatedPage[P]], Callable[..., HttpResponseBase]]:
+    """Open a page to the members of the project in its path who have at least this role.
+
+    Nobody is sent to sign in; a stranger sees what a missing project shows. Any other
+    ``Problem`` that the page lets out is shown as a page too.
+    """
+
+    def decorate(page: SeatedPage[P]) -> Callable[..., HttpResponseBase]:
+        @login_required
+        @wraps(page)
+        def enter(
+            request: HttpRequest, project_id: str, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponseBase:
+            try:
+                seat = access.seat(
+                    request.user,
+                    project_id,
+                    at_least=at_least,
+                    address=request.META.get("REMOTE_ADDR", ""),
+                )
+                return page(request, seat, *args, **kwargs)
+            except Problem as problem:
+                return refuse(request, problem)
+
+        return enter
+
+    return decorate
+
+
+def show(
+    request: HttpRequest, template: str, context: Any, *, status: int = 200
+) -> TemplateResponse:
+    """Answer with a template; ``context`` is a frozen dataclass, known there as ``page``."""
+    return TemplateResponse(request, template, {"page": context}, status=status)
+
+
+def refuse(request: HttpRequest, problem: Problem) -> TemplateResponse:
+    """Answer with a page that says what was refused, and what one can do instead."""
+    title = "There is nothing here" if problem.status == HTTP_NOT_FOUND else "This is not open to you"
+    refusal = Refusal(problem.status, title, problem.message)
+    return show(request, "dashboard/refusal.html", refusal, status=problem.status)

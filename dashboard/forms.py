@@ -1,0 +1,103 @@
+"""What pages ask for. A form checks shapes; what is allowed is decided by the services."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from common import clock
+from endpoints.rules import MAX_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from common.problems import Problem
+
+SCOPES = (
+    ("inference", "Inference: call models, list them, read usage"),
+    ("management", "Management: keys, endpoints and settings by API"),
+    ("execution", "Execution: tools that act"),
+    ("research", "Research: tools that look things up"),
+)
+
+EXPIRIES = (("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"))
+
+
+class EndpointForm(forms.Form):
+    """A new endpoint: which model, on which tier, under which slug."""
+
+    model = forms.CharField(
+        max_length=80, error_messages={"required": "Choose a model."}, widget=forms.HiddenInput
+    )
+    tier = forms.CharField(
+        max_length=40, error_messages={"required": "Choose a tier."}, widget=forms.HiddenInput
+    )
+    slug = forms.CharField(
+        max_length=MAX_LENGTH,
+        error_messages={"required": "Give the endpoint a slug."},
+        widget=forms.TextInput(
+            attrs={
+                "class": "x-mono",
+                "autocomplete": "off",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+                "placeholder": "support-chat",
+            }
+        ),
+    )
+
+
+class KeyForm(forms.Form):
+    """A new key: its name, what it opens, where, and until when."""
+
+    name = forms.CharField(
+        max_length=80,
+        error_messages={"required": "Give the key a name."},
+        help_text="Where it will be used, so that you know what breaks when you revoke it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "ci-runner"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=SCOPES,
+        initial=["inference"],
+        error_messages={"required": "Choose at least one scope."},
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
+    )
+    endpoint = forms.ChoiceField(
+        required=False,
+        label="Only for one endpoint",
+        help_text="A pinned key is refused by every other endpoint.",
+    )
+    expires = forms.ChoiceField(required=False, choices=EXPIRIES, label="Ends")
+
+    def __init__(self, *args: Any, slugs: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pin = self.fields["endpoint"]
+        assert isinstance(pin, forms.ChoiceField)
+        pin.choices = [("", "Any endpoint of the project"), *((slug, slug) for slug in slugs)]
+
+    def expires_at(self) -> datetime | None:
+        """Return the moment the key ends: the end of a UTC day, or never."""
+        days = self.cleaned_data["expires"]
+        if not days:
+            return None
+        last_day: date = (clock.now() + timedelta(days=int(days))).astimezone(UTC).date()
+        return datetime.combine(last_day, time.max, tzinfo=UTC)
+
+
+class ProjectForm(forms.Form):
+    """What of a project can be changed: its name."""
+
+    name = forms.CharField(
+        max_length=120,
+        error_messages={"required": "Give the project a name."},
+        help_text="For people. The id and the slug stay as they are.",
+    )
+
+
+def attach(form: forms.Form, problem: Problem) -> None:
+    """Show a service's refusal beside the field it speaks of, or above the form."""
+    field = problem.param if problem.param in form.fields else None
+    form.add_error(field, problem.message)

@@ -1,0 +1,178 @@
+"""Endpoints: the list, the making of one, its page, and its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apikeys import selectors as apikeys
+from common import clock
+from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.pages.confirm import Confirmation, confirm
+from dashboard.rows import (
+    EndpointRow,
+    KeyRow,
+    RecordRow,
+    endpoint_row,
+    key_row,
+    may_change,
+    record_row,
+)
+from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
+from endpoints import selectors, services
+from endpoints.errors import EndpointUnknown
+from projects.errors import RoleInsufficient
+from projects.rules import Role
+from usage import selectors as usage
+
+if TYPE_CHECKING:
+    from endpoints.models import Endpoint
+    from projects.access import Seat
+
+LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointList:
+    """All endpoints of a project."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    endpoints: tuple[EndpointRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPage:
+    """One endpoint: its address, how to call it, what happened on it."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    endpoint: EndpointRow
+    snippets: tuple[Snippet, ...]
+    keys: tuple[KeyRow, ...]
+    records: tuple[RecordRow, ...]
+    may_change: bool
+
+
+@require_GET
+@project_page()
+def endpoint_list(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """List the endpoints, newest first."""
+    rows = selectors.endpoints_of(project=seat.project)
+    context = EndpointList(
+        shell_for(seat, "endpoints"),
+        crumbs_to(seat),
+        tuple(endpoint_row(seat.project, endpoint) for endpoint in rows),
+    )
+    return show(request, "dashboard/endpoints.html", context)
+
+
+@require_GET
+@project_page()
+def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
+    """Show one endpoint with snippets, keys and its latest requests."""
+    endpoint = _endpoint(seat, slug)
+    row = endpoint_row(seat.project, endpoint)
+    keys = _keys(seat, slug)
+    context = EndpointPage(
+        shell=shell_for(seat, "endpoints"),
+        crumbs=_crumbs(seat),
+        endpoint=row,
+        snippets=snippets_for(
+            task=row.task,
+            base_url=row.base_url,
+            model=row.model,
+            key=keys[0].hint if keys else PLACEHOLDER,
+        ),
+        keys=keys,
+        records=_records(seat, slug),
+        may_change=may_change(seat, endpoint.created_by_id),
+    )
+    return show(request, "dashboard/endpoint.html", context)
+
+
+@require_POST
+@project_page(at_least=Role.MEMBER)
+def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
+    """Stop answering until it is resumed."""
+    services.pause_endpoint(endpoint=_own_endpoint(seat, slug))
+    messages.success(request, f"{slug} is paused. Requests get 503 until you resume it.")
+    return redirect("endpoint", seat.project.public_id, slug)
+
+
+@require_POST
+@project_page(at_least=Role.MEMBER)
+def resume(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
+    """Answer again."""
+    services.resume_endpoint(endpoint=_own_endpoint(seat, slug))
+    messages.success(request, f"{slug} answers again.")
+    return redirect("endpoint", seat.project.public_id, slug)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.MEMBER)
+def retire(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
+    """Ask for the slug, then close the endpoint for good."""
+    endpoint = _own_endpoint(seat, slug)
+    question = Confirmation(
+        shell=shell_for(seat, "endpoints"),
+        crumbs=crumbs_to(seat, ("Endpoints", _url(seat, "endpoints"))),
+        title=f"Retire {slug}",
+        will="Its URL stops answering within a second, for every key. This can't be undone, "
+        "and the slug is never given out again.",
+        stays="Usage records, keys and other endpoints stay.",
+        button="Retire endpoint",
+        action=_url(seat, "retire-endpoint", slug),
+        cancel_url=_url(seat, "endpoint", slug),
+        word=slug,
+    )
+    if request.method == "GET" or request.POST.get("confirmation") != slug:
+        return confirm(request, question)
+    services.retire_endpoint(endpoint=endpoint)
+    messages.success(request, f"{slug} is retired.")
+    return redirect("endpoints", seat.project.public_id)
+
+
+def _endpoint(seat: Seat, slug: str) -> Endpoint:
+    endpoint = selectors.endpoint_of(project=seat.project, slug=slug)
+    if endpoint is None:
+        raise EndpointUnknown(f"This project has no endpoint “{slug}”.")
+    return endpoint
+
+
+def _own_endpoint(seat: Seat, slug: str) -> Endpoint:
+    endpoint = _endpoint(seat, slug)
+    if not may_change(seat, endpoint.created_by_id):
+        raise RoleInsufficient("Members change endpoints of their own; ask an admin or the owner.")
+    return endpoint
+
+
+def _keys(seat: Seat, slug: str) -> tuple[KeyRow, ...]:
+    now = clock.now()
+    live = apikeys.live_keys(project=seat.project, moment=now)
+    rows = (key_row(seat, key, now) for key in live)
+    return tuple(row for row in rows if row.pin in {"", slug} and "inference" in row.scopes)
+
+
+def _records(seat: Seat, slug: str) -> tuple[RecordRow, ...]:
+    names = {key.public_id: key.name for key in apikeys.keys_of(project=seat.project)}
+    wanted = usage.Filter(endpoint=slug)
+    lately, _ = usage.page(project=seat.project, wanted=wanted, limit=LATEST)
+    return tuple(record_row(record, names) for record in lately)
+
+
+def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
+    return crumbs_to(seat, ("Endpoints", _url(seat, "endpoints")))
+
+
+def _url(seat: Seat, name: str, *rest: str) -> str:
+    return reverse(name, args=[seat.project.public_id, *rest])
+
+

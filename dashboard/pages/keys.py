@@ -1,0 +1,177 @@
+"""API keys: the list, the one time a secret is shown, and the end of a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from apikeys import selectors, services
+from apikeys.errors import KeyUnknown
+from common import clock
+from common.problems import Problem
+from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.forms import KeyForm, attach
+from dashboard.pages.confirm import Confirmation, confirm
+from dashboard.rows import KeyRow, base_url_of, key_row, may_change
+from dashboard.snippets import Snippet, snippets_for
+from endpoints import selectors as endpoints
+from projects.errors import RoleInsufficient
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey
+    from apikeys.services import IssuedKey
+    from projects.access import Seat
+
+HTTP_UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class KeyList:
+    """All keys of a project, revoked ones too."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    keys: tuple[KeyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """The form of a new key."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    form: KeyForm
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A new key with its secret, for the one page that may show it."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    key: KeyRow
+    secret: str = field(repr=False)
+    done_url: str
+    snippets: tuple[Snippet, ...]
+
+
+@require_GET
+@project_page()
+def key_list(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """List the keys, newest first."""
+    now = clock.now()
+    rows = selectors.keys_of(project=seat.project)
+    context = KeyList(
+        shell_for(seat, "keys"), crumbs_to(seat), tuple(key_row(seat, key, now) for key in rows)
+    )
+    return show(request, "dashboard/keys.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.MEMBER)
+def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask what the key is for, issue it, and show its secret in this one answer.
+
+    No redirect on purpose: a page that can be fetched again would show the secret twice.
+    """
+    slugs = [endpoint.slug for endpoint in endpoints.endpoints_of(project=seat.project)]
+    form = _form(request, slugs)
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = _issue(seat, form)
+        except Problem as problem:
+            attach(form, problem)
+        else:
+            return show(request, "dashboard/key_shown_once.html", _shown_once(seat, issued, slugs))
+    context = NewKey(shell_for(seat, "keys"), _crumbs(seat), form)
+    status = HTTP_UNPROCESSABLE if form.is_bound else 200
+    return show(request, "dashboard/new_key.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.MEMBER)
+def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
+    """Ask once, then close the key for good."""
+    key = _own_key(seat, key_id)
+    keys_url = reverse("keys", args=[seat.project.public_id])
+    if request.method == "GET":
+        question = Confirmation(
+            shell=shell_for(seat, "keys"),
+            crumbs=_crumbs(seat),
+            title=f"Revoke “{key.name}”",
+            will="Whoever uses it is refused within one second, everywhere. "
+            "A revoked key can't be brought back.",
+            stays="It stays in the list, and so does what it used.",
+            button="Revoke key",
+            action=reverse("revoke-key", args=[seat.project.public_id, key.public_id]),
+            cancel_url=keys_url,
+        )
+        return confirm(request, question)
+    services.revoke_key(key=key)
+    messages.success(request, f"“{key.name}” is revoked.")
+    return redirect(keys_url)
+
+
+def _form(request: HttpRequest, slugs: list[str]) -> KeyForm:
+    if request.method == "POST":
+        return KeyForm(request.POST, slugs=slugs)
+    pin = request.GET.get("endpoint", "")
+    return KeyForm(initial={"endpoint": pin, "scopes": ["inference"]}, slugs=slugs)
+
+
+def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
+    said = form.cleaned_data
+    pin = None
+    if said["endpoint"]:
+        pin = endpoints.endpoint_of(project=seat.project, slug=said["endpoint"])
+    return services.issue_key(
+        project=seat.project,
+        name=said["name"],
+        scopes=said["scopes"],
+        issuer=seat.user,
+        endpoint=pin,
+        expires_at=form.expires_at(),
+    )
+
+
+def _shown_once(seat: Seat, issued: IssuedKey, slugs: list[str]) -> ShownOnce:
+    row = key_row(seat, issued.key, clock.now())
+    slug = row.pin or next(iter(slugs), "")
+    endpoint = endpoints.endpoint_of(project=seat.project, slug=slug) if slug else None
+    keys_url = reverse("keys", args=[seat.project.public_id])
+    done_url = keys_url
+    snippets: tuple[Snippet, ...] = ()
+    if endpoint is not None and "inference" in row.scopes:
+        done_url = reverse("endpoint", args=[seat.project.public_id, slug])
+        snippets = snippets_for(
+            task=endpoint.model.task,
+            base_url=base_url_of(seat.project, slug),
+            model=endpoint.model.name,
+            key=row.hint,
+        )
+    return ShownOnce(
+        shell_for(seat, "keys"), _crumbs(seat), row, issued.secret, done_url, snippets
+    )
+
+
+def _own_key(seat: Seat, key_id: str) -> ApiKey:
+    key = selectors.key_of(project=seat.project, public_id=key_id)
+    if key is None:
+        raise KeyUnknown("This project has no such key.")
+    if not may_change(seat, key.issued_by_id):
+        raise RoleInsufficient("Members revoke keys of their own; ask an admin or the owner.")
+    return key
+
+
+def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
+    return crumbs_to(seat, ("Keys", reverse("keys", args=[seat.project.public_id])))

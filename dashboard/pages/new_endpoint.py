@@ -1,0 +1,111 @@
+"""The making of an endpoint: choose a model, a tier and a slug."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from catalog import selectors as catalog
+from catalog.errors import ModelUnknown, TierUnknown
+from common import clock
+from common.problems import Problem
+from dashboard.cards import ModelCard, TierCard, model_card, tier_card
+from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.forms import EndpointForm, attach
+from dashboard.rows import base_url_of
+from endpoints import rules, selectors, services
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from endpoints.models import Endpoint
+    from projects.access import Seat
+
+HTTP_UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class NewEndpoint:
+    """The form with its choices."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    form: EndpointForm
+    models: tuple[ModelCard, ...]
+    tiers: tuple[TierCard, ...]
+    url_prefix: str
+    check_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlugCheck:
+    """What there is to say about a slug while it is typed."""
+
+    fault: str
+    fine: str
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.MEMBER)
+def new_endpoint(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask for a model, a tier and a slug; create the endpoint and show it."""
+    form = _form(request)
+    if request.method == "POST" and form.is_valid():
+        try:
+            endpoint = _open(seat, form.cleaned_data)
+        except Problem as problem:
+            attach(form, problem)
+        else:
+            messages.success(request, f"{endpoint.slug} is ready. Its URL is permanent.")
+            return redirect("endpoint", seat.project.public_id, endpoint.slug)
+    status = HTTP_UNPROCESSABLE if form.is_bound else 200
+    return show(request, "dashboard/new_endpoint.html", _context(seat, form), status=status)
+
+
+@require_GET
+@project_page(at_least=Role.MEMBER)
+def check_slug(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Say whether a slug would be taken, by the rules that decide it in the end."""
+    slug = request.GET.get("slug", "").strip()
+    fault = rules.fault_in_slug(slug) or ""
+    if not fault and selectors.is_slug_taken(project=seat.project, slug=slug):
+        fault = "This project has, or had, an endpoint of this name. Slugs are never reused."
+    fine = "" if fault else "Free. It can't be changed afterwards."
+    return show(request, "dashboard/slug_check.html", SlugCheck(fault, fine))
+
+
+def _form(request: HttpRequest) -> EndpointForm:
+    if request.method == "POST":
+        return EndpointForm(request.POST)
+    return EndpointForm(initial={"model": request.GET.get("model", ""), "tier": "free"})
+
+
+def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
+    model = catalog.listed_model(said["model"])
+    if model is None:
+        raise ModelUnknown("The catalog lists no such model any more.", param="model")
+    tier = catalog.offered_tier(said["tier"])
+    if tier is None:
+        raise TierUnknown("This tier is no longer offered.", param="tier")
+    return services.open_endpoint(
+        project=seat.project, slug=said["slug"], model=model, tier=tier, opened_by=seat.user
+    )
+
+
+def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
+    project, now = seat.project, clock.now()
+    return NewEndpoint(
+        shell=shell_for(seat, "endpoints"),
+        crumbs=crumbs_to(seat, ("Endpoints", reverse("endpoints", args=[project.public_id]))),
+        form=form,
+        models=tuple(model_card(model) for model in catalog.listed_models()),
+        tiers=tuple(tier_card(tier, now) for tier in catalog.offered_tiers()),
+        url_prefix=base_url_of(project, "").removesuffix("/v1").removeprefix("https://"),
+        check_url=reverse("check-slug", args=[project.public_id]),
+    )

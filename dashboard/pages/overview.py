@@ -1,0 +1,141 @@
+"""A project at a glance: figures, a chart, the latest requests, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from apikeys import selectors as apikeys
+from common import clock
+from dashboard import charts
+from dashboard.contexts import Chip, Shell, shell_for
+from dashboard.door import project_page, show
+from dashboard.rows import EndpointRow, RecordRow, endpoint_row, record_row
+from endpoints import selectors as endpoints
+from usage import selectors as usage
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+    from projects.models import Project
+
+LATEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of getting started."""
+
+    title: str
+    text: str
+    url: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first page of a project."""
+
+    shell: Shell
+    ranges: tuple[Chip, ...]
+    totals: usage.Totals
+    before: usage.Totals
+    chart: charts.Chart
+    has_requests: bool
+    records: tuple[RecordRow, ...]
+    endpoints: tuple[EndpointRow, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def is_started(self) -> bool:
+        """Say whether every step of getting started is done."""
+        return all(step.is_done for step in self.steps)
+
+    @property
+    def change_percent(self) -> float | None:
+        """Return by how much the requests grew on the range before; none without one."""
+        if not self.before.requests:
+            return None
+        return 100 * (self.totals.requests - self.before.requests) / self.before.requests
+
+    @property
+    def error_percent(self) -> float | None:
+        """Return the share of requests that failed; none if there were none."""
+        if not self.totals.requests:
+            return None
+        return 100 * self.totals.failures / self.totals.requests
+
+
+@require_GET
+@project_page()
+def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Show a project at a glance."""
+    project, now = seat.project, clock.now()
+    choice = charts.range_named(request.GET.get("range", ""))
+    begin = charts.steps_of(choice, now)[0]
+    this, before = _spans(begin, choice.length)
+    lately, _ = usage.page(project=project, wanted=usage.Filter(), limit=LATEST)
+    names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
+    rows = [endpoint_row(project, endpoint) for endpoint in endpoints.endpoints_of(project=project)]
+    context = Overview(
+        shell=shell_for(seat, "overview"),
+        ranges=ranges_of(choice, reverse("overview", args=[project.public_id])),
+        totals=usage.totals(project=project, wanted=this),
+        before=usage.totals(project=project, wanted=before),
+        chart=_chart(project, choice, now, (this, before)),
+        has_requests=bool(lately),
+        records=tuple(record_row(record, names) for record in lately),
+        endpoints=tuple(rows),
+        steps=_steps(project, rows, has_key=bool(names), has_request=bool(lately)),
+    )
+    return show(request, "dashboard/overview.html", context)
+
+
+def ranges_of(choice: charts.Range, url: str, rest: str = "") -> tuple[Chip, ...]:
+    """Return the ranges of time as choices in the URL."""
+    return tuple(
+        Chip(one.label, f"{url}?range={one.name}{rest}", one == choice) for one in charts.RANGES
+    )
+
+
+def _spans(begin: datetime, length: timedelta) -> tuple[usage.Filter, usage.Filter]:
+    return usage.Filter(since=begin), usage.Filter(since=begin - length, until=begin)
+
+
+def _chart(
+    project: Project,
+    choice: charts.Range,
+    now: datetime,
+    spans: tuple[usage.Filter, usage.Filter],
+) -> charts.Chart:
+    this, before = (
+        {
+            point.at: point.requests
+            for point in usage.series(project=project, wanted=span, step=choice.step)
+        }
+        for span in spans
+    )
+    shifted = {moment + choice.length: count for moment, count in before.items()}
+    return charts.chart_of(
+        "requests-chart",
+        "Requests over time",
+        charts.steps_of(choice, now),
+        {"Requests": this, f"{choice.label} before": shifted},
+    )
+
+
+def _steps(
+    project: Project, rows: list[EndpointRow], *, has_key: bool, has_request: bool
+) -> tuple[Step, ...]:
+    create = reverse("new-endpoint", args=[project.public_id])
+    keys = reverse("new-key", args=[project.public_id])
+    first = rows[0].url if rows else create
+    return (
+        Step("Create an endpoint", "Choose a model and a tier; get a URL.", create, bool(rows)),
+        Step("Issue a key", "It is shown once, so have a place for it.", keys, has_key),
+        Step("Make the first request", "Paste a snippet from the endpoint.", first, has_request),
+    )

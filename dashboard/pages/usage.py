@@ -1,0 +1,134 @@
+"""What a project used: sums, a chart, and one row a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from apikeys import selectors as apikeys
+from common import clock
+from dashboard import charts
+from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.rows import RecordRow, record_row
+from endpoints import selectors as endpoints
+from usage import rules, selectors
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+    from projects.models import Project
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a filter's select."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePage:
+    """The records a filter means, their sums, and where more of them are."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    ranges: tuple[Chip, ...]
+    range_name: str
+    endpoints: tuple[Choice, ...]
+    keys: tuple[Choice, ...]
+    failed_only: bool
+    is_filtered: bool
+    has_any: bool
+    totals: selectors.Totals
+    chart: charts.Chart
+    records: tuple[RecordRow, ...]
+    more_url: str
+    clear_url: str
+
+
+@require_GET
+@project_page()
+def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Show sums, the chart and the records of a range, newest first."""
+    project, now, said = seat.project, clock.now(), request.GET
+    choice = charts.range_named(said.get("range", ""))
+    wanted = _filter(said, charts.steps_of(choice, now)[0])
+    names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
+    after = rules.cursor_from(said.get("after", ""))
+    found, further = selectors.page(project=project, wanted=wanted, after=after, limit=PAGE)
+    base = reverse("usage", args=[project.public_id])
+    kept = {"endpoint": wanted.endpoint, "key": wanted.key_id, "failed": said.get("failed", "")}
+    context = UsagePage(
+        shell=shell_for(seat, "usage"),
+        crumbs=crumbs_to(seat),
+        ranges=_ranges(base, choice, kept),
+        range_name=choice.name,
+        endpoints=_endpoint_choices(project, wanted.endpoint),
+        keys=_choices(names, wanted.key_id),
+        failed_only=wanted.failed_only,
+        is_filtered=any(kept.values()),
+        has_any=bool(found) or selectors.has_any(project=project),
+        totals=selectors.totals(project=project, wanted=wanted),
+        chart=_chart(project, wanted, choice, now),
+        records=tuple(record_row(record, names) for record in found),
+        more_url=_url(base, {**kept, "range": choice.name, "after": further.text()})
+        if further
+        else "",
+        clear_url=_url(base, {"range": choice.name}),
+    )
+    return show(request, "dashboard/usage.html", context)
+
+
+def _filter(said: QueryDict, since: datetime) -> selectors.Filter:
+    return selectors.Filter(
+        since=since,
+        endpoint=said.get("endpoint", ""),
+        key_id=said.get("key", ""),
+        failed_only=said.get("failed") == "1",
+    )
+
+
+def _url(base: str, said: dict[str, str]) -> str:
+    return f"{base}?{urlencode({name: value for name, value in said.items() if value})}"
+
+
+def _ranges(base: str, choice: charts.Range, kept: dict[str, str]) -> tuple[Chip, ...]:
+    return tuple(
+        Chip(one.label, _url(base, {"range": one.name, **kept}), one == choice)
+        for one in charts.RANGES
+    )
+
+
+def _endpoint_choices(project: Project, chosen: str) -> tuple[Choice, ...]:
+    slugs = {endpoint.slug: endpoint.slug for endpoint in endpoints.endpoints_of(project=project)}
+    # A retired endpoint is not in the list, but its usage can still be asked for.
+    return _choices({**slugs, **({chosen: chosen} if chosen else {})}, chosen)
+
+
+def _choices(labels: dict[str, str], chosen: str) -> tuple[Choice, ...]:
+    return tuple(Choice(value, label, value == chosen) for value, label in labels.items())
+
+
+def _chart(
+    project: Project, wanted: selectors.Filter, choice: charts.Range, now: datetime
+) -> charts.Chart:
+    points = selectors.series(project=project, wanted=wanted, step=choice.step)
+    return charts.chart_of(
+        "usage-chart",
+        "Requests over time",
+        charts.steps_of(choice, now),
+        {
+            "Requests": {point.at: point.requests for point in points},
+            "Failed": {point.at: point.failures for point in points},
+        },
+    )

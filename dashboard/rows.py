@@ -1,0 +1,179 @@
+"""Rows as pages show them: words and figures only, so that a template can ask nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.urls import reverse
+
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey
+    from endpoints.models import Endpoint
+    from projects.access import Seat
+    from projects.models import Project
+    from usage.models import UsageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A dot and its word."""
+
+    tone: str
+    word: str
+
+
+_ENDPOINT_STATES = {
+    "active": State("good", "active"),
+    "paused": State("", "paused"),
+    "retired": State("bad", "retired"),
+}
+_ENDINGS = {
+    "caller_left": State("warning", "caller left"),
+    "worker_broke": State("bad", "worker broke"),
+    "timeout": State("bad", "timed out"),
+    "refused": State("bad", "refused"),
+    "gateway_lost": State("bad", "gateway lost"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """An endpoint in a list, and at the top of its page."""
+
+    slug: str
+    public_id: str
+    url: str
+    base_url: str
+    model: str
+    model_title: str
+    task: str
+    tier: str
+    state: State
+    is_paused: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key in a list. Of its secret there is only the hint."""
+
+    public_id: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    pin: str
+    issued_at: datetime
+    issued_by: str
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    state: State
+    revoke_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """One request of the past."""
+
+    request_id: str
+    started_at: datetime
+    endpoint: str
+    model: str
+    key: str
+    tokens_in: int
+    tokens_out: int
+    source: str
+    ttft_ms: float | None
+    latency_ms: float
+    status: int
+    outcome: State
+
+
+def base_url_of(project: Project, slug: str) -> str:
+    """Return what goes into an SDK's ``base_url``."""
+    return f"{settings.PUBLIC_URL}/{project.public_id}/{slug}/v1"
+
+
+def endpoint_row(project: Project, endpoint: Endpoint) -> EndpointRow:
+    """Lay out an endpoint; its model and tier are expected to be loaded."""
+    return EndpointRow(
+        slug=endpoint.slug,
+        public_id=endpoint.public_id,
+        url=reverse("endpoint", args=[project.public_id, endpoint.slug]),
+        base_url=base_url_of(project, endpoint.slug),
+        model=endpoint.model.name,
+        model_title=endpoint.model.title,
+        task=endpoint.model.task,
+        tier=endpoint.tier.name,
+        state=_ENDPOINT_STATES[endpoint.state],
+        is_paused=endpoint.state == "paused",
+        created_at=endpoint.created_at,
+    )
+
+
+def key_row(seat: Seat, key: ApiKey, now: datetime) -> KeyRow:
+    """Lay out a key; ``revoke_url`` is empty where this seat may not revoke it."""
+    secrets = list(key.secrets.all())
+    used = [secret.last_used_at for secret in secrets if secret.last_used_at]
+    may_revoke = may_change(seat, key.issued_by_id) and key.revoked_at is None
+    return KeyRow(
+        public_id=key.public_id,
+        name=key.name,
+        hint=secrets[0].hint if secrets else "",
+        scopes=tuple(key.scopes),
+        pin=key.endpoint.slug if key.endpoint else "",
+        issued_at=key.issued_at,
+        issued_by=key.issued_by.email if key.issued_by else "",
+        expires_at=key.expires_at,
+        last_used_at=max(used, default=None),
+        state=_key_state(key, now),
+        revoke_url=reverse("revoke-key", args=[seat.project.public_id, key.public_id])
+        if may_revoke
+        else "",
+    )
+
+
+def record_row(record: UsageRecord, key_names: dict[str, str]) -> RecordRow:
+    """Lay out a record; a key that is not ours to name keeps its id."""
+    return RecordRow(
+        request_id=record.request_id,
+        started_at=record.started_at,
+        endpoint=record.endpoint,
+        model=record.model,
+        key=key_names.get(record.key_id, record.key_id),
+        tokens_in=record.tokens_in,
+        tokens_out=record.tokens_out,
+        source=record.source,
+        ttft_ms=record.ttft_ms,
+        latency_ms=record.latency_ms,
+        status=record.status,
+        outcome=outcome_of(record.status, record.ending),
+    )
+
+
+def outcome_of(status: int, ending: str) -> State:
+    """Say how a request ended, in a dot and a word."""
+    if ending in _ENDINGS:
+        return _ENDINGS[ending]
+    return State("good" if status < HTTPStatus.BAD_REQUEST else "bad", str(status))
+
+
+def may_change(seat: Seat, creator_id: int | None) -> bool:
+    """Say whether a seat may change a thing: members their own, admins and owners all."""
+    if seat.may(Role.ADMIN):
+        return True
+    own = seat.user is not None and seat.user.pk == creator_id
+    return own and seat.may(Role.MEMBER)
+
+
+def _key_state(key: ApiKey, now: datetime) -> State:
+    if key.revoked_at is not None:
+        return State("bad", "revoked")
+    if key.expires_at is not None and key.expires_at <= now:
+        return State("", "expired")
+    return State("good", "active")

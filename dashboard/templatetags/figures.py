@@ -1,0 +1,58 @@
+"""Filters that write figures the way every page writes them."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+MICRO = 1_000_000
+GIB = 1024**3
+MIB = 1024**2
+SECOND_MS = 1000
+NOTHING = "–"
+
+
+@register.filter
+def grouped(value: int | None) -> str:
+    """Write a whole number in groups of three: ``48,209``."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+@register.filter
+def duration(value_ms: float | None) -> str:
+    """Write milliseconds as a person reads them: ``184 ms``, ``2.41 s``."""
+    if value_ms is None:
+        return NOTHING
+    if value_ms < SECOND_MS:
+        return f"{value_ms:.0f} ms"
+    return f"{value_ms / SECOND_MS:.2f} s"
+
+
+@register.filter
+def money(micro: int | None) -> str:
+    """Write micro-units of the currency with as many places as say something: ``$0.50``."""
+    if micro is None:
+        return NOTHING
+    whole, rest = divmod(micro, MICRO)
+    places = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"${whole:,}.{places}"
+
+
+@register.filter
+def size(value_bytes: int | None) -> str:
+    """Write a size in binary units: ``93 MiB``, ``4.1 GiB``."""
+    if not value_bytes:
+        return NOTHING
+    if value_bytes < GIB:
+        return f"{max(1, round(value_bytes / MIB)):,} MiB"
+    return f"{value_bytes / GIB:,.1f} GiB"
+
+
+@register.filter
+def middle(value: str, keep: int = 14) -> str:
+    """Shorten a long id in the middle, so that both its ends stay: ``req_9fK2…c41``."""
+    if len(value) <= keep + 1:
+        return value
+    tail = keep // 3
+    return f"{value[: keep - tail]}…{value[-tail:]}"

@@ -1,0 +1,54 @@
+"""Addresses of the pages. ``{project}`` is always the project's public id."""
+
+from __future__ import annotations
+
+from allauth.account.views import signup
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from dashboard.pages import (
+    docs,
+    endpoints,
+    keys,
+    models,
+    new_endpoint,
+    overview,
+    public,
+    settings,
+    style_guide,
+    usage,
+)
+
+project = [
+    path("", overview.overview, name="overview"),
+    path("endpoints/", endpoints.endpoint_list, name="endpoints"),
+    path("endpoints/new/", new_endpoint.new_endpoint, name="new-endpoint"),
+    path("endpoints/new/slug/", new_endpoint.check_slug, name="check-slug"),
+    path("endpoints/<str:slug>/", endpoints.endpoint_page, name="endpoint"),
+    path("endpoints/<str:slug>/pause/", endpoints.pause, name="pause-endpoint"),
+    path("endpoints/<str:slug>/resume/", endpoints.resume, name="resume-endpoint"),
+    path("endpoints/<str:slug>/retire/", endpoints.retire, name="retire-endpoint"),
+    path("keys/", keys.key_list, name="keys"),
+    path("keys/new/", keys.new_key, name="new-key"),
+    path("keys/<str:key_id>/revoke/", keys.revoke_key, name="revoke-key"),
+    path("models/", models.model_list, name="models"),
+    path("models/<str:name>/", models.model_page, name="model"),
+    path("usage/", usage.usage, name="usage"),
+    path("settings/", settings.settings, name="settings"),
+]
+
+urlpatterns = [
+    path("", public.home, name="home"),
+    path("theme/", public.theme, name="theme"),
+    path("models/", models.public_list, name="catalog"),
+    path("models/<str:name>/", models.public_page, name="catalog-model"),
+    path("docs/", docs.docs, name="docs"),
+    path("docs/<str:name>/", docs.guide, name="guide"),
+    path("auth/signup/", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
+    path("auth/", include("allauth.urls")),
+    # After allauth's own, so that links lead here: the last of a name is the one reversed.
+    path("auth/register/", signup, name="account_signup"),
+    path("dashboard/", public.enter, name="dashboard"),
+    path("dashboard/style-guide/", style_guide.style_guide, name="style-guide"),
+    path("dashboard/<str:project_id>/", include(project)),
+]

@@ -1,0 +1,102 @@
+// Draws every [data-chart]: times on the x axis, counts on the y axis. The same figures stand
+// in a table below each chart, so nothing is lost to those who can't see it.
+(() => {
+  "use strict";
+
+  const HEIGHT = 214;
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const faded = (value, share) => `color-mix(in oklch, ${value} ${share}%, transparent)`;
+  const drawn = new Map();
+
+  const area = (plot) => {
+    const { top, height } = plot.bbox;
+    const shade = plot.ctx.createLinearGradient(0, top, 0, top + height);
+    shade.addColorStop(0, faded(colour("--color-primary"), 22));
+    shade.addColorStop(1, faded(colour("--color-primary"), 0));
+    return shade;
+  };
+
+  const axis = (extra) => ({
+    stroke: colour("--x-faint"),
+    font: "11px 'Inter Variable', system-ui, sans-serif",
+    grid: { stroke: colour("--color-base-300"), width: 1 },
+    ticks: { show: false },
+    ...extra,
+  });
+
+  const tip = (labels) => {
+    let box;
+    return {
+      hooks: {
+        init: (plot) => {
+          box = document.createElement("div");
+          box.className = "x-chart-tip";
+          box.hidden = true;
+          plot.over.append(box);
+        },
+        setCursor: (plot) => {
+          const { idx, left } = plot.cursor;
+          box.hidden = idx == null;
+          if (idx == null) return;
+          const moment = new Date(plot.data[0][idx] * 1000);
+          const when = moment.toLocaleString(undefined, {
+            weekday: "short", hour: "2-digit", minute: "2-digit", day: "numeric", month: "short",
+          });
+          const figures = labels.map((label, at) => {
+            const value = plot.data[at + 1][idx];
+            return `${label}: ${value == null ? "no data" : value.toLocaleString()}`;
+          });
+          box.replaceChildren();
+          for (const line of [when, ...figures]) {
+            const row = document.createElement("div");
+            row.textContent = line;
+            box.append(row);
+          }
+          const isRight = left > plot.over.clientWidth / 2;
+          box.style.top = "8px";
+          box.style.left = isRight ? "" : `${left + 14}px`;
+          box.style.right = isRight ? `${plot.over.clientWidth - left + 14}px` : "";
+        },
+      },
+    };
+  };
+
+  const series = (figures) => figures.series.map((_, at) =>
+    at === 0
+      ? { stroke: colour("--color-primary"), width: 1.8, fill: area, points: { show: false } }
+      : { stroke: colour("--x-previous"), width: 1.2, dash: [3, 4], points: { show: false } });
+
+  const draw = (holder) => {
+    const figures = JSON.parse(document.getElementById(holder.dataset.chart).textContent);
+    drawn.get(holder)?.destroy();
+    const options = {
+      width: holder.clientWidth,
+      height: HEIGHT,
+      padding: [10, 4, 0, 0],
+      legend: { show: false },
+      cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
+      scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
+      series: [{}, ...series(figures)],
+      axes: [
+        axis({ grid: { show: false }, space: 80, size: 26 }),
+        axis({ size: 44, space: 42, values: (_, ticks) =>
+          ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString() : "")) }),
+      ],
+      plugins: [tip(figures.labels)],
+    };
+    holder.setAttribute("aria-hidden", "true");
+    drawn.set(holder, new uPlot(options, [figures.times, ...figures.series], holder));
+  };
+
+  const drawAll = () => {
+    for (const holder of drawn.keys()) if (!holder.isConnected) drawn.delete(holder);
+    for (const holder of document.querySelectorAll("[data-chart]")) draw(holder);
+  };
+
+  document.addEventListener("xero:theme", drawAll);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  new ResizeObserver(() => {
+    for (const [holder, plot] of drawn) plot.setSize({ width: holder.clientWidth, height: HEIGHT });
+  }).observe(document.body);
+  drawAll();
+})();

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 MAX_LENGTH = 63
-RESERVED = frozenset({"v1"})
-"""Words that would collide with the resources of a project under ``/{project}/v1/…``."""
+RESERVED = frozenset({"v1", "new"})
+"""Words that would collide: with a project's resources under ``/{project}/v1/…``, and with
+the page that makes an endpoint."""
 
 
 _FAULTS: tuple[tuple[Callable[[str], bool], str], ...] = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from csp import constants as csp
+
 from xerotier_site import env
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.console_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -92,7 +95,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.processors.theme",
             ],
+            "builtins": ["dashboard.templatetags.pieces"],
         },
     },
 ]
@@ -156,6 +161,24 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+WHITENOISE_USE_FINDERS = True  # serves static/ as it is committed; nothing has to be collected
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [csp.SELF],
+        "script-src": [csp.SELF],
+        "style-src": [csp.SELF],
+        "img-src": [csp.SELF, "data:"],  # the QR code of a second factor
+        "object-src": [csp.NONE],
+        "base-uri": [csp.NONE],
+        "form-action": [csp.SELF, *env.names("XEROTIER_SIGN_IN_ORIGINS", ["https://github.com"])],
+        "frame-ancestors": [csp.NONE],
+    }
+}
+CONSOLE_POLICY = {
+    # The console's skin runs Alpine with eval and styles in place; nothing else may.
+    "script-src": [csp.SELF, csp.UNSAFE_EVAL, csp.UNSAFE_INLINE],
+    "style-src": [csp.SELF, csp.UNSAFE_INLINE],
+}
 
 # ── Management API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {

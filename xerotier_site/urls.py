@@ -15,6 +15,6 @@ admin.site.index_title = "Console"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("auth/", include("allauth.urls")),
+    path("", include("dashboard.urls")),
     path("", include("api.urls")),
 ]

@@ -56,3 +56,62 @@ def middle(value: str, keep: int = 14) -> str:
         return value
     tail = keep // 3
     return f"{value[: keep - tail]}…{value[-tail:]}"
+
+
+@register.filter
+def duration_value(value_ms: float | None) -> str:
+    """Write the figure of a duration without its unit."""
+    return duration(value_ms).split(" ")[0]
+
+
+@register.filter
+def duration_unit(value_ms: float | None) -> str:
+    """Write the unit that belongs to ``duration_value``; none for no figure."""
+    return "" if value_ms is None else duration(value_ms).split(" ")[1]
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """Write a share with as many places as a person needs: ``0.04``, ``12.5``."""
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}" if 0 < value < 1 else f"{value:.1f}".removesuffix(".0")
+
+
+@register.filter
+def growth(value_percent: float | None) -> str:
+    """Say how much there is more or less than before."""
+    if value_percent is None:
+        return "nothing to compare with yet"
+    arrow = "↑" if value_percent > 0 else "↓" if value_percent < 0 else "→"
+    return f"{arrow} {abs(value_percent):.1f} % on the range before"
+
+
+@register.filter
+def requests(count: int) -> str:
+    """Count requests in words."""
+    return "1 request" if count == 1 else f"{count:,} requests"
+
+
+@register.filter
+def failed(count: int) -> str:
+    """Say how many failed."""
+    return f"{count:,} failed" if count else "none failed"
+
+
+@register.filter
+def cached(count: int) -> str:
+    """Say how many tokens came from a cache; nothing where none did."""
+    return f"{count:,} from cache" if count else ""
+
+
+@register.filter
+def tokens_in(count: int) -> str:
+    """Say how many tokens went in."""
+    return f"{count:,} in"
+
+
+@register.filter
+def limit(value: int | None) -> str:
+    """Write a limit; none is unlimited."""
+    return "unlimited" if value is None else f"{value:,}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.urls import reverse
 
@@ -11,6 +11,7 @@ from projects import selectors
 from projects.rules import Role
 
 if TYPE_CHECKING:
+    from accounts.models import User
     from projects.access import Seat
     from projects.models import Project
 
@@ -89,11 +90,11 @@ _ITEMS = (
 
 def shell_for(seat: Seat, current: str) -> Shell:
     """Gather the frame of one page; ``current`` is the name of its entry in the bar."""
-    assert seat.user is not None, "pages are for people; keys have the API"
+    user = cast("User", seat.user)  # pages are for people; keys have the API
     project = seat.project
     return Shell(
         project=_tag(project),
-        projects=tuple(_tag(held.project) for held in selectors.seats_of(seat.user)),
+        projects=tuple(_tag(held.project) for held in selectors.seats_of(user)),
         items=tuple(
             NavItem(label, name, reverse(name, args=[project.public_id]), name == current)
             for label, name in _ITEMS
@@ -107,9 +108,7 @@ def shell_for(seat: Seat, current: str) -> Shell:
             ),
             NavItem("Docs", "docs", reverse("docs"), is_current=False),
         ),
-        person=Person(
-            seat.user.email, seat.user.name or seat.user.email, is_operator=seat.user.is_staff
-        ),
+        person=Person(user.email, user.name or user.email, is_operator=user.is_staff),
         may_write=seat.may(Role.MEMBER),
     )
 

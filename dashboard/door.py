@@ -72,6 +72,8 @@ def show(
 
 def refuse(request: HttpRequest, problem: Problem) -> TemplateResponse:
     """Answer with a page that says what was refused, and what one can do instead."""
-    title = "There is nothing here" if problem.status == HTTP_NOT_FOUND else "This is not open to you"
+    title = (
+        "There is nothing here" if problem.status == HTTP_NOT_FOUND else "This is not open to you"
+    )
     refusal = Refusal(problem.status, title, problem.message)
     return show(request, "dashboard/refusal.html", refusal, status=problem.status)

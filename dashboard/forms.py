@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 
@@ -74,8 +74,7 @@ class KeyForm(forms.Form):
 
     def __init__(self, *args: Any, slugs: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        pin = self.fields["endpoint"]
-        assert isinstance(pin, forms.ChoiceField)
+        pin = cast("forms.ChoiceField", self.fields["endpoint"])
         pin.choices = [("", "Any endpoint of the project"), *((slug, slug) for slug in slugs)]
 
     def expires_at(self) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -49,6 +50,7 @@ def render(text: str) -> Document:
     tokens = _parser.parse(text)
     headings = tuple(_anchored(tokens))
     for token in tokens:
+        _align_by_class(token)
         for child in token.children or ():
             _point_to_page(child)
     html = _parser.renderer.render(tokens, _parser.options, {})
@@ -58,12 +60,18 @@ def render(text: str) -> Document:
 
 def _anchored(tokens: Sequence[Token]) -> list[Heading]:
     found = []
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             anchor = re.sub(r"[^a-z0-9]+", "-", inline.content.lower()).strip("-")
             opening.attrSet("id", anchor)
             found.append(Heading(anchor, inline.content.replace("`", ""), int(opening.tag[1:])))
     return found
+
+
+def _align_by_class(token: Token) -> None:
+    # Markdown's aligned columns come with a style attribute, which our policy forbids.
+    if token.attrs.pop("style", "") == "text-align:right":
+        token.attrSet("class", "x-r")
 
 
 def _point_to_page(token: Token) -> None:

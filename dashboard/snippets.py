@@ -18,7 +18,7 @@ curl {base_url}/chat/completions \\
   -H "Content-Type: application/json" \\
   -d '{{
     "model": "{model}",
-    "messages": [{{"role": "user", "content": "What is the capital of France?"}}]
+    "messages": [{{"role": "user", "content": "Capital of France?"}}]
   }}'""",
     "python": """\
 from openai import OpenAI
@@ -29,7 +29,7 @@ client = OpenAI(
 )
 answer = client.chat.completions.create(
     model="{model}",
-    messages=[{{"role": "user", "content": "What is the capital of France?"}}],
+    messages=[{{"role": "user", "content": "Capital of France?"}}],
 )
 print(answer.choices[0].message.content)""",
     "node": """\
@@ -41,7 +41,7 @@ const client = new OpenAI({{
 }});
 const answer = await client.chat.completions.create({{
   model: "{model}",
-  messages: [{{ role: "user", content: "What is the capital of France?" }}],
+  messages: [{{ role: "user", content: "Capital of France?" }}],
 }});
 console.log(answer.choices[0].message.content);""",
 }

@@ -38,4 +38,3 @@ def confirm(request: HttpRequest, question: Confirmation) -> HttpResponse:
     is_dialog = isinstance(htmx, HtmxDetails) and bool(htmx)
     template = "dashboard/confirm_dialog.html" if is_dialog else "dashboard/confirm.html"
     return show(request, template, question)
-

@@ -174,5 +174,3 @@ def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
 
 def _url(seat: Seat, name: str, *rest: str) -> str:
     return reverse(name, args=[seat.project.public_id, *rest])
-
-

@@ -159,9 +159,7 @@ def _shown_once(seat: Seat, issued: IssuedKey, slugs: list[str]) -> ShownOnce:
             model=endpoint.model.name,
             key=row.hint,
         )
-    return ShownOnce(
-        shell_for(seat, "keys"), _crumbs(seat), row, issued.secret, done_url, snippets
-    )
+    return ShownOnce(shell_for(seat, "keys"), _crumbs(seat), row, issued.secret, done_url, snippets)
 
 
 def _own_key(seat: Seat, key_id: str) -> ApiKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -11,11 +12,13 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import User
 from dashboard.door import show
 from dashboard.processors import THEME_COOKIE, THEMES
 from dashboard.snippets import Snippet, snippets_for
 from projects.services import open_first_project
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 YEAR_S = 365 * 24 * 3600
 
@@ -42,8 +45,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def enter(request: HttpRequest) -> HttpResponse:
     """Lead a person to their first project, which is opened if they have none."""
-    assert isinstance(request.user, User)
-    return redirect("overview", open_first_project(user=request.user).public_id)
+    user = cast("User", request.user)
+    return redirect("overview", open_first_project(user=user).public_id)
 
 
 @require_POST

@@ -13,6 +13,8 @@ between the tags, ``fills.actions`` a named part of it.
 
 from __future__ import annotations
 
+from typing import cast
+
 from django import template
 from django.template.base import FilterExpression, NodeList, Parser, Token, token_kwargs
 from django.template.context import Context
@@ -57,9 +59,8 @@ class PieceNode(template.Node):
             body = self.nodelist.render(context)
         inner = context.new({key: context[key] for key in HANDED_DOWN if key in context})
         inner.update({**attrs, "body": mark_safe(body.strip()), "fills": fills})  # noqa: S308
-        assert context.template is not None
-        file = context.template.engine.get_template(f"components/{self.name.resolve(context)}.html")
-        return file.render(inner)
+        engine = cast("template.Template", context.template).engine
+        return engine.get_template(f"components/{self.name.resolve(context)}.html").render(inner)
 
 
 @register.tag

@@ -5,8 +5,17 @@
 
   const HEIGHT = 214;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const faded = (value, share) => `color-mix(in oklch, ${value} ${share}%, transparent)`;
+  const faded = (value, share) => `oklch(from ${value} l c h / ${share}%)`;
   const drawn = new Map();
+
+  const DAY_S = 86400;
+  const clock = (seconds, step) => {
+    const moment = new Date(seconds * 1000);
+    const isMidnight = moment.getHours() === 0 && moment.getMinutes() === 0;
+    return step >= DAY_S || isMidnight
+      ? moment.toLocaleDateString(undefined, { day: "numeric", month: "short" })
+      : moment.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+  };
 
   const area = (plot) => {
     const { top, height } = plot.bbox;
@@ -78,7 +87,8 @@
       scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
       series: [{}, ...series(figures)],
       axes: [
-        axis({ grid: { show: false }, space: 80, size: 26 }),
+        axis({ grid: { show: false }, space: 84, size: 26, values: (_, ticks, __, ___, step) =>
+          ticks.map((tick) => clock(tick, step)) }),
         axis({ size: 44, space: 42, values: (_, ticks) =>
           ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString() : "")) }),
       ],

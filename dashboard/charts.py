@@ -28,6 +28,15 @@ DEFAULT = RANGES[1]
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a chart. ``look`` is ``main``, ``bad`` or ``previous``."""
+
+    label: str
+    look: str
+    counted: Mapping[datetime, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One step, for the table below the chart."""
 
@@ -42,8 +51,14 @@ class Chart:
     element_id: str
     title: str
     labels: tuple[str, ...]
+    looks: tuple[str, ...]
     figures: dict[str, object]
     rows: tuple[Row, ...]
+
+    @property
+    def legend(self) -> tuple[tuple[str, str], ...]:
+        """Return each line's look and label."""
+        return tuple(zip(self.looks, self.labels, strict=True))
 
 
 def range_named(name: str) -> Range:
@@ -66,19 +81,21 @@ def chart_of(
     element_id: str,
     title: str,
     steps: Sequence[datetime],
-    lines: Mapping[str, Mapping[datetime, int]],
+    lines: Sequence[Line],
 ) -> Chart:
     """Lay counted steps on the steps of a range; a step nobody counted is zero."""
-    labels = tuple(lines)
-    columns = [[counted.get(step, 0) for step in steps] for counted in lines.values()]
+    labels = tuple(line.label for line in lines)
+    columns = [[line.counted.get(step, 0) for step in steps] for line in lines]
     rows = zip(steps, zip(*columns, strict=True), strict=True)
     return Chart(
         element_id,
         title,
         labels,
+        tuple(line.look for line in lines),
         {
             "times": [int(step.timestamp()) for step in steps],
             "labels": list(labels),
+            "looks": [line.look for line in lines],
             "series": columns,
         },
         tuple(Row(step, values) for step, values in reversed(list(rows))),

@@ -19,7 +19,6 @@ from dashboard.cards import ModelCard, TierCard, model_card, tier_card
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import EndpointForm, attach
-from dashboard.rows import base_url_of
 from endpoints import rules, selectors, services
 from projects.rules import Role
 
@@ -106,6 +105,6 @@ def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
         form=form,
         models=tuple(model_card(model) for model in catalog.listed_models()),
         tiers=tuple(tier_card(tier, now) for tier in catalog.offered_tiers()),
-        url_prefix=base_url_of(project, "").removesuffix("/v1").removeprefix("https://"),
+        url_prefix=f"/{project.public_id}/",
         check_url=reverse("check-slug", args=[project.public_id]),
     )

@@ -124,7 +124,10 @@ def _chart(
         "requests-chart",
         "Requests over time",
         charts.steps_of(choice, now),
-        {"Requests": this, f"{choice.label} before": shifted},
+        (
+            charts.Line("Requests", "main", this),
+            charts.Line(f"{choice.label} before", "previous", shifted),
+        ),
     )
 
 

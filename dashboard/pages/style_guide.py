@@ -76,4 +76,9 @@ def _chart() -> charts.Chart:
     wave = {step: 20 + (at * 7) % 23 for at, step in enumerate(steps)}
     before = {step: wave[step] // 2 + 4 for step in steps}
 
-    return charts.chart_of("style-chart", "An example", steps, {"Now": wave, "Before": before})
+    return charts.chart_of(
+        "style-chart",
+        "An example",
+        steps,
+        (charts.Line("Now", "main", wave), charts.Line("Before", "previous", before)),
+    )

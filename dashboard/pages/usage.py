@@ -127,8 +127,8 @@ def _chart(
         "usage-chart",
         "Requests over time",
         charts.steps_of(choice, now),
-        {
-            "Requests": {point.at: point.requests for point in points},
-            "Failed": {point.at: point.failures for point in points},
-        },
+        (
+            charts.Line("Requests", "main", {point.at: point.requests for point in points}),
+            charts.Line("Failed", "bad", {point.at: point.failures for point in points}),
+        ),
     )

@@ -70,10 +70,13 @@
     };
   };
 
-  const series = (figures) => figures.series.map((_, at) =>
-    at === 0
-      ? { stroke: colour("--color-primary"), width: 1.8, fill: area, points: { show: false } }
-      : { stroke: colour("--x-previous"), width: 1.2, dash: [3, 4], points: { show: false } });
+  const looks = {
+    main: () => ({ stroke: colour("--color-primary"), width: 1.8, fill: area }),
+    bad: () => ({ stroke: colour("--color-error"), width: 1.4 }),
+    previous: () => ({ stroke: colour("--x-previous"), width: 1.2, dash: [3, 4] }),
+  };
+  const series = (figures) =>
+    figures.looks.map((look) => ({ ...looks[look](), points: { show: false } }));
 
   const draw = (holder) => {
     const figures = JSON.parse(document.getElementById(holder.dataset.chart).textContent);

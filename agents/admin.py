@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from agents import rules, services
 from agents.models import Worker
-from common.admin import KeptAdmin
+from common.admin import KeptAdmin, operator
 
 
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argument at run time
@@ -61,7 +61,9 @@ class WorkerAdmin(KeptAdmin):
         """Add or move a worker by its services, so that the data plane is told."""
         said = form.cleaned_data
         if change:
-            services.move_worker(worker=obj, url=obj.url, credential=said["secret"] or None)
+            services.move_worker(
+                worker=obj, url=obj.url, credential=said["secret"] or None, by=operator(request)
+            )
             return
         added = services.add_worker(
             services.Enrolment(
@@ -72,7 +74,8 @@ class WorkerAdmin(KeptAdmin):
                 credential=said["secret"],
                 served_name=said["served_name"],
                 slots=said["slots"],
-            )
+            ),
+            by=operator(request),
         )
         obj.pk = added.pk
 
@@ -80,16 +83,16 @@ class WorkerAdmin(KeptAdmin):
     def suspend(self, request: HttpRequest, chosen: QuerySet[Worker]) -> None:
         """Suspend the chosen workers."""
         for worker in chosen:
-            services.suspend_worker(worker=worker)
+            services.suspend_worker(worker=worker, by=operator(request))
 
     @admin.action(description="Resume")
     def resume(self, request: HttpRequest, chosen: QuerySet[Worker]) -> None:
         """Resume the chosen workers."""
         for worker in chosen:
-            services.resume_worker(worker=worker)
+            services.resume_worker(worker=worker, by=operator(request))
 
     @admin.action(description="Retire for good")
     def retire(self, request: HttpRequest, chosen: QuerySet[Worker]) -> None:
         """Retire the chosen workers."""
         for worker in chosen:
-            services.retire_worker(worker=worker)
+            services.retire_worker(worker=worker, by=operator(request))

@@ -11,7 +11,9 @@ from django.db.models import F
 from agents import rules, vault
 from agents.errors import OperationUnknown, WorkerNameTaken, WorkerUrlMalformed
 from agents.models import Worker, WorkerState
+from audit import services as audit
 from common import outbox
+from common.actor import SYSTEM, Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Enrolment:
     slots: int | None = None
 
 
-def add_worker(enrolment: Enrolment) -> Worker:
+def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
     """Register an OpenAI-compatible server as a shared worker.
 
     Raises ``WorkerUrlMalformed``, ``OperationUnknown`` or ``WorkerNameTaken``.
@@ -44,6 +46,7 @@ def add_worker(enrolment: Enrolment) -> Worker:
                 served_name=enrolment.served_name,
                 slots=enrolment.slots,
             )
+            _note(worker, by, "worker.added", {"url": worker.url, "model": worker.model_name})
             outbox.announce("pool", worker.model_name)
     except IntegrityError as clash:
         raise WorkerNameTaken(
@@ -52,34 +55,53 @@ def add_worker(enrolment: Enrolment) -> Worker:
     return worker
 
 
-def move_worker(*, worker: Worker, url: str, credential: str | None = None) -> None:
+def move_worker(
+    *, worker: Worker, url: str, credential: str | None = None, by: Actor = SYSTEM
+) -> None:
     """Change where a worker is reached, and its credential if one is given."""
     _check(url, worker.operations)
     changes = {"url": url.rstrip("/")}
     if credential is not None:
         changes["credential"] = vault.seal(credential)
-    _change(worker, **changes)
+    after: dict[str, object] = {"url": changes["url"], "is_rekeyed": credential is not None}
+    _change(worker, by, "worker.moved", after, **changes)
 
 
-def suspend_worker(*, worker: Worker) -> None:
+def suspend_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Give a worker no new work; what runs goes on."""
-    _change(worker, state=WorkerState.SUSPENDED)
+    _change(worker, by, "worker.suspended", state=WorkerState.SUSPENDED)
 
 
-def resume_worker(*, worker: Worker) -> None:
+def resume_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Let a suspended worker work again."""
-    _change(worker, state=WorkerState.ACTIVE)
+    _change(worker, by, "worker.resumed", state=WorkerState.ACTIVE)
 
 
-def retire_worker(*, worker: Worker) -> None:
+def retire_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Take a worker out for good. The row stays: usage names it."""
-    _change(worker, state=WorkerState.RETIRED)
+    _change(worker, by, "worker.retired", state=WorkerState.RETIRED)
 
 
-def _change(worker: Worker, **changes: str) -> None:
+def _change(
+    worker: Worker,
+    by: Actor,
+    action: str,
+    after: dict[str, object] | None = None,
+    **changes: str,
+) -> None:
     with transaction.atomic():
         Worker.objects.filter(pk=worker.pk).update(version=F("version") + 1, **changes)
+        _note(worker, by, action, after or {})
         outbox.announce("pool", worker.model_name)
+
+
+def _note(worker: Worker, by: Actor, action: str, after: dict[str, object]) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        subject=("worker", worker.public_id),
+        after={"name": worker.name, **after},
+    )
 
 
 def _check(url: str, operations: Sequence[str]) -> None:

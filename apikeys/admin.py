@@ -9,7 +9,7 @@ from unfold.admin import TabularInline
 
 from apikeys import services
 from apikeys.models import ApiKey, KeySecret
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, operator
 
 
 class SecretInline(TabularInline):  # type: ignore[misc] # why: unfold ships no types
@@ -42,5 +42,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiKey]) -> None:
         """Revoke the chosen keys."""
         for key in chosen:
-            services.revoke_key(key=key)
+            services.revoke_key(key=key, by=operator(request))
         self.message_user(request, f"{len(chosen)} keys revoked.")

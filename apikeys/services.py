@@ -13,7 +13,9 @@ from django.db.models import F
 from apikeys import secrets
 from apikeys.errors import ExpiryInThePast, KeyNameTaken, ScopesEmpty
 from apikeys.models import ApiKey, KeySecret, Scope
+from audit import services as audit
 from common import clock, outbox
+from common.actor import SYSTEM, Actor
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -31,7 +33,7 @@ class IssuedKey:
     secret: str = field(repr=False)
 
 
-def issue_key(
+def issue_key(  # noqa: PLR0913 - what a key is, and who asks
     *,
     project: Project,
     name: str,
@@ -39,6 +41,7 @@ def issue_key(
     issuer: User | None = None,
     endpoint: Endpoint | None = None,
     expires_at: datetime | None = None,
+    by: Actor = SYSTEM,
 ) -> IssuedKey:
     """Give a project a new key.
 
@@ -69,6 +72,13 @@ def issue_key(
                 hint=secret.hint,
                 issued_at=now,
             )
+            audit.record(
+                by=by,
+                action="apikey.issued",
+                project=project.public_id,
+                subject=("apikey", key.public_id),
+                after=_said(key, secret.hint),
+            )
             outbox.announce("apikey", key.pk)
     except IntegrityError as clash:
         # Caught outside the block: inside it the transaction would already be broken.
@@ -78,14 +88,32 @@ def issue_key(
     return IssuedKey(key=key, secret=secret.plain)
 
 
-def revoke_key(*, key: ApiKey) -> None:
+def revoke_key(*, key: ApiKey, by: Actor = SYSTEM) -> None:
     """Close a key for good. Revoking twice is allowed and keeps the first moment."""
     with transaction.atomic():
         changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
             revoked_at=clock.now(), version=F("version") + 1
         )
         if changed:
+            audit.record(
+                by=by,
+                action="apikey.revoked",
+                project=key.project.public_id,
+                subject=("apikey", key.public_id),
+                after={"name": key.name},
+            )
             outbox.announce("apikey", key.pk)
+
+
+def _said(key: ApiKey, hint: str) -> dict[str, object]:
+    """Return what the audit log is told of a key: never the secret, never its digest."""
+    return {
+        "name": key.name,
+        "scopes": key.scopes,
+        "endpoint": key.endpoint.slug if key.endpoint else None,
+        "expires_at": key.expires_at,
+        "hint": hint,
+    }
 
 
 def note_use(*, key_ids: Sequence[str], moment: datetime) -> None:

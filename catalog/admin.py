@@ -10,7 +10,7 @@ from unfold.admin import TabularInline
 
 from catalog import services
 from catalog.models import CatalogModel, ServiceTier, TierTerms
-from common.admin import KeptAdmin
+from common.admin import KeptAdmin, operator
 
 _SAID = [
     "title",
@@ -49,7 +49,7 @@ class CatalogModelAdmin(KeptAdmin):
     def save_model(self, request: HttpRequest, obj: CatalogModel, form: Any, change: bool) -> None:
         """Save by the service, so that the data plane is told."""
         fields = {name: form.cleaned_data[name] for name in _SAID}
-        obj.pk = services.save_model(name=obj.name, fields=fields).pk
+        obj.pk = services.save_model(name=obj.name, fields=fields, by=operator(request)).pk
 
 
 class TermsInline(TabularInline):  # type: ignore[misc] # why: unfold ships no types
@@ -91,5 +91,8 @@ class ServiceTierAdmin(KeptAdmin):
                 if field.name not in {"id", "tier", "number", "effective_from", "begun_at"}
             }
             services.set_terms(
-                tier=form.instance, numbers=numbers, effective_from=added.effective_from
+                tier=form.instance,
+                numbers=numbers,
+                effective_from=added.effective_from,
+                by=operator(request),
             )

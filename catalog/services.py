@@ -9,14 +9,20 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from audit import services as audit
 from catalog import defaults, selectors
 from catalog.errors import TermsInThePast
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock, outbox
+from common.actor import SYSTEM, Actor
 
 
 def set_terms(
-    *, tier: ServiceTier, numbers: Mapping[str, Any], effective_from: datetime | None = None
+    *,
+    tier: ServiceTier,
+    numbers: Mapping[str, Any],
+    effective_from: datetime | None = None,
+    by: Actor = SYSTEM,
 ) -> TierTerms:
     """Give a tier new terms, from now or from a moment to come.
 
@@ -32,6 +38,12 @@ def set_terms(
         number = selectors.last_number(tier) + 1
         terms = TierTerms.objects.create(
             tier=tier, number=number, effective_from=begin, **dict(numbers)
+        )
+        audit.record(
+            by=by,
+            action="tier.terms_set",
+            subject=("tier", tier.slug),
+            after={**numbers, "number": number, "effective_from": begin},
         )
         if begin <= now:
             _begin(terms, now)
@@ -54,7 +66,7 @@ def _begin(terms: TierTerms, now: datetime) -> None:
     outbox.announce("tier", terms.tier_id)
 
 
-def save_model(*, name: str, fields: Mapping[str, Any]) -> CatalogModel:
+def save_model(*, name: str, fields: Mapping[str, Any], by: Actor = SYSTEM) -> CatalogModel:
     """Add a model to the catalog, or change what is said of it."""
     with transaction.atomic():
         model, is_new = CatalogModel.objects.select_for_update().get_or_create(
@@ -65,6 +77,12 @@ def save_model(*, name: str, fields: Mapping[str, Any]) -> CatalogModel:
                 version=F("version") + 1, **dict(fields)
             )
             model.refresh_from_db()
+        audit.record(
+            by=by,
+            action="model.added" if is_new else "model.changed",
+            subject=("model", model.public_id),
+            after={"name": name, **fields},
+        )
         outbox.announce("model", model.pk)
     return model
 

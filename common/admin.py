@@ -9,7 +9,20 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from common.actor import Actor, ActorKind
 from common.models import OutboxEntry
+
+
+def operator(request: HttpRequest) -> Actor:
+    """Return who works at the console, for the audit log."""
+    person = request.user
+    return Actor(
+        kind=ActorKind.PERSON,
+        subject=str(person.pk),
+        name=person.get_username(),
+        address=request.META.get("REMOTE_ADDR", ""),
+        request_id=request.META.get("xerotier.request_id", ""),
+    )
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc] # why: unfold ships no types

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from common.admin import ReadOnlyAdmin
+from common.admin import ReadOnlyAdmin, operator
 from common.problems import Problem
 from endpoints import services
 from endpoints.models import Endpoint
@@ -27,7 +27,7 @@ class EndpointAdmin(ReadOnlyAdmin):
         """Pause the chosen endpoints."""
         for endpoint in chosen:
             try:
-                services.pause_endpoint(endpoint=endpoint)
+                services.pause_endpoint(endpoint=endpoint, by=operator(request))
             except Problem as problem:
                 messages.error(request, f"{endpoint.slug}: {problem.message}")
 
@@ -36,6 +36,6 @@ class EndpointAdmin(ReadOnlyAdmin):
         """Resume the chosen endpoints."""
         for endpoint in chosen:
             try:
-                services.resume_endpoint(endpoint=endpoint)
+                services.resume_endpoint(endpoint=endpoint, by=operator(request))
             except Problem as problem:
                 messages.error(request, f"{endpoint.slug}: {problem.message}")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from audit import services as audit
 from catalog import selectors as catalog
 from common import clock, outbox
+from common.actor import SYSTEM, Actor
 from endpoints import rules, selectors
 from endpoints.errors import (
     EndpointRetired,
@@ -32,6 +34,7 @@ def open_endpoint(
     model: CatalogModel,
     tier: ServiceTier,
     opened_by: User | None = None,
+    by: Actor = SYSTEM,
 ) -> Endpoint:
     """Give a project a new permanent URL.
 
@@ -48,6 +51,7 @@ def open_endpoint(
             endpoint = Endpoint.objects.create(
                 project=project, slug=slug, model=model, tier=tier, created_by=opened_by
             )
+            _note(endpoint, by, "endpoint.opened", {"model": model.name, "tier": tier.slug})
             outbox.announce("endpoint", endpoint.pk)
     except IntegrityError as clash:
         raise SlugTaken(
@@ -57,28 +61,28 @@ def open_endpoint(
     return endpoint
 
 
-def pause_endpoint(*, endpoint: Endpoint) -> None:
+def pause_endpoint(*, endpoint: Endpoint, by: Actor = SYSTEM) -> None:
     """Refuse new requests until it is resumed; what runs goes on."""
-    _move(endpoint, EndpointState.PAUSED)
+    _move(endpoint, EndpointState.PAUSED, by)
 
 
-def resume_endpoint(*, endpoint: Endpoint) -> None:
+def resume_endpoint(*, endpoint: Endpoint, by: Actor = SYSTEM) -> None:
     """Answer again."""
-    _move(endpoint, EndpointState.ACTIVE)
+    _move(endpoint, EndpointState.ACTIVE, by)
 
 
-def retire_endpoint(*, endpoint: Endpoint) -> None:
+def retire_endpoint(*, endpoint: Endpoint, by: Actor = SYSTEM) -> None:
     """Close an endpoint for good. The row and its slug stay: usage names them."""
-    _move(endpoint, EndpointState.RETIRED)
+    _move(endpoint, EndpointState.RETIRED, by)
 
 
-def move_to_tier(*, endpoint: Endpoint, tier: ServiceTier) -> None:
+def move_to_tier(*, endpoint: Endpoint, tier: ServiceTier, by: Actor = SYSTEM) -> None:
     """Serve an endpoint on another tier from its next request on."""
     terms = catalog.terms_at(tier, clock.now())
     _check_size(endpoint.model, terms)
     with transaction.atomic():
         _check_counts(endpoint.project, tier, terms, endpoint.model)
-        _change(endpoint, tier=tier)
+        _change(endpoint, by=by, tier=tier)
 
 
 def touch_endpoints(**criteria: int) -> list[int]:
@@ -91,12 +95,12 @@ def touch_endpoints(**criteria: int) -> list[int]:
     return list(touched.values_list("pk", flat=True))
 
 
-def _move(endpoint: Endpoint, state: EndpointState) -> None:
+def _move(endpoint: Endpoint, state: EndpointState, by: Actor) -> None:
     with transaction.atomic():
-        _change(endpoint, state=state)
+        _change(endpoint, by=by, state=state)
 
 
-def _change(endpoint: Endpoint, **changes: object) -> None:
+def _change(endpoint: Endpoint, *, by: Actor = SYSTEM, **changes: object) -> None:
     changed = (
         Endpoint.objects.filter(pk=endpoint.pk)
         .exclude(state=EndpointState.RETIRED)
@@ -104,7 +108,19 @@ def _change(endpoint: Endpoint, **changes: object) -> None:
     )
     if not changed:
         raise EndpointRetired("This endpoint was retired; open a new one.")
+    for action, after in rules.told(changes):
+        _note(endpoint, by, action, after)
     outbox.announce("endpoint", endpoint.pk)
+
+
+def _note(endpoint: Endpoint, by: Actor, action: str, after: dict[str, object]) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        project=endpoint.project.public_id,
+        subject=("endpoint", endpoint.public_id),
+        after={"slug": endpoint.slug, **after},
+    )
 
 
 def _check_size(model: CatalogModel, terms: TierTerms) -> None:

@@ -7,14 +7,16 @@ import re
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from audit import services as audit
 from common import ids
+from common.actor import SYSTEM, Actor
 from projects import rules, selectors
 from projects.errors import ProjectSlugMalformed, ProjectSlugTaken
 from projects.models import Membership, Project
 from projects.rules import Role
 
 
-def open_project(*, owner: User, name: str, slug: str) -> Project:
+def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Project:
     """Open a project with one owner. Its id and slug are permanent.
 
     Raises ``ProjectSlugMalformed`` or ``ProjectSlugTaken``.
@@ -29,12 +31,19 @@ def open_project(*, owner: User, name: str, slug: str) -> Project:
         with transaction.atomic():
             project = Project.objects.create(name=name, slug=slug)
             Membership.objects.create(project=project, user=owner, role=Role.OWNER)
+            audit.record(
+                by=by,
+                action="project.opened",
+                project=project.public_id,
+                subject=("project", project.public_id),
+                after={"name": name, "slug": slug, "owner": owner.email},
+            )
     except IntegrityError as clash:
         raise ProjectSlugTaken(f"The slug “{slug}” is taken.", param="slug") from clash
     return project
 
 
-def open_first_project(*, user: User) -> Project:
+def open_first_project(*, user: User, by: Actor = SYSTEM) -> Project:
     """Give a person who has no seat yet a project of their own; otherwise return their first.
 
     Two tabs may ask at once: the person's row is locked, so there is only ever one.
@@ -46,7 +55,7 @@ def open_first_project(*, user: User) -> Project:
             return seat.project
         local_part = user.email.partition("@")[0]
         slug = _free_slug(rules.slug_from(local_part))
-        return open_project(owner=user, name=user.name or local_part, slug=slug)
+        return open_project(owner=user, name=user.name or local_part, slug=slug, by=by)
 
 
 def _free_slug(wish: str) -> str:
@@ -55,6 +64,15 @@ def _free_slug(wish: str) -> str:
     return f"{wish}-{ids.random_base62(5).lower()}"
 
 
-def rename_project(*, project: Project, name: str) -> None:
+def rename_project(*, project: Project, name: str, by: Actor = SYSTEM) -> None:
     """Change the name people see; id and slug stay."""
-    Project.objects.filter(pk=project.pk).update(name=name)
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk).update(name=name)
+        audit.record(
+            by=by,
+            action="project.renamed",
+            project=project.public_id,
+            subject=("project", project.public_id),
+            before={"name": project.name},
+            after={"name": name},
+        )

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from xerotier_site.embedded import databases
-from xerotier_site.embedded.process import PartFailed, lesser_account
+from xerotier_site.embedded.faults import PartFailed
+from xerotier_site.embedded.process import lesser_account
 
 ENVIRONMENT = os.environ  # noqa: TID251 - written here, before the settings read it
 GIVEN = "XEROTIER_TEST_VALKEY_GIVEN"

@@ -6,7 +6,8 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from xerotier_site.embedded.process import Account, PartFailed
+from xerotier_site.embedded.faults import PartFailed
+from xerotier_site.embedded.process import Account
 
 
 def postgres_programs() -> Path:

@@ -6,21 +6,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
 from xerotier_site.embedded import binaries, postgres, valkey
-from xerotier_site.embedded.process import (
-    Account,
-    Command,
-    PartFailed,
-    run,
-    spawn,
-    stop,
-    wait_until,
-)
+from xerotier_site.embedded.faults import PartFailed
+from xerotier_site.embedded.process import Account, Command, is_alive, run, spawn, stop, wait_until
 
 
 @dataclass(slots=True)
@@ -90,7 +84,7 @@ def start_postgres(premises: Premises, password: str) -> Server:
     programs = binaries.reachable_postgres(premises.account, premises.shelf)
     cluster = _cluster(premises, programs, password)
     settings = postgres.DURABLE if premises.durable else postgres.DISPOSABLE
-    (cluster / "postmaster.pid").unlink(missing_ok=True)  # Left by a crash; the home is locked.
+    _outwait(cluster)
     command = Command(
         postgres.server(programs, cluster, premises.sockets, settings),
         account=premises.account,
@@ -98,7 +92,7 @@ def start_postgres(premises: Premises, password: str) -> Server:
         orphan_signal=signal.SIGQUIT,  # It then ends its own children before itself.
     )
     child = spawn(command, output=premises.output)
-    wait_until(lambda: postgres.is_ready(cluster), child=child, what="PostgreSQL")
+    wait_until(lambda: postgres.is_ready(cluster, child.pid), child=child, what="PostgreSQL")
     _ensure_database(premises.sockets, password)
     url = postgres.url(premises.sockets, password)
     return Server("PostgreSQL", child, url, farewell=signal.SIGINT)
@@ -118,6 +112,16 @@ def _cluster(premises: Premises, programs: Path, password: str) -> Path:
             password_file.unlink()
         half.rename(cluster)
     return cluster
+
+
+def _outwait(cluster: Path) -> None:
+    # After a kill -9 of the supervisor the server before us may still be on its way out.
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        pid = postgres.pid_of(cluster)
+        if pid is None or not is_alive(pid):
+            return
+        time.sleep(0.05)
 
 
 def _ensure_database(sockets: Path, password: str) -> None:

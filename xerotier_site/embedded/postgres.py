@@ -56,10 +56,23 @@ def url(sockets: Path, password: str, database: str = DATABASE) -> str:
     return f"postgresql://{USER}:{quote(password, safe='')}@/{database}?host={quote(str(sockets))}"
 
 
-def is_ready(cluster: Path) -> bool:
-    """Say whether the server takes connections: the eighth line of its pid file tells."""
+def is_ready(cluster: Path, pid: int) -> bool:
+    """Say whether the server of this number takes connections.
+
+    Its pid file tells: the number on the first line, the state on the eighth.
+    """
+    lines = _pid_file(cluster)
+    return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004
+
+
+def pid_of(cluster: Path) -> int | None:
+    """Return the number of the server that says it has this cluster, dead or alive."""
+    lines = _pid_file(cluster)
+    return int(lines[0]) if lines and lines[0].isdigit() else None
+
+
+def _pid_file(cluster: Path) -> list[str]:
     try:
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        return (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
-        return False
-    return len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - its eighth line
+        return []

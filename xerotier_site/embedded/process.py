@@ -18,12 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xerotier_site.embedded.faults import PartFailed
+
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
-class PartFailed(Exception):
-    """A part of the platform did not start; the message is one sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +63,12 @@ class Command:
 def inherited() -> dict[str, str]:
     """Return the environment children start from: ours."""
     return dict(os.environ)  # noqa: TID251 - handed on, not read
+
+
+def tie_to_parent(farewell: signal.Signals) -> None:
+    """Get ``farewell`` ourselves when the process that started us is gone."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, int(farewell), 0, 0, 0)
 
 
 def leash(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
@@ -147,3 +151,14 @@ def kill_group(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this number exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from xerotier_site.embedded.process import Command, PartFailed, run, spawn, stop
+from xerotier_site.embedded.faults import PartFailed
+from xerotier_site.embedded.process import Command, run, spawn, stop
 
 PARENT = """
 import signal, sys, time

@@ -1,0 +1,51 @@
+# `make help` lists what there is. Everything runs in .venv, which is made when needed.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && exit; done; echo python3)
+PY := .venv/bin/python
+ENVIRONMENT := xerotier_site/embedded/environment.py
+T ?=
+N ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt lock env env-dev python clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  Knobs of run: PORT HOST XEROTIER_HOME DATABASE_URL VALKEY_URL XEROTIER_MODEL=0 PYTHON'
+
+run: env ## Start the whole platform on this machine
+	@exec $(PY) -m xerotier_site.embedded
+
+test: env-dev ## Run every test (T=path or T="-k word" for some of them)
+	@$(PY) -m tests.browser_reason
+	$(PY) -m pytest -n $(N) --dist loadgroup $(T)
+
+check: env-dev ## Format, lint, import contracts, types, migrations, generated files
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports
+	.venv/bin/mypy .
+	$(PY) -m tests.generated
+
+fmt: env-dev ## Format, and mend what the linter can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock: env-dev ## Compile the requirements, pinned and hashed
+	$(PY) -m tests.lock
+
+env: python
+	@$(PYTHON) $(ENVIRONMENT)
+
+env-dev: python
+	@$(PYTHON) $(ENVIRONMENT) --dev
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "Xerotier needs Python 3.11 or newer; there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "Xerotier needs Python 3.11 or newer; $$($(PYTHON) --version 2>&1) is too old. Name another: make run PYTHON=python3.12" >&2; exit 1; }
+
+clean: ## Remove the environment and caches (the data in var/ stays)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,182 @@
+"""The start of a platform, step by step, and its end."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from xerotier_site.embedded import databases, envfile, logbook, parts, secretfile
+from xerotier_site.embedded.faults import CannotStart, PartFailed
+from xerotier_site.embedded.home import Home
+from xerotier_site.embedded.knobs import Knobs
+from xerotier_site.embedded.process import Account, Command, last_line, spawn
+from xerotier_site.embedded.supervisor import Supervisor
+from xim import weights
+
+PLATFORM_FILE = "platform.env"
+QUICKSTART_FILE = "quickstart.env"
+KEY_FILE = "engine.key"
+
+
+def check_port(knobs: Knobs) -> None:
+    """Raise ``CannotStart`` if the port cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            knobs.host, knobs.port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        raise CannotStart(
+            f"Port {knobs.port} of {knobs.host} cannot be used ({fault.strerror}). "
+            "Choose another: make run PORT=8001."
+        ) from fault
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Return a question: whether this address answers, and well."""
+    parts_of_url = urlsplit(url)
+
+    def ask() -> bool:
+        connection = http.client.HTTPConnection(parts_of_url.netloc, timeout=2)
+        try:
+            connection.request("GET", parts_of_url.path)
+            return connection.getresponse().status < 500
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ask
+
+
+@dataclass(slots=True)
+class Launch:
+    """One start. ``missing`` collects, in sentences, what the platform starts without."""
+
+    knobs: Knobs
+    home: Home
+    account: Account | None
+    supervisor: Supervisor
+    environment: dict[str, str] = field(default_factory=dict)
+    workers: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    is_first: bool = False
+
+    def run(self) -> None:
+        """Bring everything up; the caller prints the banner and watches."""
+        kept = secretfile.load_or_make(self.home)
+        self._start_databases(kept)
+        self._write_platform_file(kept)
+        if self.knobs.with_models:
+            self._start_engines(kept["ENGINE_KEY"])
+        self._prepare()
+        self._start_programs()
+
+    def _start_databases(self, kept: dict[str, str]) -> None:
+        if self.knobs.database_url and self.knobs.valkey_url:
+            return
+        sockets = self._fresh_sockets()
+        premises = databases.Premises(self.home.data, sockets, self.account)
+        if not self.knobs.database_url:
+            logbook.say("Starting PostgreSQL …")
+            server = databases.start_postgres(premises, kept["POSTGRES_PASSWORD"])
+            self.supervisor.keep_database(server)
+            self.environment["DATABASE_URL"] = server.url
+        if not self.knobs.valkey_url:
+            logbook.say("Starting Valkey …")
+            server = databases.start_valkey(premises, kept["VALKEY_PASSWORD"])
+            self.supervisor.keep_database(server)
+            self.environment["VALKEY_URL"] = server.url
+
+    def _fresh_sockets(self) -> Path:
+        note = self.home.file("sockets")
+        if note.is_file():  # Left by a start that was killed.
+            databases.remove(Path(note.read_text()))
+        sockets = databases.socket_folder(self.account)
+        note.write_text(str(sockets))
+        return sockets
+
+    def tidy(self) -> None:
+        """Remove what only a running platform needs."""
+        note = self.home.file("sockets")
+        if note.is_file():
+            databases.remove(Path(note.read_text()))
+            note.unlink()
+
+    def _write_platform_file(self, kept: dict[str, str]) -> None:
+        hosts = ["localhost", "127.0.0.1", "[::1]", self.knobs.bracketed(self.knobs.host)]
+        self.environment |= {
+            "DATABASE_URL": self.environment.get("DATABASE_URL", self.knobs.database_url),
+            "VALKEY_URL": self.environment.get("VALKEY_URL", self.knobs.valkey_url),
+            "XEROTIER_ENV": "development",
+            "XEROTIER_HOME": str(self.home.path),
+            "XEROTIER_URL": self.knobs.public_url,
+            "XEROTIER_HOSTS": ",".join(dict.fromkeys([*hosts, socket.gethostname()])),
+            **{name: value for name, value in kept.items() if name.startswith("XEROTIER_")},
+        }
+        about = "The running platform, for manage.py in a second terminal. Written at each start."
+        envfile.write(self.home.file(PLATFORM_FILE), self.environment, about=about)
+
+    def _start_engines(self, key: str) -> None:
+        models = self.home.folder("models")
+        key_file = self.home.file(KEY_FILE)
+        key_file.touch(mode=0o600)
+        key_file.write_text(key)
+        for wanted, part in ((weights.CHAT, parts.chat), (weights.TOKENIZER, parts.embed)):
+            if not weights.is_in_place(wanted, models):
+                logbook.say(f"Fetching {wanted.name} …")
+            try:
+                place = weights.fetch(wanted, models)
+            except weights.WeightsMissing as fault:
+                self.missing.append(str(fault))
+                continue
+            port = free_port()
+            url = f"http://127.0.0.1:{port}"
+            engine = part(port, place, key_file, answers(f"{url}/health"))
+            self.supervisor.start(engine)
+            self.workers[engine.name] = f"{url}/v1"
+
+    def _prepare(self) -> None:
+        logbook.say("Bringing the database up to date …")
+        argv = [sys.executable, "manage.py", "first_run", "--url", self.knobs.public_url]
+        argv += ["--quickstart", str(self.home.file(QUICKSTART_FILE))]
+        argv += ["--engine-key-file", str(self.home.file(KEY_FILE))]
+        for name, url in self.workers.items():
+            argv += [f"--{name}", url]
+        command = Command(argv, parts.environment(self.home.path), folder=parts.ROOT)
+        child = spawn(command, output=subprocess.PIPE)
+        output = child.communicate()[0].decode(errors="replace")
+        (self.supervisor.logs / "first-run.log").write_text(output)
+        self.supervisor.check_wish()
+        if child.returncode:
+            raise PartFailed(f"The database cannot be brought up to date: {last_line(output)}")
+        self.is_first = "created" in last_line(output)
+
+    def _start_programs(self) -> None:
+        logbook.say("Starting the platform …")
+        server = parts.server(self.knobs, answers(f"{self.knobs.own_url}/readyz"))
+        self.supervisor.start(server, shows=logbook.what_a_person_wants)
+        self.home.folder("beat")
+        for part in parts.background(self.home.path):
+            self.supervisor.start(part)
+        if self.supervisor.wait_for(["server"]):
+            raise PartFailed(
+                f"The server did not become ready: {self.supervisor.last_words('server')}"
+            )
+        for name in self.supervisor.wait_for(list(self.workers), patience_s=30):
+            self.missing.append(f"The {name} does not run: {self.supervisor.last_words(name)}")

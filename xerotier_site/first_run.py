@@ -1,0 +1,158 @@
+"""The first start of a platform: an operator, a project, two endpoints and their keys.
+
+Every start brings the schema, the defaults and the built-in workers up to date; only a
+platform on which nobody has an account yet is furnished. What is shown once is written to
+``quickstart.env`` before the rows are committed, so neither exists without the other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from allauth.account.models import EmailAddress
+from django.core.management import call_command
+from django.db import transaction
+
+from accounts.models import User
+from agents import selectors as agents
+from agents.models import Worker, WorkerState
+from agents.services import (
+    Enrolment,
+    add_worker,
+    move_worker,
+    resume_worker,
+    suspend_worker,
+)
+from apikeys.models import Scope
+from apikeys.services import issue_key
+from catalog import selectors as catalog
+from endpoints.models import Endpoint
+from endpoints.services import open_endpoint
+from projects.models import Project
+from projects.services import open_project
+from publisher.services import reconcile
+from xerotier_site.embedded import envfile
+
+EMAIL = "operator@localhost"
+TIER = "free"
+ABOUT = "Written by the first make run. Keep it private: these keys open your platform."
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A model that ``make run`` brings, and the endpoint it is shown behind."""
+
+    worker: str
+    model: str
+    slug: str
+    operations: tuple[str, ...]
+    slots: int
+
+
+CHAT = BuiltIn(
+    "built-in chat", "smollm2-135m-instruct", "chat", ("chat/completions", "completions"), 4
+)
+EMBED = BuiltIn(
+    "built-in embeddings",
+    "all-minilm-l6-v2",
+    "embeddings",
+    ("embeddings", "score", "rerank"),
+    4,
+)
+
+
+def bring_up_to_date() -> None:
+    """Migrate, add the defaults that are missing, gather the static files."""
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("load_defaults", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def place_worker(built_in: BuiltIn, url: str, credential: str) -> None:
+    """Say where a built-in engine is today; one that does not run gets no work."""
+    worker = agents.worker_by_name(built_in.worker)
+    if not url:
+        if worker is not None and worker.state == WorkerState.ACTIVE:
+            suspend_worker(worker=worker)
+    elif worker is None:
+        add_worker(
+            Enrolment(
+                name=built_in.worker,
+                url=url,
+                model_name=built_in.model,
+                operations=built_in.operations,
+                credential=credential,
+                slots=built_in.slots,
+            )
+        )
+    else:
+        _return(worker, url, credential)
+
+
+def _return(worker: Worker, url: str, credential: str) -> None:
+    move_worker(worker=worker, url=url, credential=credential)
+    if worker.state == WorkerState.SUSPENDED:
+        resume_worker(worker=worker)
+
+
+def furnish(public_url: str, quickstart: Path) -> bool:
+    """Give an empty platform its first inhabitants; say whether it was empty."""
+    if User.objects.exists():
+        _move_quickstart(public_url, quickstart)
+        return False
+    with transaction.atomic():
+        password = secrets.token_urlsafe(12)
+        operator = User.objects.create_superuser(EMAIL, password, name="Operator")
+        EmailAddress.objects.create(user=operator, email=EMAIL, verified=True, primary=True)
+        project = open_project(owner=operator, name="Demo", slug="demo")
+        endpoints = {one.slug: _open(project, one, operator) for one in (CHAT, EMBED)}
+        values = {
+            "XEROTIER_OPERATOR_EMAIL": EMAIL,
+            "XEROTIER_OPERATOR_PASSWORD": password,
+            "XEROTIER_PROJECT": project.public_id,
+            "XEROTIER_ENDPOINT": endpoints[CHAT.slug].slug,
+            "OPENAI_API_KEY": _key(project, operator, "Quickstart", Scope.INFERENCE),
+            "XEROTIER_MANAGEMENT_KEY": _key(
+                project, operator, "Quickstart management", Scope.MANAGEMENT
+            ),
+        }
+        envfile.write(quickstart, _with_addresses(values, public_url), about=ABOUT)
+    return True
+
+
+def _open(project: Project, built_in: BuiltIn, operator: User) -> Endpoint:
+    model, tier = catalog.listed_model(built_in.model), catalog.offered_tier(TIER)
+    if model is None or tier is None:
+        raise LookupError(f"The defaults lack {built_in.model} or the tier {TIER}.")
+    return open_endpoint(
+        project=project, slug=built_in.slug, model=model, tier=tier, opened_by=operator
+    )
+
+
+def _key(project: Project, operator: User, name: str, scope: Scope) -> str:
+    return issue_key(project=project, name=name, scopes=[scope], issuer=operator).secret
+
+
+def _with_addresses(values: Mapping[str, str], public_url: str) -> dict[str, str]:
+    base = f"{public_url}/{values['XEROTIER_PROJECT']}"
+    return {
+        **values,
+        "XEROTIER_URL": public_url,
+        "OPENAI_BASE_URL": f"{base}/{CHAT.slug}/v1",
+        "XEROTIER_EMBEDDINGS_URL": f"{base}/{EMBED.slug}/v1",
+    }
+
+
+def _move_quickstart(public_url: str, quickstart: Path) -> None:
+    # The port may be another one today; the keys are the same.
+    values = envfile.read(quickstart)
+    if values.get("XEROTIER_URL", public_url) != public_url:
+        envfile.write(quickstart, _with_addresses(values, public_url), about=ABOUT)
+
+
+def publish() -> None:
+    """Tell the data plane everything: its store may be new while the rows are old."""
+    reconcile()

@@ -45,10 +45,13 @@ def _sign_in(up: Up) -> list[str]:
 
 
 def _curl(up: Up) -> list[str]:
-    base, key = up.quickstart["OPENAI_BASE_URL"], up.quickstart["OPENAI_API_KEY"]
+    # The first time all of it can be pasted; later the key stays in its file.
+    base = up.quickstart["OPENAI_BASE_URL"] if up.is_first else "$OPENAI_BASE_URL"
+    key = up.quickstart["OPENAI_API_KEY"] if up.is_first else "$OPENAI_API_KEY"
     return [
+        *([] if up.is_first else [f"  . {up.home / 'quickstart.env'}"]),
         f"  curl {base}/chat/completions \\",
-        f"    -H 'Authorization: Bearer {key}' \\",
+        f'    -H "Authorization: Bearer {key}" \\',
         "    -H 'Content-Type: application/json' \\",
         f"    -d '{QUESTION}'",
     ]

@@ -55,7 +55,7 @@ def answers(url: str) -> Callable[[], bool]:
         connection = http.client.HTTPConnection(parts_of_url.netloc, timeout=2)
         try:
             connection.request("GET", parts_of_url.path)
-            return connection.getresponse().status < 500
+            return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
@@ -127,6 +127,8 @@ class Launch:
             "XEROTIER_HOME": str(self.home.path),
             "XEROTIER_URL": self.knobs.public_url,
             "XEROTIER_HOSTS": ",".join(dict.fromkeys([*hosts, socket.gethostname()])),
+            "XEROTIER_DRAIN_DELAY_S": "0",  # No load balancer has to notice first.
+            "XEROTIER_GRACE_S": "8",
             **{name: value for name, value in kept.items() if name.startswith("XEROTIER_")},
         }
         about = "The running platform, for manage.py in a second terminal. Written at each start."

@@ -38,12 +38,7 @@ def _python(home: Path, *arguments: str) -> Command:
 def server(knobs: Knobs, is_up: Callable[[], bool]) -> Part:
     """Return the ASGI server of both planes."""
     address = ["--host", knobs.host, "--port", str(knobs.port)]
-    program = (
-        ["xerotier_site.server"]
-        if (ROOT / "xerotier_site" / "server.py").exists()
-        else ["uvicorn", "xerotier_site.asgi:application"]
-    )
-    return Part("server", _python(knobs.home, "-m", *program, *address), is_up)
+    return Part("server", _python(knobs.home, "-m", "xerotier_site.server", *address), is_up)
 
 
 def background(home: Path) -> list[Part]:

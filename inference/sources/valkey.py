@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -93,14 +93,14 @@ class Changes(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet and subscribe."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what TCP and unix give
-        self._transport = transport
+        # Not asked by isinstance: uvloop's transport of a unix socket is not a subclass.
+        self._transport = cast("asyncio.Transport", transport)
         self._reader = hiredis.Reader()
         self._subscribed = False
         self._heard_at = self._loop.time()
         for command in self._url.greeting():
-            transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
-        transport.write(_SUBSCRIBE)
+            self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
+        self._transport.write(_SUBSCRIBE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Trust nothing until the channel is heard again."""

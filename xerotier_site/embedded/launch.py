@@ -170,15 +170,16 @@ class Launch:
         self.is_first = "created" in last_line(output)
 
     def _start_programs(self) -> None:
-        logbook.say("Starting the platform …")
+        logbook.say("Starting the server …")
         server = parts.server(self.knobs, answers(f"{self.knobs.own_url}/readyz"))
         self.supervisor.start(server, shows=logbook.what_a_person_wants)
-        self.home.folder("beat")
-        for part in parts.background(self.home.path):
-            self.supervisor.start(part)
         if self.supervisor.wait_for(["server"]):
             raise PartFailed(
                 f"The server did not become ready: {self.supervisor.last_words('server')}"
             )
         for name in self.supervisor.wait_for(list(self.workers), patience_s=30):
             self.missing.append(f"The {name} does not run: {self.supervisor.last_words(name)}")
+        # Only now: what people wait for is not to share the processor with these.
+        self.home.folder("beat")
+        for part in parts.background(self.home.path):
+            self.supervisor.start(part)

@@ -19,7 +19,7 @@ run: env ## Start the whole platform on this machine
 	@exec $(PY) -m xerotier_site.embedded
 
 test: env-dev ## Run every test (T=path or T="-k word" for some of them)
-	@$(PY) -m tests.browser_reason
+	@$(PY) -m tests.tools.browser
 	$(PY) -m pytest -n $(N) --dist loadgroup $(T)
 
 check: env-dev ## Format, lint, import contracts, types, migrations, generated files
@@ -27,14 +27,14 @@ check: env-dev ## Format, lint, import contracts, types, migrations, generated f
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
 	.venv/bin/mypy .
-	$(PY) -m tests.generated
+	$(PY) -m tests.tools.generated
 
 fmt: env-dev ## Format, and mend what the linter can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
 lock: env-dev ## Compile the requirements, pinned and hashed
-	$(PY) -m tests.lock
+	$(PY) -m tests.tools.lock
 
 env: python
 	@$(PYTHON) $(ENVIRONMENT)

@@ -8,7 +8,6 @@ Scores and rankings are cosine similarities of the same vectors (a bi-encoder).
 from __future__ import annotations
 
 import argparse
-import functools
 import hmac
 import json
 import sys
@@ -92,13 +91,13 @@ class Service:
     async def embeddings(self, request: Request) -> Response:
         """Turn texts into vectors."""
         ask = shapes.embedding_ask(await body_of(request))
-        encoded = await self._encode(ask.texts, cut=False)
+        encoded = await self._encode(ask.texts)
         return JSONResponse(shapes.embeddings(NAME, ask, encoded.vectors, encoded.tokens))
 
     async def score(self, request: Request) -> Response:
         """Compare texts pair by pair."""
         ask = shapes.score_ask(await body_of(request))
-        encoded = await self._encode([*ask.left, *ask.right], cut=True)
+        encoded = await self._encode([*ask.left, *ask.right])
         left, right = np.split(encoded.vectors, [len(ask.left)])
         similarities = (left * right).sum(axis=1).tolist()
         return JSONResponse(shapes.scores(NAME, similarities, encoded.tokens))
@@ -106,13 +105,12 @@ class Service:
     async def rerank(self, request: Request) -> Response:
         """Put documents in the order of their likeness to a query."""
         ask = shapes.rerank_ask(await body_of(request))
-        encoded = await self._encode([ask.query, *ask.documents], cut=True)
+        encoded = await self._encode([ask.query, *ask.documents])
         similarities = (encoded.vectors[1:] @ encoded.vectors[0]).tolist()
         return JSONResponse(shapes.ranking(NAME, ask, similarities, encoded.tokens))
 
-    async def _encode(self, texts: list[str], *, cut: bool) -> Encoded:
-        work = functools.partial(self._encoder.encode, texts, cut=cut)
-        return await anyio.to_thread.run_sync(work, limiter=self._turn)
+    async def _encode(self, texts: list[str]) -> Encoded:
+        return await anyio.to_thread.run_sync(self._encoder.encode, texts, limiter=self._turn)
 
 
 async def body_of(request: Request) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from xim import machine
-from xim.refusals import TooLong
 
 DIMENSIONS = 384
-CONTEXT_TOKENS = 512
-"""Positions the model has; it was trained on 256, so quality falls towards the end."""
+CONTEXT_TOKENS = 256
+"""What the model was trained to read; more of a text is cut off, as its authors do."""
 BATCH = 16
 
 Vectors = NDArray[np.float32]
@@ -45,12 +44,9 @@ class Encoder:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
 
-    def encode(self, texts: Sequence[str], *, cut: bool = False) -> Encoded:
-        """Return the vectors of ``texts``, in their order.
-
-        A text of over 512 tokens raises ``TooLong``, or is ``cut`` to its beginning.
-        """
-        encodings = [self._tokens_of(text, cut=cut) for text in texts]
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Return the vectors of ``texts``, in their order; a long text counts by its beginning."""
+        encodings = [self._tokens_of(text) for text in texts]
         vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
         # Texts of like length go together: a batch is as wide as its longest text.
         order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
@@ -59,15 +55,8 @@ class Encoder:
             vectors[batch] = self._vectors_of([encodings[index] for index in batch])
         return Encoded(vectors, tokens=sum(len(encoding.ids) for encoding in encodings))
 
-    def _tokens_of(self, text: str, *, cut: bool) -> Encoding:
+    def _tokens_of(self, text: str) -> Encoding:
         encoding = self._tokenizer.encode(text)
-        count = len(encoding.ids)
-        if count > CONTEXT_TOKENS and not cut:
-            raise TooLong(
-                f"This model's maximum context length is {CONTEXT_TOKENS} tokens; "
-                f"a text has {count}. Shorten or split it.",
-                param="input",
-            )
         encoding.truncate(CONTEXT_TOKENS)
         return encoding
 

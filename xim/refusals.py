@@ -32,12 +32,6 @@ class Malformed(Refused):
     """The body is not what the path takes."""
 
 
-class TooLong(Refused):
-    """A text has more tokens than the model reads."""
-
-    code = "context_length_exceeded"
-
-
 class TooLarge(Refused):
     """The body has more bytes, or the batch more texts, than are taken at once."""
 

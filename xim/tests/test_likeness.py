@@ -51,15 +51,6 @@ async def test_pairs_are_scored_one_by_one(caller: httpx2.AsyncClient) -> None:
     assert data[0]["score"] < 0.5 < data[1]["score"]
 
 
-async def test_long_document_is_judged_by_its_beginning(caller: httpx2.AsyncClient) -> None:
-    ask = {"query": QUERY, "documents": [f"{SUN} " * 200]}
-
-    answer = await caller.post("/v1/rerank", json=ask)
-
-    assert answer.status_code == 200
-    assert answer.json()["usage"]["total_tokens"] < 600
-
-
 @pytest.mark.parametrize(
     ("path", "ask", "param"),
     [

@@ -42,7 +42,7 @@ def missing_migrations() -> Iterator[str]:
     """Compare models with migrations; no database is needed."""
     outcome = _manage("makemigrations", "--check", "--dry-run")
     if outcome.returncode:
-        yield f"Migrations are missing (manage.py makemigrations):\n{outcome.stdout}{outcome.stderr}"
+        yield f"Migrations are missing (makemigrations):\n{outcome.stdout}{outcome.stderr}"
 
 
 def stale_openapi() -> Iterator[str]:

@@ -26,6 +26,15 @@ _BY_CLASS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (Http404, 404, "not_found", "invalid_request_error"),
 )
 
+RETRY_STRATEGY = {
+    "type": "exponential_backoff",
+    "initial_delay_ms": 1000,
+    "max_delay_ms": 30_000,
+    "multiplier": 2.0,
+    "jitter": 0.2,
+}
+"""How to come back after a 429, in the words the inference API uses too."""
+
 
 def envelope(
     *, message: str, kind: str, code: str, param: str | None = None
@@ -76,5 +85,7 @@ def _add_headers(answer: Response, exc: Exception) -> None:
     if challenge:
         answer["WWW-Authenticate"] = challenge
     wait = getattr(exc, "wait", None)
-    if wait:
-        answer["Retry-After"] = str(int(wait) + 1)
+    if wait is not None:
+        seconds = max(1, int(wait))
+        answer["Retry-After"] = str(seconds)
+        answer.data["error"] |= {"retry_after": seconds, "retry_strategy": RETRY_STRATEGY}

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apikeys import selectors, services
 from apikeys.errors import KeyUnknown
-from common.rest import StrictSerializer, as_list
+from common.rest import (
+    ManagementView,
+    StrictSerializer,
+    Window,
+    answered_once,
+    check_match,
+    etag_of,
+    page_of,
+    page_shape,
+    parse,
+)
 from endpoints import selectors as endpoints
 from endpoints.errors import EndpointUnknown
 from projects.access import Seat, seat_of
@@ -66,62 +75,75 @@ class IssuedKeyOut(KeyOut):
     secret = serializers.CharField(allow_null=True, read_only=True)
 
 
-KeyPage = inline_serializer(
-    "ApiKeyPage",
-    {
-        "object": serializers.CharField(),
-        "data": KeyOut(many=True),
-        "has_more": serializers.BooleanField(),
-        "first_id": serializers.CharField(allow_null=True),
-        "last_id": serializers.CharField(allow_null=True),
-    },
-)
+KeyPage = page_shape("ApiKeyPage", KeyOut)
 
 
-class KeyList(APIView):
+class KeyList(ManagementView):
     """``/{project}/v1/management/api-keys``."""
 
-    @extend_schema(operation_id="list_api_keys", responses=KeyPage)
+    queries = {"GET": Window}
+
+    @extend_schema(
+        operation_id="list_api_keys", tags=["api-keys"], parameters=[Window], responses=KeyPage
+    )
     def get(self, request: Request, project_id: str) -> Response:
         """List the project's keys, revoked ones too, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.keys_of(project=seat.project)
-        return Response(as_list([KeyOut(row).data for row in rows], has_more=False))
+        return Response(page_of(rows, self.asked, lambda row: KeyOut(row).data))
 
-    @extend_schema(operation_id="issue_api_key", request=KeyIn, responses={201: IssuedKeyOut})
+    @extend_schema(
+        operation_id="issue_api_key",
+        tags=["api-keys"],
+        request=KeyIn,
+        responses={201: IssuedKeyOut},
+    )
     def post(self, request: Request, project_id: str) -> Response:
         """Issue a key, and show its secret this once."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        asked = KeyIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        said = asked.validated_data
-        issued = services.issue_key(
-            project=seat.project,
-            issuer=seat.user,
-            name=said["name"],
-            scopes=said["scopes"],
-            endpoint=_pin(seat, said.get("endpoint")),
-            expires_at=said.get("expires_at"),
-        )
-        body = {**KeyOut(issued.key).data, "secret": issued.secret}
-        return Response(body, status=status.HTTP_201_CREATED)
+        said = parse(KeyIn, request)
+        return answered_once(request, seat.actor, lambda: _issue(seat, said))
 
 
-class KeyDetail(APIView):
+class KeyDetail(ManagementView):
     """``/{project}/v1/management/api-keys/{id}``."""
 
-    @extend_schema(operation_id="get_api_key", responses=KeyOut)
+    @extend_schema(operation_id="get_api_key", tags=["api-keys"], responses=KeyOut)
     def get(self, request: Request, project_id: str, key_id: str) -> Response:
         """Show one key."""
         seat = seat_of(request, project_id)
-        return Response(KeyOut(_key(seat, key_id)).data)
+        return _shown(_key(seat, key_id))
 
-    @extend_schema(operation_id="revoke_api_key", request=None, responses={204: None})
+    @extend_schema(
+        operation_id="revoke_api_key", tags=["api-keys"], request=None, responses={204: None}
+    )
     def delete(self, request: Request, project_id: str, key_id: str) -> Response:
         """Revoke a key: refused everywhere within a second. It stays listed."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        services.revoke_key(key=_key(seat, key_id))
+        key = _key(seat, key_id)
+        seat.check_own(key.issued_by_id)
+        check_match(request, etag_of(key.version), is_required=False)
+        services.revoke_key(key=key, by=seat.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _issue(seat: Seat, said: dict[str, Any]) -> Response:
+    issued = services.issue_key(
+        project=seat.project,
+        issuer=seat.user,
+        name=said["name"],
+        scopes=said["scopes"],
+        endpoint=_pin(seat, said.get("endpoint")),
+        expires_at=said.get("expires_at"),
+        by=seat.actor,
+    )
+    body = {**KeyOut(issued.key).data, "secret": issued.secret}
+    tag = {"ETag": etag_of(issued.key.version)}
+    return Response(body, status=status.HTTP_201_CREATED, headers=tag)
+
+
+def _shown(key: ApiKey) -> Response:
+    return Response(KeyOut(key).data, headers={"ETag": etag_of(key.version)})
 
 
 def _key(seat: Seat, key_id: str) -> ApiKey:

@@ -51,6 +51,7 @@ class ApiKey(ProjectOwned, Versioned):
     class Meta:
         ordering = ["-issued_at", "-id"]
         verbose_name = "API key"
+        indexes = [models.Index(fields=["project", "-id"], name="apikey_newest_in_project")]
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "name"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import string
+import time
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 12
@@ -46,3 +47,11 @@ def worker_id() -> str:
 def model_id() -> str:
     """Mint a catalog model's id."""
     return mint("mdl")
+
+
+def request_id() -> str:
+    """Mint a request's id: ``req_`` and a UUIDv7 (RFC 9562 §5.7), so ids sort by time."""
+    milliseconds = time.time_ns() // 1_000_000
+    number = (milliseconds << 80) | (7 << 76) | (secrets.randbits(12) << 64)
+    number |= (2 << 62) | secrets.randbits(62)
+    return f"req_{number:032x}"

@@ -41,3 +41,21 @@ class Versioned(models.Model):
 
     class Meta:
         abstract = True
+
+
+class IdempotentAnswer(models.Model):
+    """What a POST was answered, for whoever sends it again with the same ``Idempotency-Key``.
+
+    ``name`` is a digest of caller, method, path and key; the answer holds no secret. Kept
+    for 24 hours.
+    """
+
+    name = models.CharField(max_length=64, primary_key=True)
+    body_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    answer = models.JSONField(null=True)
+    headers = models.JSONField(default=dict)
+    made_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.name[:12]} {self.status}"

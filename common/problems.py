@@ -21,3 +21,10 @@ class Problem(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
+
+
+class Stale(Problem):
+    """The object has changed since the caller read it (RFC 9110 §15.5.13)."""
+
+    code = "precondition_failed"
+    status = 412

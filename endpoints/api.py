@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from catalog import selectors as catalog
 from catalog.errors import ModelUnknown, TierUnknown
-from common.rest import StrictSerializer, as_list
+from common.rest import (
+    ManagementView,
+    StrictSerializer,
+    Window,
+    answered_once,
+    check_match,
+    etag_of,
+    page_of,
+    page_shape,
+    parse,
+)
 from endpoints import selectors, services
-from endpoints.errors import EndpointUnknown
+from endpoints.errors import EndpointUnknown, SlugNotConfirmed
 from projects.access import Seat, seat_of
 from projects.rules import Role
 
 if TYPE_CHECKING:
+    from catalog.models import ServiceTier
     from endpoints.models import Endpoint
 
 
@@ -30,6 +40,19 @@ class EndpointIn(StrictSerializer):
     tier = serializers.CharField(max_length=40, default="free")
 
 
+class EndpointPatch(StrictSerializer):
+    """What may change in an endpoint's life. Its slug and its model never do."""
+
+    state = serializers.ChoiceField(["active", "paused"], required=False)
+    tier = serializers.CharField(max_length=40, required=False)
+
+
+class RetireQuery(StrictSerializer):
+    """Retiring is for good, so it asks for the slug once more."""
+
+    slug = serializers.CharField(max_length=63, help_text="The endpoint's slug, to confirm")
+
+
 class EndpointOut(serializers.Serializer[Any]):
     """What a caller may read of an endpoint."""
 
@@ -38,7 +61,7 @@ class EndpointOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     model = serializers.CharField(source="model.name")
     tier = serializers.CharField(source="tier.slug")
-    state = serializers.CharField()
+    state = serializers.ChoiceField(["active", "paused", "retired"])
     path = serializers.SerializerMethodField(help_text="Base path of its OpenAI surface")
     created_at = serializers.DateTimeField()
 
@@ -47,62 +70,119 @@ class EndpointOut(serializers.Serializer[Any]):
         return f"/{endpoint.project.public_id}/{endpoint.slug}/v1"
 
 
-EndpointPage = inline_serializer(
-    "EndpointPage",
-    {
-        "object": serializers.CharField(),
-        "data": EndpointOut(many=True),
-        "has_more": serializers.BooleanField(),
-        "first_id": serializers.CharField(allow_null=True),
-        "last_id": serializers.CharField(allow_null=True),
-    },
-)
+EndpointPage = page_shape("EndpointPage", EndpointOut)
 
 
-class EndpointList(APIView):
+class EndpointList(ManagementView):
     """``/{project}/v1/management/endpoints``."""
 
-    @extend_schema(operation_id="list_endpoints", responses=EndpointPage)
+    queries = {"GET": Window}
+
+    @extend_schema(
+        operation_id="list_endpoints",
+        tags=["endpoints"],
+        parameters=[Window],
+        responses=EndpointPage,
+    )
     def get(self, request: Request, project_id: str) -> Response:
         """List the project's endpoints, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.endpoints_of(project=seat.project).select_related("project")
-        return Response(as_list([EndpointOut(row).data for row in rows], has_more=False))
+        return Response(page_of(rows, self.asked, lambda row: EndpointOut(row).data))
 
-    @extend_schema(operation_id="open_endpoint", request=EndpointIn, responses={201: EndpointOut})
+    @extend_schema(
+        operation_id="open_endpoint",
+        tags=["endpoints"],
+        request=EndpointIn,
+        responses={201: EndpointOut},
+    )
     def post(self, request: Request, project_id: str) -> Response:
         """Open an endpoint: a permanent slug, bound to a model and a tier."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        asked = EndpointIn(data=request.data)
-        asked.is_valid(raise_exception=True)
-        endpoint = _open(seat, asked.validated_data)
-        return Response(EndpointOut(endpoint).data, status=status.HTTP_201_CREATED)
+        said = parse(EndpointIn, request)
+        return answered_once(
+            request, seat.actor, lambda: _shown(_open(seat, said), status.HTTP_201_CREATED)
+        )
 
 
-class EndpointDetail(APIView):
-    """``/{project}/v1/management/endpoints/{slug}``."""
+class EndpointDetail(ManagementView):
+    """``/{project}/v1/management/endpoints/{slug or id}``."""
 
-    @extend_schema(operation_id="get_endpoint", responses=EndpointOut)
+    queries = {"DELETE": RetireQuery}
+
+    @extend_schema(operation_id="get_endpoint", tags=["endpoints"], responses=EndpointOut)
     def get(self, request: Request, project_id: str, slug: str) -> Response:
         """Show one endpoint."""
         seat = seat_of(request, project_id)
-        return Response(EndpointOut(_endpoint(seat, slug)).data)
+        return _shown(_endpoint(seat, slug))
+
+    @extend_schema(
+        operation_id="change_endpoint",
+        tags=["endpoints"],
+        request=EndpointPatch,
+        responses=EndpointOut,
+    )
+    def patch(self, request: Request, project_id: str, slug: str) -> Response:
+        """Pause or resume an endpoint, or move it to another tier."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        said = parse(EndpointPatch, request)
+        endpoint = _endpoint(seat, slug)
+        seat.check_own(endpoint.created_by_id)
+        check_match(request, etag_of(endpoint.version))
+        tier = _tier(said["tier"]) if "tier" in said else None
+        services.change_endpoint(
+            endpoint=endpoint, state=said.get("state"), tier=tier, by=seat.actor
+        )
+        return _shown(_endpoint(seat, slug))
+
+    @extend_schema(
+        operation_id="retire_endpoint",
+        tags=["endpoints"],
+        request=None,
+        parameters=[RetireQuery],
+        responses={204: None},
+    )
+    def delete(self, request: Request, project_id: str, slug: str) -> Response:
+        """Retire an endpoint for good: its slug stays taken, its usage stays."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        endpoint = _endpoint(seat, slug)
+        seat.check_own(endpoint.created_by_id)
+        check_match(request, etag_of(endpoint.version), is_required=False)
+        if self.asked["slug"] != endpoint.slug:
+            raise SlugNotConfirmed("Repeat the endpoint's slug to retire it.", param="slug")
+        services.retire_endpoint(endpoint=endpoint, by=seat.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _endpoint(seat: Seat, slug: str) -> Endpoint:
-    endpoint = selectors.endpoint_of(project=seat.project, slug=slug)
+def _shown(endpoint: Endpoint, code: int = status.HTTP_200_OK) -> Response:
+    return Response(
+        EndpointOut(endpoint).data, status=code, headers={"ETag": etag_of(endpoint.version)}
+    )
+
+
+def _endpoint(seat: Seat, name: str) -> Endpoint:
+    endpoint = selectors.endpoint_of(project=seat.project, slug=name)
     if endpoint is None:
-        raise EndpointUnknown(f"This project has no endpoint “{slug}”.")
+        raise EndpointUnknown(f"This project has no endpoint “{name}”.")
     return endpoint
+
+
+def _tier(slug: str) -> ServiceTier:
+    tier = catalog.offered_tier(slug)
+    if tier is None:
+        raise TierUnknown(f"There is no tier “{slug}”.", param="tier")
+    return tier
 
 
 def _open(seat: Seat, said: dict[str, Any]) -> Endpoint:
     model = catalog.listed_model(said["model"])
     if model is None:
         raise ModelUnknown(f"The catalog lists no model “{said['model']}”.", param="model")
-    tier = catalog.offered_tier(said["tier"])
-    if tier is None:
-        raise TierUnknown(f"There is no tier “{said['tier']}”.", param="tier")
     return services.open_endpoint(
-        project=seat.project, slug=said["slug"], model=model, tier=tier, opened_by=seat.user
+        project=seat.project,
+        slug=said["slug"],
+        model=model,
+        tier=_tier(said["tier"]),
+        opened_by=seat.user,
+        by=seat.actor,
     )

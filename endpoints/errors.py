@@ -43,3 +43,9 @@ class EndpointRetired(Problem):
 
     code = "endpoint_retired"
     status = 409
+
+
+class SlugNotConfirmed(Problem):
+    """Retiring an endpoint asks for its slug, and another one was said."""
+
+    code = "slug_not_confirmed"

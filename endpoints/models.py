@@ -44,6 +44,7 @@ class Endpoint(ProjectOwned, Versioned):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["project", "-id"], name="endpoint_newest_in_project")]
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "slug"], name="endpoint_slug_is_unique_in_project"

@@ -24,8 +24,15 @@ def endpoints_of(*, project: Project) -> QuerySet[Endpoint]:
 
 
 def endpoint_of(*, project: Project, slug: str) -> Endpoint | None:
-    """Return one endpoint of a project that is not retired."""
-    return endpoints_of(project=project).filter(slug=slug).first()
+    """Return one endpoint of a project that is not retired, by its slug or its public id."""
+    named = {"public_id" if slug.startswith("ep_") else "slug": slug}
+    return endpoints_of(project=project).filter(**named).select_related("project").first()
+
+
+def is_at_version(endpoint: Endpoint) -> bool:
+    """Lock an endpoint and say whether it still is as it was read."""
+    rows = Endpoint.objects.filter(project=endpoint.project_id, pk=endpoint.pk)
+    return rows.select_for_update().filter(version=endpoint.version).exists()
 
 
 def is_slug_taken(*, project: Project, slug: str) -> bool:

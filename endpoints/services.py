@@ -11,6 +11,7 @@ from audit import services as audit
 from catalog import selectors as catalog
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.problems import Stale
 from endpoints import rules, selectors
 from endpoints.errors import (
     EndpointRetired,
@@ -83,6 +84,31 @@ def move_to_tier(*, endpoint: Endpoint, tier: ServiceTier, by: Actor = SYSTEM) -
     with transaction.atomic():
         _check_counts(endpoint.project, tier, terms, endpoint.model)
         _change(endpoint, by=by, tier=tier)
+
+
+def change_endpoint(
+    *,
+    endpoint: Endpoint,
+    state: str | None = None,
+    tier: ServiceTier | None = None,
+    by: Actor = SYSTEM,
+) -> None:
+    """Change what may change, all or nothing; what is not said stays.
+
+    Raises ``Stale`` if the endpoint is no longer as ``endpoint`` shows it.
+    """
+    changes = {"state": state, "tier": tier}
+    said = {name: value for name, value in changes.items() if value is not None}
+    if not said:
+        return
+    with transaction.atomic():
+        if tier is not None:
+            terms = catalog.terms_at(tier, clock.now())
+            _check_size(endpoint.model, terms)
+            _check_counts(endpoint.project, tier, terms, endpoint.model)
+        if not selectors.is_at_version(endpoint):
+            raise Stale("The endpoint has changed since you read it. Read it again.")
+        _change(endpoint, by=by, **said)
 
 
 def touch_endpoints(**criteria: int) -> list[int]:

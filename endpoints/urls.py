@@ -8,5 +8,5 @@ from endpoints.api import EndpointDetail, EndpointList
 
 urlpatterns = [
     path("endpoints", EndpointList.as_view(), name="endpoints"),
-    path("endpoints/<slug:slug>", EndpointDetail.as_view(), name="endpoint"),
+    path("endpoints/<str:slug>", EndpointDetail.as_view(), name="endpoint"),
 ]

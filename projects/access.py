@@ -35,6 +35,15 @@ class Seat:
         """Say whether this seat carries everything that ``floor`` carries."""
         return rules.is_at_least(self.role, floor)
 
+    def check_own(self, maker_pk: int | None) -> None:
+        """Let admins change everybody's things and members only what they made themselves.
+
+        Raises ``RoleInsufficient``.
+        """
+        is_theirs = self.user is not None and maker_pk == self.user.pk
+        if not is_theirs and not self.may(Role.ADMIN):
+            raise RoleInsufficient("Somebody else made this; changing it needs admin or more.")
+
 
 class KeyHolder(Protocol):
     """A caller who showed a management key: what the door needs to know of it."""

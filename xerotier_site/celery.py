@@ -41,5 +41,10 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "forget answers to POSTs after their day": {
+            "task": "common.forget_answers",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
     },
 )

@@ -1,0 +1,13 @@
+"""Work of the floor, in the background."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from common.rest.once import forget_old_answers
+
+
+@shared_task(name="common.forget_answers", time_limit=60, ignore_result=True)
+def forget_answers() -> None:
+    """Delete answers to POSTs whose 24 hours are over."""
+    forget_old_answers()

@@ -101,9 +101,8 @@ def test_bug_shows_nothing_of_itself(
 def test_bad_body_is_refused_and_nothing_is_written(
     manager: APIClient, home: str, body: str, kind: str, status: int, code: str
 ) -> None:
-    answer = manager.generic(
-        "POST", f"{home}/api-keys", body.encode(errors="surrogateescape"), content_type=kind
-    )
+    raw: Any = body.encode(errors="surrogateescape")
+    answer = manager.generic("POST", f"{home}/api-keys", raw, content_type=kind)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert len(manager.get(f"{home}/api-keys").json()["data"]) == 1

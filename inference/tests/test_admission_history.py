@@ -23,7 +23,7 @@ SLICE = 256
 CONCURRENT = 3
 ENDPOINTS = ("ep_1", "ep_2")
 KEYS = ("key_1", "key_2")
-ALLOWANCE, QUOTA, QUOTA_S = 6_000, 6, 20
+ALLOWANCE, QUOTA, QUOTA_S = 6_000, 4, 20
 
 
 @dataclass
@@ -228,7 +228,7 @@ class History(RuleBasedStateMachine):
             endpoint=endpoint,
             key=key,
             request_step_us=SECOND,
-            request_cap_us=5 * SECOND,
+            request_cap_us=4 * SECOND,
             token_step_us=10_000,
             token_cap_us=10_000 * 1_600,
             concurrent=CONCURRENT,

@@ -6,21 +6,22 @@ counters. Each step ends with a comparison of every counter, lease and event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from inference.tests.valkey import EPOCH_US, Shard, Size, Terms
+from inference.tests.valkey import Shard, Size, Terms
 
 SECOND = 1_000_000
 LEASE_US = 15 * SECOND
 MONTH = "202611"
 SLICE = 256
 CONCURRENT = 3
+UNLIMITED = 10**12
 ENDPOINTS = ("ep_1", "ep_2")
 KEYS = ("key_1", "key_2")
 ALLOWANCE, QUOTA, QUOTA_S = 6_000, 4, 20
@@ -108,10 +109,9 @@ class Model:
         if size.hold_money == 0:
             return None
         for account, where in accounts_of(terms).items():
-            limit = self.budgets.get(account)
-            if limit is not None:
-                if self.held(**where) + self.spent(**where) + size.hold_money > limit:
-                    return "budget"
+            committed = self.held(**where) + self.spent(**where)
+            if committed + size.hold_money > self.budgets.get(account, UNLIMITED):
+                return "budget"
         short = size.hold_money > self.granted - self.spent() - self.held()
         return "balance" if short else None
 

@@ -63,7 +63,7 @@ class Shard:
     """One shard of its own, with an injected clock: ``now`` in microseconds."""
 
     def __init__(self, *, opened: bool = True) -> None:
-        self.redis = redis.Redis.from_url(URL)
+        self.redis: Any = redis.Redis.from_url(URL)
         self.redis.function_load(LIBRARY.read_text(), replace=True)
         self.tag = f"{{{uuid.uuid4().hex}}}"
         self.now = EPOCH_US
@@ -71,12 +71,12 @@ class Shard:
             self.call("open", 0, "", self.now - 3_600_000_000)
 
     def call(self, name: str, *args: object) -> Any:
-        return self.redis.fcall(f"xt1_{name}", 1, self.tag, *args)  # type: ignore[arg-type]
+        return self.redis.fcall(f"xt1_{name}", 1, self.tag, *args)
 
-    def admit(self, request: str, terms: Terms, size: Size = Size(), *, forced: bool = False) -> Any:
-        return self.call(
-            "admit", *astuple(terms), request, *astuple(size), int(forced), self.now
-        )
+    def admit(
+        self, request: str, terms: Terms, size: Size = Size(), *, forced: bool = False
+    ) -> Any:
+        return self.call("admit", *astuple(terms), request, *astuple(size), int(forced), self.now)
 
     def word(self, request: str, terms: Terms, size: Size = Size()) -> str:
         return str(self.admit(request, terms, size)[0].decode())
@@ -101,10 +101,8 @@ class Shard:
 
     def events(self) -> list[tuple[str, str, str]]:
         """Return kind, event and what it was, of every usage event."""
-        return [
-            tuple(fields[name].decode() for name in (b"kind", b"event", b"was"))
-            for _, fields in self.redis.xrange(f"{self.tag}:usage")
-        ]
+        said = [fields for _, fields in self.redis.xrange(f"{self.tag}:usage")]
+        return [(f[b"kind"].decode(), f[b"event"].decode(), f[b"was"].decode()) for f in said]
 
     def everything(self) -> dict[bytes, bytes | None]:
         """Return a dump of every key of the shard: equal dumps mean that nothing happened."""

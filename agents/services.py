@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from agents import rules, vault
+from agents import rules
 from agents.errors import OperationUnknown, WorkerNameTaken, WorkerUrlMalformed
 from agents.models import Worker, WorkerState
 from audit import services as audit
-from common import outbox
+from common import outbox, vault
 from common.actor import SYSTEM, Actor
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from allauth.account.views import signup
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 from dashboard.pages import (
     docs,
@@ -44,10 +42,6 @@ urlpatterns = [
     path("models/<str:name>/", models.public_page, name="catalog-model"),
     path("docs/", docs.docs, name="docs"),
     path("docs/<str:name>/", docs.guide, name="guide"),
-    path("auth/signup/", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
-    path("auth/", include("allauth.urls")),
-    # After allauth's own, so that links lead here: the last of a name is the one reversed.
-    path("auth/register/", signup, name="account_signup"),
     path("dashboard/", public.enter, name="dashboard"),
     path("dashboard/style-guide/", style_guide.style_guide, name="style-guide"),
     path("dashboard/<str:project_id>/", include(project)),

@@ -17,8 +17,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noq
 
 django = get_asgi_application()
 
-# Both read Django's settings, which are there only from here on.
-from xerotier_site import ready  # noqa: E402
+# These read Django's settings, which are there only from here on.
+from xerotier_site import checks, ready  # noqa: E402
+from xerotier_site.limits import BodyLimit  # noqa: E402
 from xerotier_site.plane import PlaneMount, read_config  # noqa: E402
 
 
@@ -26,9 +27,11 @@ def _in_a_thread(check: Callable[[], str | None]) -> Check:
     return sync_to_async(check, thread_sensitive=False)
 
 
+checks.refuse_insecure()
+
 mount = PlaneMount(
     read_config(),
-    behind=django,
+    behind=BodyLimit(django),
     checks=[
         ("database", _in_a_thread(ready.database_ready)),
         ("migrations", _in_a_thread(ready.migrations_ready)),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noqa: TID251 - as manage.py does
 
@@ -48,3 +50,12 @@ app.conf.update(
         },
     },
 )
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_insecure(**_said: Any) -> None:
+    # Imported late: it reads the settings that this module only names.
+    from xerotier_site import checks  # noqa: PLC0415
+
+    checks.refuse_insecure()

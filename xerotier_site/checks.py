@@ -11,21 +11,42 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
+from xerotier_site import env
+
 SHORT = 40
 """Characters under which a secret key is guessable."""
 
 
 @register()
-def production_is_secure(app_configs: Any, **_options: Any) -> list[Error]:
-    """List what may not be so in production."""
+def settings_make_sense(app_configs: Any, **_options: Any) -> list[Error]:
+    """List what the environment got wrong, and what may not be so in production."""
+    malformed = [Error(mistake, id="xerotier.E000") for mistake in env.mistakes]
     if not settings.IS_PRODUCTION:
-        return []
-    return [
+        return malformed
+    return malformed + [
         Error(fault, hint=mend, id=f"xerotier.E{number:03}") for number, fault, mend in _faults()
     ]
 
 
+def refuse_insecure() -> None:
+    """Stop a start on bad settings with one list of everything that is wrong.
+
+    Every long-running program calls this: a check that only ``manage.py`` runs would not
+    keep a server from serving. Raises ``BadSettings``, which ends the process.
+    """
+    wrong = list(env.mistakes)
+    if settings.IS_PRODUCTION:
+        wrong += [f"{fault} {mend}" for _number, fault, mend in _faults()]
+    if wrong:
+        raise env.BadSettings(wrong)
+
+
 def _faults() -> Iterator[tuple[int, str, str]]:
+    yield from _faults_in_secrets()
+    yield from _faults_in_reach()
+
+
+def _faults_in_secrets() -> Iterator[tuple[int, str, str]]:
     if settings.DEBUG:
         yield 1, "XEROTIER_DEBUG is on.", "Unset it: error pages would show settings and code."
     if "insecure" in settings.SECRET_KEY or len(settings.SECRET_KEY) < SHORT:
@@ -34,7 +55,14 @@ def _faults() -> Iterator[tuple[int, str, str]]:
         yield 3, "XEROTIER_PEPPERS is the default.", "Set name:value with a random value."
     if not settings.KEYRING:
         yield 4, "XEROTIER_KEYRING is empty.", "Set a Fernet key: secrets at rest need it."
+
+
+def _faults_in_reach() -> Iterator[tuple[int, str, str]]:
     if "*" in settings.ALLOWED_HOSTS:
         yield 5, "XEROTIER_HOSTS allows every host.", "List the names this platform answers to."
     if not settings.PUBLIC_URL.startswith("https://"):
         yield 6, "XEROTIER_URL is not https.", "Keys and sessions must travel encrypted."
+    if not settings.REQUIRE_STAFF_2FA:
+        yield 7, "XEROTIER_REQUIRE_STAFF_2FA is off.", "Unset it: operators see everything."
+    if not settings.TRUSTED_PROXIES:
+        yield 8, "XEROTIER_TRUSTED_PROXIES is empty.", "Name the proxy that ends TLS, as a network."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from csp import constants as csp
 
-from xerotier_site import env
+from xerotier_site import env, providers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "django_htmx",
     "csp",
@@ -71,19 +72,22 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.middleware.ApiFrame",
+    "xerotier_site.middleware.strangers_words",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "dashboard.middleware.console_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "xerotier_site.middleware.page_headers",
+    "xerotier_site.middleware.farewell",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "xerotier_site.middleware.second_factor",
 ]
 
 TEMPLATES = [
@@ -134,21 +138,41 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.partition(":")[0]
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/dashboard/"
-ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 USERSESSIONS_TRACK_ACTIVITY = True
+MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Xerotier"
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = providers.from_environment(is_production=IS_PRODUCTION)
+SOCIALACCOUNT_QUERY_EMAIL = True
+TRUSTED_PROXIES = env.names("XEROTIER_TRUSTED_PROXIES", [])
+"""Networks whose ``X-Forwarded-For`` is believed, on both planes."""
+REQUIRE_2FA = env.flag("XEROTIER_REQUIRE_2FA", default=False)
+"""Everyone needs a second factor to do anything but set one up."""
+REQUIRE_STAFF_2FA = env.flag("XEROTIER_REQUIRE_STAFF_2FA", default=ENVIRONMENT != "development")
+"""Operators need one for the console; production refuses to start without."""
 EMAIL_BACKEND = env.text("XEROTIER_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("XEROTIER_EMAIL_FROM", "Xerotier <no-reply@localhost>")
 
@@ -156,30 +180,40 @@ DEFAULT_FROM_EMAIL = env.text("XEROTIER_EMAIL_FROM", "Xerotier <no-reply@localho
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_ROOT = HOME / "static"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
-X_FRAME_OPTIONS = "DENY"
-SECURE_REFERRER_POLICY = "same-origin"
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-WHITENOISE_USE_FINDERS = True  # serves static/ as it is committed; nothing has to be collected
+# Nothing inline and nothing from elsewhere; the console has a policy of its own
+# (``xerotier_site.middleware``), because its skin evaluates expressions.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [csp.SELF],
         "script-src": [csp.SELF],
         "style-src": [csp.SELF],
-        "img-src": [csp.SELF, "data:"],  # the QR code of a second factor
+        "img-src": [csp.SELF, "data:"],
+        "connect-src": [csp.SELF],
         "object-src": [csp.NONE],
         "base-uri": [csp.NONE],
-        "form-action": [csp.SELF, *env.names("XEROTIER_SIGN_IN_ORIGINS", ["https://github.com"])],
+        "form-action": [csp.SELF],
         "frame-ancestors": [csp.NONE],
     }
 }
-CONSOLE_POLICY = {
-    # The console's skin runs Alpine with eval and styles in place; nothing else may.
-    "script-src": [csp.SELF, csp.UNSAFE_EVAL, csp.UNSAFE_INLINE],
-    "style-src": [csp.SELF, csp.UNSAFE_INLINE],
-}
+IS_ENCRYPTED = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_ENCRYPTED
+SESSION_COOKIE_NAME = "__Host-sessionid" if IS_ENCRYPTED else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_ENCRYPTED else "csrftoken"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_ENCRYPTED else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_ENCRYPTED
+SECURE_SSL_REDIRECT = IS_ENCRYPTED
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+# Believed from trusted proxies only: ``strangers_words`` drops it from anyone else.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+WHITENOISE_USE_FINDERS = True  # serves static/ as it is committed; nothing has to be collected
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
 
 # ── Management API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {

@@ -15,6 +15,7 @@ admin.site.index_title = "Console"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("auth/", include("accounts.urls")),
     path("", include("dashboard.urls")),
     path("", include("api.urls")),
 ]

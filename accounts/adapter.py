@@ -1,0 +1,82 @@
+"""Where allauth asks us: addresses, sealed secrets, and whom a provider may speak for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp, SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthProcess
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import redirect
+
+from common import vault
+from common.addresses import caller_address
+
+SEALED = "sealed_secret"
+"""Where an app's settings keep its sealed client secret; allauth's own column stays empty."""
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allauth ships no types
+    """Accounts: the address behind rate limits and session lists is the proxies' word."""
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the caller's address, believing only the proxies we were told to trust."""
+        address = caller_address(request)
+        if not address:
+            raise PermissionDenied("This server does not say where a request comes from.")
+        return address
+
+
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc] # why: allauth ships no types
+    """Second factors: TOTP seeds and recovery codes are sealed at rest."""
+
+    def encrypt(self, text: str) -> str:
+        """Seal a seed."""
+        return vault.seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Open a seed."""
+        return vault.unseal(encrypted_text)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # why: allauth ships no types
+    """Sign-in through others: their word counts only as far as they verified it."""
+
+    def list_apps(
+        self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
+    ) -> list[SocialApp]:
+        """Return the configured apps, each with its secret opened for this one use."""
+        apps: list[SocialApp] = super().list_apps(request, provider, client_id)
+        for app in apps:
+            if SEALED in app.settings:
+                app.secret = vault.unseal(app.settings[SEALED])
+        return apps
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Refuse to link an account whose provider vouches for no e-mail address.
+
+        An address counts as verified only if the provider said ``true``: some send the
+        word "false", which Python takes for a yes.
+        """
+        for address in sociallogin.email_addresses:
+            address.verified = address.verified is True
+        is_link = sociallogin.state.get("process") == AuthProcess.CONNECT
+        if is_link and not any(address.verified for address in sociallogin.email_addresses):
+            messages.error(
+                request, "That account has no verified e-mail address, so it can’t be linked."
+            )
+            raise ImmediateHttpResponse(redirect("socialaccount_connections"))
+
+    def populate_user(
+        self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, Any]
+    ) -> Any:
+        """Take over the person's name as the provider knows it."""
+        user = super().populate_user(request, sociallogin, data)
+        user.name = str(data.get("name") or "")[:120]
+        return user

@@ -1,0 +1,25 @@
+"""Pages about oneself, all under ``/auth/``. Every view is allauth's.
+
+allauth's own addresses stay, but for signing up and in, which have ours.
+"""
+
+from __future__ import annotations
+
+from allauth.account import views
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+_to_login = RedirectView.as_view(pattern_name="account_login", query_string=True)
+_to_register = RedirectView.as_view(pattern_name="account_signup", query_string=True)
+
+
+urlpatterns = [
+    path("login/", _to_login),
+    path("signup/", _to_register),
+    path("register/", _to_register),
+    path("", include("allauth.urls")),
+    # Last, because of two patterns with one name the later is the one that links lead to.
+    path("login", views.login, name="account_login"),
+    path("register", views.signup, name="account_signup"),
+    path("register/passkey", views.signup_by_passkey, name="account_signup_by_passkey"),
+]

@@ -1,0 +1,45 @@
+"""Guards: what the documentation lists is what the code has, no more and no less."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.problems import _BY_CLASS
+from common.problems import Problem
+from inference.problems import CODES
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| `([a-z_0-9]+)` \| (\d+) \|", re.MULTILINE)
+
+
+def problems_of(kind: type[Problem]) -> Iterator[type[Problem]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from problems_of(subclass)
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = {(code, int(status)) for code, status in ROW.findall(errors_page())}
+
+    known = {(code, status) for code, (status, _) in CODES.items()}
+    known |= {(kind.code, kind.status) for kind in problems_of(Problem)}
+    known |= {(code, status) for _, status, code, _ in _BY_CLASS}
+    assert documented == known
+
+
+def test_every_setting_is_documented() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in settings_modules())
+    asked = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
+
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert asked == set(re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE))
+
+
+def errors_page() -> str:
+    return (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+
+
+def settings_modules() -> list[Path]:
+    return sorted((ROOT / "xerotier_site").glob("*.py"))

@@ -52,7 +52,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, **(env or {})},  # noqa: TID251 - handed on, not read
         start_new_session=True,
     )
 

@@ -85,9 +85,7 @@ def measure(target: Target, probe: Probe) -> dict[str, Any]:
     }
 
 
-def _during(
-    load: subprocess.Popen[str], target: Target
-) -> tuple[float, float, dict[str, Any]]:
+def _during(load: subprocess.Popen[str], target: Target) -> tuple[float, float, dict[str, Any]]:
     """Wait for the measured part of a load; return what it cost and what the load saw."""
     assert load.stderr is not None  # noqa: S101 - opened as a pipe above
     assert load.stdout is not None  # noqa: S101

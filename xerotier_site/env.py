@@ -100,7 +100,8 @@ def valkey(url: str, *, db: int) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=f"db={db}"))
+        # Spelt out: without a password urlunsplit would leave out the two slashes.
+        return f"unix://{parts.netloc}{parts.path}?db={db}"
     return urlunsplit(parts._replace(path=f"/{db}"))
 
 
@@ -108,7 +109,7 @@ def broker(url: str, *, db: int) -> str:
     """Return the same in Celery's words, which spells unix sockets differently."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(scheme="redis+socket", query=f"virtual_host={db}"))
+        return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={db}"
     return valkey(url, db=db)
 
 

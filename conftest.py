@@ -13,6 +13,8 @@ from accounts.models import User
 from projects.models import Project
 from tests.make import make_project, make_user
 
+pytest_plugins = ["tests.platform"]
+
 
 @pytest.fixture
 def ada(db: None) -> User:

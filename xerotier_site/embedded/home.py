@@ -43,7 +43,13 @@ class Home:
         return folder
 
 
-def occupy(path: Path, account: Account | None) -> Home:
+def occupy(
+    path: Path,
+    account: Account | None,
+    *,
+    space_bytes: int = SPACE_BYTES,
+    elsewhere: Path = ELSEWHERE,
+) -> Home:
     """Make the folder if it is new, and hold it until this process ends.
 
     Raises ``CannotStart`` when it cannot be used, or another platform runs on it.
@@ -51,29 +57,28 @@ def occupy(path: Path, account: Account | None) -> Home:
     try:
         # With servers of another user in it, the folder itself must let them through.
         path.mkdir(mode=0o711 if account else 0o700, parents=True, exist_ok=True)
-        data = _data_folder(path, account)
-        _check_space(path)
+        _check_space(path, space_bytes)
         _check_writable(path)
-        return Home(path, data, _lock(path))
+        return Home(path, _data_folder(path, account, elsewhere), _lock(path))
     except OSError as fault:
         raise storage_fault(fault, path) from fault
 
 
-def _data_folder(path: Path, account: Account | None) -> Path:
+def _data_folder(path: Path, account: Account | None, elsewhere: Path) -> Path:
     if is_open_to(path, account):
         return path
     # Root below a closed folder such as /root: the servers' user cannot walk down to it.
-    elsewhere = ELSEWHERE / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
-    elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
-    return elsewhere
+    folder = elsewhere / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return folder
 
 
-def _check_space(path: Path) -> None:
+def _check_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path).free
-    if free < SPACE_BYTES:
+    if free < needed:
         raise CannotStart(
             f"The disk that holds {path} is full: {free // 1_000_000} MB are free, "
-            f"{SPACE_BYTES // 1_000_000} are needed."
+            f"{needed // 1_000_000} are needed."
         )
 
 
@@ -88,9 +93,11 @@ def _lock(path: Path) -> IO[str]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as clash:
-        lock.seek(0)
+        with lock:
+            lock.seek(0)
+            holder = lock.read().strip()
         raise CannotStart(
-            f"A platform already runs on {path} (process {lock.read().strip()}). "
+            f"A platform already runs on {path} (process {holder}). "
             "Stop it, or set XEROTIER_HOME to another folder."
         ) from clash
     lock.truncate(0)

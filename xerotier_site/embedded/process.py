@@ -71,8 +71,9 @@ def tie_to_parent(farewell: signal.Signals) -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, int(farewell), 0, 0, 0)
 
 
-def leash(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
-    """Return what a child does between fork and exec to be tied to ``parent``."""
+def leash(orphan_signal: signal.Signals) -> Callable[[], None]:
+    """Return what a child does between fork and exec to be tied to us."""
+    parent = os.getpid()
 
     def tie() -> None:
         if _LIBC is not None:
@@ -103,7 +104,7 @@ def spawn(command: Command, *, output: int | None = subprocess.PIPE) -> subproce
         extra_groups=[] if account else None,
         # Safe here: the function only makes two system calls, and no thread of ours holds
         # a lock that it needs. There is no other way to set the mark after the user change.
-        preexec_fn=leash(os.getpid(), command.orphan_signal),  # noqa: PLW1509
+        preexec_fn=leash(command.orphan_signal),  # noqa: PLW1509
     )
 
 

@@ -2,8 +2,8 @@
 
 A body is never parsed and printed again: unknown fields, order, white space and number
 formats reach the worker as the caller wrote them. Reading goes member by member over the top
-level, so the same pass that checks the JSON also says where each value stands. The text is
-decoded as Latin-1 for that, because then an index into it is an offset into the bytes.
+level (``members``), so the same pass that checks the JSON also says where each value stands.
+Bodies too large to hold are changed on their way by ``upload.StreamedSplice``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple
 
-CHAT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
-LIMIT_FIELDS: Final = (*CHAT_LIMITS, "max_output_tokens")
-"""Names of the token limit: chat has two, completions the second, Responses the third."""
+from inference.members import (
+    ASK_USAGE,
+    CHAT_LIMITS,
+    LIMIT_FIELDS,
+    Edit,
+    Malformed,
+    Span,
+    body_members,
+    flag,
+    options_edit,
+)
+
+__all__ = ["Limit", "Malformed", "Request", "read_request", "splice", "with_defaults"]
+__all__ += ["with_limit", "with_usage"]
 
 LIMITS_OF: Final = {
     "chat/completions": CHAT_LIMITS,
@@ -34,29 +44,10 @@ INLINE_BYTES: Final = 4096
 not by the length of its base64. A file is a long string of nothing but base64 and what stands
 in front of it in a data URL."""
 
-_READ_ONCE: Final = frozenset(
-    ("model", "stream", "stream_options", "n", "best_of", "include_usage", *LIMIT_FIELDS)
-)
-_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _INLINE: Final = re.compile(rb'"[A-Za-z0-9+/=_:;,.-]{%d,}"' % INLINE_BYTES)
-_USAGE: Final = b'"include_usage":true'
-
-Span = tuple[int, int]
-Edit = tuple[int, int, bytes]
 
 
-class Malformed(Exception):
-    """The body is not a request. ``code`` and ``param`` are those of the public error."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.param = param
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A token limit the caller set: its field, its value, and where the value stands."""
 
     field: str
@@ -64,8 +55,7 @@ class Limit:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the gateway has to know of a body, and where to put what it may add.
 
     ``n`` is how many answers the worker will make: choices times prompts. ``limit`` is the
@@ -96,14 +86,13 @@ def read_request(body: bytes, operation: str | None = None) -> Request:
     a limit must not mean one thing to us and another to the worker. ``operation`` narrows the
     limits to those it knows.
     """
-    members, close_at = _members(_text(body), 0)
+    members, close_at = body_members(body)
     values = {name: value for name, value, _ in members}
     spans = {name: span for name, _, span in members}
-    streaming = _flag(values, "stream")
-    options = values.get("stream_options")
+    streaming = flag(values, "stream")
     limits = tuple(_limits(values, spans, LIMITS_OF.get(operation or "", LIMIT_FIELDS)))
     widest = max(limits, key=_tokens, default=None)
-    asked, usage_edit = _usage(body, options, spans.get("stream_options"), close_at)
+    asked, edit = _usage(body, spans.get("stream_options"), close_at)
     return Request(
         streaming=streaming,
         model=_model(values, spans, body),
@@ -117,7 +106,7 @@ def read_request(body: bytes, operation: str | None = None) -> Request:
         limits=limits,
         close_at=close_at,
         options_span=spans.get("stream_options"),
-        usage_edit=usage_edit,
+        usage_edit=edit,
     )
 
 
@@ -158,94 +147,7 @@ def with_defaults(body: bytes, request: Request, defaults: dict[str, Any]) -> by
     return splice(body, _fitting(body, request), defaults=defaults)
 
 
-# ── Reading ────────────────────────────────────────────────────────────────────────────
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def _text(body: bytes) -> str:
-    try:
-        if not body.isascii():
-            body.decode()
-    except UnicodeDecodeError as wrong:
-        raise _not_json("it is not UTF-8") from wrong
-    return body.decode("latin-1")
-
-
-def _members(text: str, at: int) -> tuple[list[tuple[str, Any, Span]], int]:
-    """Return the members of the object at ``at`` with the span of each value, and its end."""
-    try:
-        found, close_at = _walk(text, at)
-        if _after_space(text, close_at + 1) != len(text) and at == 0:
-            raise _not_json("something follows the object")
-    except (ValueError, RecursionError, IndexError) as wrong:
-        raise _not_json(_reason(wrong)) from wrong
-    return found, close_at
-
-
-def _walk(text: str, at: int) -> tuple[list[tuple[str, Any, Span]], int]:
-    at = _after_space(text, at)
-    if text[at : at + 1] != "{":
-        _DECODER.decode(text)
-        raise Malformed("invalid_request", "The body must be a JSON object.")
-    members: list[tuple[str, Any, Span]] = []
-    seen: set[str] = set()
-    at = _after_space(text, at + 1)
-    if text[at] == "}":
-        return members, at
-    while True:
-        name, start = _name(text, at)
-        if name in seen and name in _READ_ONCE:
-            raise Malformed("invalid_request", f"'{name}' is given twice.", name)
-        seen.add(name)
-        value, end = _DECODER.raw_decode(text, start)
-        members.append((name, value, (start, end)))
-        at = _after_space(text, end)
-        if text[at] == "}":
-            return members, at
-        if text[at] != ",":
-            raise ValueError(f"expected , or }} at byte {at}")
-        at = _after_space(text, at + 1)
-
-
-def _name(text: str, at: int) -> tuple[str, int]:
-    if text[at] != '"':
-        raise ValueError(f"expected a name at byte {at}")
-    name, end = _DECODER.raw_decode(text, at)
-    colon = _after_space(text, end)
-    if text[colon] != ":":
-        raise ValueError(f"expected : at byte {colon}")
-    return name, _after_space(text, colon + 1)
-
-
-def _after_space(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
-
-
-def _reason(wrong: Exception) -> str:
-    if isinstance(wrong, RecursionError):
-        return "it is nested too deeply"
-    return "it ends too early" if isinstance(wrong, IndexError) else str(wrong)
-
-
-def _not_json(reason: str) -> Malformed:
-    return Malformed("json_parse_error", f"The body is not valid JSON: {reason}.")
-
-
 # ── What the members say ───────────────────────────────────────────────────────────────
-
-
-def _flag(values: dict[str, Any], name: str) -> bool:
-    value = values.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise Malformed("invalid_request", f"'{name}' must be a boolean.", name)
-    return bool(value)
 
 
 def _model(values: dict[str, Any], spans: dict[str, Span], body: bytes) -> str:
@@ -302,23 +204,14 @@ def _prompt_bytes(body: bytes, spans: dict[str, Span]) -> int:
     return max(0, size)
 
 
-def _usage(body: bytes, options: Any, span: Span | None, close_at: int) -> tuple[bool, Edit | None]:
+def _usage(body: bytes, span: Span | None, close_at: int) -> tuple[bool, Edit | None]:
     """Say whether usage was asked for, and which edit asks for it if not."""
     if span is None:
-        return False, (close_at, close_at, b',"stream_options":{%b}' % _USAGE)
-    if options is None:
-        return False, (*span, b"{%b}" % _USAGE)
-    if not isinstance(options, dict):
-        raise Malformed("invalid_request", "'stream_options' must be an object.", "stream_options")
-    start, end = span
-    members, inner_close = _members(body[start:end].decode("latin-1"), 0)
-    if _flag(options, "include_usage"):
-        return True, None
-    for name, _, (value_start, value_end) in members:
-        if name == "include_usage":
-            return False, (start + value_start, start + value_end, b"true")
-    comma = b"," if members else b""
-    return False, (start + inner_close, start + inner_close, comma + _USAGE)
+        return False, (close_at, close_at, b',"stream_options":{%b}' % ASK_USAGE)
+    asked, edit = options_edit(body[span[0] : span[1]])
+    if edit is None:
+        return asked, None
+    return asked, (span[0] + edit[0], span[0] + edit[1], edit[2])
 
 
 # ── Changing ───────────────────────────────────────────────────────────────────────────

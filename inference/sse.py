@@ -22,6 +22,9 @@ from inference.tokens import Usage, read_usage, usage_of
 HOLD_MAX: Final = 64 * 1024
 """Bytes of one block that are held; beyond it the block is relayed as it comes."""
 
+SHORT_MAX: Final = 32
+"""A block that says ``[DONE]`` is no longer than this. What is longer needs no look."""
+
 TAIL_MAX: Final = 16 * 1024
 """Bytes at the end of such a block in which its usage is looked for."""
 
@@ -32,6 +35,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 _TEXT: Final = re.compile(
     rb'"(?:content|reasoning_content|reasoning|text|delta|arguments)" ?: ?"[^"]'
 )
+_CONTENT: Final = b'"content":"'
+_LF: Final = ord("\n")
+_QUOTE: Final = ord('"')
 _NEEDLE: Final = b'"usage"'
 _OVERLAP: Final = 3
 """A blank line that is not complete has at most three bytes: CR LF CR."""
@@ -77,27 +83,26 @@ class StreamFilter:
 
     def feed(self, data: bytes) -> bytes:
         """Take what was read and return what to relay now."""
+        size = len(data)
         if (
-            not self._block
-            and len(data) <= HOLD_MAX
-            and data.startswith(b"data:")
-            and data.endswith(b"\n\n")
+            SHORT_MAX + 2 < size <= HOLD_MAX
+            and not self._block
+            and data[:5] == b"data:"
             and b"\r" not in data
-            and b"[DONE]" not in data
             and (_NEEDLE not in data or _all_null(data))
         ):
-            blanks = data.count(b"\n\n")
-            if blanks == 1:
+            if data.find(b"\n\n") == size - 2:
                 self._skip_lf = False
                 self.events += 1
-                self.deltas += _has_text(data)
+                text_at = data.find(_CONTENT)
+                if (text_at > 0 and data[text_at + 11] != _QUOTE) or _TEXT.search(data):
+                    self.deltas += 1
                 return data
-            if data.count(b"\n\ndata:") == blanks - 1:
-                self._skip_lf = False
-                self.events += blanks
-                self.deltas += sum(map(_has_text, data.split(b"\n\n")))
+            if data[-2:] == b"\n\n" and self._count_many(data):
                 return data
-        relayed = self._careful(data) if data else data
+        if not data:
+            return data
+        relayed = self._careful(data)
         return relayed if self._drop_usage else data
 
     def finish(self) -> bytes:
@@ -113,7 +118,24 @@ class StreamFilter:
         self._large = False
         return held if self._drop_usage and not dropped else b""
 
+    def _count_many(self, data: bytes) -> bool:
+        """Count several plain blocks; false if one of them needs a closer look."""
+        blocks = data[:-2].split(b"\n\n")
+        for block in blocks:
+            if len(block) <= SHORT_MAX or block[:5] != b"data:":
+                return False
+        self._skip_lf = False
+        self.events += len(blocks)
+        self.deltas += sum(map(_has_text, blocks))
+        return True
+
     def _careful(self, data: bytes) -> bytes:
+        if not self._block and _is_one_block(data):
+            self._skip_lf = False
+            return b"" if self._take(data) else data
+        return self._cut_blocks(data)
+
+    def _cut_blocks(self, data: bytes) -> bytes:
         buffer = self._block
         buffer += data
         relay: list[bytes] = []
@@ -156,7 +178,7 @@ class StreamFilter:
         payload = _payload(block)
         if payload is None:
             return False
-        if payload == b"[DONE]":
+        if len(block) <= SHORT_MAX and payload == b"[DONE]":
             self.done = True
         elif _NEEDLE in payload and not _all_null(payload) and self._is_ours(payload):
             return True
@@ -183,6 +205,11 @@ class StreamFilter:
         self.usage = read_usage(tail) or read_usage(tail, depth=2) or self.usage
 
 
+def _is_one_block(data: bytes) -> bool:
+    end = data.find(b"\n\n")
+    return end > 0 and end == len(data) - 2 and data[0] != _LF and b"\r" not in data
+
+
 def _start_of_block(buffer: bytearray, at: int) -> int:
     run = _LINE_ENDS.match(buffer, at)
     return run.end() if run else at
@@ -204,6 +231,5 @@ def _all_null(data: bytes) -> bool:
 
 def _has_text(block: bytes) -> bool:
     # The first line answers for nearly every block, and says what the pattern would say.
-    if b'"content":"' in block and b'"content":""' not in block:
-        return True
-    return _TEXT.search(block) is not None
+    at = block.find(_CONTENT)
+    return (at > 0 and block[at + 11 : at + 12] not in b'"') or _TEXT.search(block) is not None

@@ -1,4 +1,4 @@
-"""One connection to a worker, and one request on it.
+"""One connection to a worker.
 
 Push style: the answer is handed on from within ``data_received``. There is no task, no
 future and no queue between a worker's socket and whoever asked.
@@ -7,46 +7,12 @@ future and no queue between a worker's socket and whoever asked.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
 from inference.fleet.heads import answer_headers
 from inference.fleet.reader import AnswerReader
-from inference.ports import Answer, Headers, WorkerFailed
-
-JOIN_MAX_BYTES: Final = 64 * 1024
-"""Up to here copying head and body together is cheaper than a second buffer."""
-
-
-class Nobody:
-    """Takes the answer of a request that is over: nothing reaches the asker any more."""
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        """Drop it."""
-
-    def on_data(self, data: bytes) -> None:
-        """Drop it."""
-
-    def on_end(self) -> None:
-        """Drop it."""
-
-    def on_fail(self, failure: WorkerFailed) -> None:
-        """Drop it."""
-
-    def on_drain(self) -> None:
-        """Drop it."""
-
-
-NOBODY: Final = Nobody()
-
-
-class Load:
-    """What one worker has been given, and how it went. Counts, never reset."""
-
-    __slots__ = ("asked", "failed", "in_flight", "retried")
-
-    def __init__(self) -> None:
-        self.asked = self.failed = self.in_flight = self.retried = 0
 
 
 class Home(Protocol):
@@ -66,141 +32,6 @@ class Home(Protocol):
 
     def again(self, call: HttpCall) -> None:
         """Send a call on a fresh connection."""
-
-
-class HttpCall:
-    """One request and whoever waits for its answer: ``ports.Call`` over HTTP."""
-
-    __slots__ = (
-        "_backlog",
-        "_connection",
-        "_load",
-        "_paused",
-        "_reused",
-        "_started_s",
-        "answer",
-        "body",
-        "connecting",
-        "head",
-        "uploading",
-    )
-
-    def __init__(self, load: Load, head: bytes, body: bytes | None, answer: Answer) -> None:
-        self.head = head
-        self.body = body
-        self.answer = answer
-        self.uploading = body is None
-        self.connecting: asyncio.Task[None] | None = None
-        self._connection: Connection | None = None
-        self._backlog: list[bytes] = []
-        self._paused = self._reused = False
-        self._started_s = 0.0
-        self._load = load
-        load.in_flight += 1
-        load.asked += 1
-
-    @property
-    def over(self) -> bool:
-        """Say whether the answer ended, failed or was given up."""
-        return self.answer is NOBODY
-
-    def write(self, data: bytes) -> bool:
-        """Send more of a streamed request body; false asks to wait for ``on_drain``."""
-        if not data or not self.uploading or self.over:
-            return True
-        return self._send(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def end(self) -> None:
-        """Say that the streamed request body is complete."""
-        if self.uploading and not self.over:
-            self.uploading = False
-            self._send(b"0\r\n\r\n")
-
-    def pause(self) -> None:
-        """Stop reading the answer: the caller is slow."""
-        self._paused = True
-        if self._connection is not None:
-            self._connection.pause()
-
-    def resume(self) -> None:
-        """Go on reading."""
-        self._paused = False
-        if self._connection is not None:
-            self._connection.resume()
-
-    def abort(self) -> None:
-        """Close the connection now. Nothing is pushed to the answer afterwards."""
-        self.finish()
-        if self.connecting is not None:
-            self.connecting.cancel()
-        if self._connection is not None:
-            self._connection.drop()
-            self._connection = None
-
-    def finish(self) -> Answer:
-        """Count the request as done and return who is to be told, once."""
-        answer, self.answer = self.answer, NOBODY
-        if answer is not NOBODY:
-            self._load.in_flight -= 1
-        self._backlog.clear()
-        return answer
-
-    def fail(self, reason: str, detail: str = "") -> None:
-        """Tell the asker that nothing more will come."""
-        self._connection = None
-        if not self.over:
-            self._load.failed += 1
-        self.finish().on_fail(WorkerFailed(reason, detail))
-
-    # What only the connection calls.
-
-    def ride(self, connection: Connection, *, reused: bool) -> None:
-        """Go out on a connection."""
-        self._connection = connection
-        self._reused = reused
-        self._started_s = connection.home.loop.time()
-        if self.body is None:
-            connection.write(self.head)
-            self._flush(connection)
-        elif len(self.body) <= JOIN_MAX_BYTES:
-            connection.write(self.head + self.body)
-        else:
-            connection.transport.writelines([self.head, self.body])
-        if self._paused:
-            connection.pause()
-
-    def leave(self) -> Answer:
-        """Leave a connection that has given the whole answer."""
-        self._connection = None
-        return self.finish()
-
-    def lost_race(self, now_s: float, window_s: float) -> bool:
-        """Say whether the worker closed an idle connection just as this was written to it.
-
-        True at most once, and never for a body that is not here to be sent again.
-        """
-        racing = self._reused and self.body is not None and now_s - self._started_s <= window_s
-        self._reused = False
-        if racing:
-            self._load.retried += 1
-            self._connection = None
-        return racing
-
-    def _send(self, framed: bytes) -> bool:
-        connection = self._connection
-        if connection is None:
-            # One piece waits here; the asker was told to keep the next.
-            self._backlog.append(framed)
-            return False
-        connection.write(framed)
-        return not connection.congested
-
-    def _flush(self, connection: Connection) -> None:
-        if self._backlog:
-            connection.write(b"".join(self._backlog))
-            self._backlog.clear()
-            if not connection.congested:
-                self.answer.on_drain()
 
 
 class Connection(asyncio.Protocol):
@@ -224,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         self._reader.begin()
         self.call = call
-        call.ride(self, reused=reused)
+        call.ride(self, self.home.loop.time(), reused=reused)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inference.contracts import Worker
+from inference.fleet.call import HttpCall, Load
 from inference.fleet.config import FleetConfig
-from inference.fleet.connection import HttpCall, Load
 from inference.fleet.heads import Origin, extra_lines, join_path, parse_base, request_head
 from inference.fleet.pool import ConnectionPool
 from inference.ports import Answer, Headers, WorkerFailed

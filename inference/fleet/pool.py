@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
-from inference.fleet.connection import Connection, HttpCall
+from inference.fleet.connection import Connection
 from inference.fleet.heads import Origin
 
 

@@ -1,0 +1,118 @@
+"""A body that is too large to hold is spliced on its way, however it is cut."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inference.members import Malformed
+from inference.splice import read_request, with_usage
+from inference.tests.bodies import bodies, written
+from inference.tests.streams import cuts
+from inference.upload import HELD_MAX, StreamedSplice
+
+ASKED = b'"stream_options":{"include_usage":true}'
+
+
+def send(pieces: list[bytes]) -> tuple[bytes, StreamedSplice]:
+    splice = StreamedSplice()
+    sent = b"".join([splice.feed(piece) for piece in pieces])
+    splice.finish()
+    return sent, splice
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), body=bodies())
+def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: bytes) -> None:
+    request = read_request(body)
+
+    sent, splice = send(data.draw(cuts(body)))
+
+    assert splice.streaming is request.streaming
+    assert splice.model == request.model
+    assert splice.asked_usage is request.asked_usage
+    if request.streaming and b"null" not in body:
+        assert sent == with_usage(body, request)
+        assert splice.added_usage is not request.asked_usage
+    assert json.loads(sent) == wanted(json.loads(body), added=splice.added_usage)
+
+
+def wanted(body: dict[str, Any], *, added: bool) -> dict[str, Any]:
+    if added:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+    return body
+
+
+def test_null_options_are_replaced_only_once_it_is_known_to_stream() -> None:
+    late, _ = send([b'{"model":"m","stream_options":null,"stream":true}'])
+    early, splice = send([b'{"model":"m","stream":true,"stream_options":null}'])
+
+    assert late == b'{"model":"m","stream_options":null,"stream":true}'
+    assert early == b'{"model":"m","stream":true,"stream_options":{"include_usage":true}}'
+    assert splice.added_usage
+
+
+def test_huge_options_pass_as_they_are_and_are_never_held() -> None:
+    body = b'{"model":"m","stream":true,"stream_options":{"x":"%b"}}' % (b"y" * 100_000)
+    splice = StreamedSplice()
+    sent = 0
+    for at in range(0, len(body), 1000):
+        sent += len(splice.feed(body[at : at + 1000]))
+        assert at + 1000 - sent <= HELD_MAX + 1000
+
+    splice.finish()
+    assert sent == len(body)
+    assert not splice.added_usage
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "json_parse_error"),
+        (b"[]", "invalid_request"),
+        (b'{"model":"m"', "json_parse_error"),
+        (b'{"model":"m"}}', "json_parse_error"),
+        (b'{"model":"m",}', "json_parse_error"),
+        (b'{"model" "m"}', "json_parse_error"),
+        (b"{}", "invalid_request"),
+        (b'{"model":7}', "invalid_request"),
+        (b'{"model":"m","stream":"yes"}', "invalid_request"),
+        (b'{"model":"m","stream":tru}', "json_parse_error"),
+        (b'{"model":"m","stream_options":[]}', "invalid_request"),
+        (b'{"model":"m","stream":true,"\\u0073tream":false}', "invalid_request"),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 1000])
+def test_what_is_no_request_is_refused(body: bytes, code: str, step: int) -> None:
+    with pytest.raises(Malformed) as refusal:
+        send([body[at : at + step] for at in range(0, len(body), step)])
+
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("filler", [b"[[[[[]]]]],", b"[" * 20, b'{"a":[{"b":[1]}]},'])
+def test_body_made_to_be_expensive_is_refused_early(filler: bytes) -> None:
+    splice = StreamedSplice()
+    splice.feed(b'{"model":"m","messages":[')
+    bad = filler * 10_000
+
+    if filler.startswith(b"{"):
+        assert splice.feed(bad) == bad
+    else:
+        with pytest.raises(Malformed):
+            splice.feed(bad)
+
+
+def test_inline_files_count_little_and_prose_counts_in_full() -> None:
+    image = written({"url": "data:image/png;base64," + "QUJD" * 50_000})
+    prose = written({"text": "word " * 40_000})
+
+    for piece, most, least in ((image, 5_000, 4_000), (prose, 200_100, 200_000)):
+        splice = StreamedSplice()
+        for at in range(0, len(piece), 30_000):
+            splice.feed(piece[at : at + 30_000])
+        assert least <= splice.prompt_bytes <= most

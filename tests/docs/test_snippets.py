@@ -56,7 +56,7 @@ def test_every_page_has_all_three_languages() -> None:
 def test_snippet_does_what_it_says(platform: Platform, snippet: Snippet, tmp_path: Path) -> None:
     ran = subprocess.run(  # noqa: S603 - our own documentation
         _command(snippet, tmp_path),
-        env=platform.quickstart,
+        env={**platform.settings, **platform.quickstart},
         cwd=tmp_path,
         capture_output=True,
         text=True,

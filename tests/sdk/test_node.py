@@ -28,7 +28,7 @@ def seen(platform: Platform) -> dict[str, Any]:
     ran = subprocess.run(  # noqa: S603 - our own script
         [node, "calls.mjs"],
         cwd=FOLDER,
-        env=platform.quickstart,
+        env={**platform.settings, **platform.quickstart},
         capture_output=True,
         text=True,
         timeout=100,

@@ -29,6 +29,16 @@ def project_id() -> str:
     return mint("proj")
 
 
+def member_id() -> str:
+    """Mint the id of a seat in a project."""
+    return mint("mem")
+
+
+def invitation_id() -> str:
+    """Mint an invitation's id: its name in lists, never the token in its e-mail."""
+    return mint("inv")
+
+
 def endpoint_id() -> str:
     """Mint an endpoint's id."""
     return mint("ep")

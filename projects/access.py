@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from rest_framework.exceptions import NotAuthenticated
 
+from accounts import selectors as accounts
 from accounts.models import User
 from common.actor import Actor, ActorKind
 from projects import rules, selectors
-from projects.errors import KeyOfAnotherProject, ProjectNotFound, RoleInsufficient
+from projects.errors import (
+    KeyOfAnotherProject,
+    ProjectMarkedForDeletion,
+    ProjectNotFound,
+    RoleInsufficient,
+    SecondFactorRequired,
+)
 from projects.models import Membership, Project
 from projects.rules import Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
     from rest_framework.request import Request
+
+
+REQUEST_ID = "xerotier.request_id"
+"""Where the request's own id lies in ``META``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +64,38 @@ class KeyHolder(Protocol):
 
 
 def seat(
-    user: User | AnonymousUser, project_id: str, *, at_least: Role = Role.VIEWER, address: str = ""
+    user: User | AnonymousUser,
+    project_id: str,
+    *,
+    at_least: Role = Role.VIEWER,
+    even_marked: bool = False,
+    address: str = "",
+    request_id: str = "",
 ) -> Seat:
     """Return a person's seat in the project named by its public id.
 
-    Raises ``ProjectNotFound`` for strangers and ``RoleInsufficient`` for members below
-    ``at_least``.
+    Raises ``ProjectNotFound`` for strangers, ``SecondFactorRequired`` where the project
+    wants one, ``RoleInsufficient`` for members below ``at_least``. A project marked for
+    deletion can only be looked at, unless ``even_marked``: ``ProjectMarkedForDeletion``.
     """
     held = _membership(user, project_id)
+    if held.project.requires_second_factor and not accounts.has_second_factor(held.user):
+        raise SecondFactorRequired(
+            "This project asks for a second factor: set one up under /auth/2fa/."
+        )
     found = Seat(
         project=held.project,
         role=Role(held.role),
-        actor=Actor(ActorKind.PERSON, str(held.user.pk), held.user.email, address),
+        actor=Actor(ActorKind.PERSON, str(held.user.pk), held.user.email, address, request_id),
         user=held.user,
     )
     if not found.may(at_least):
         raise RoleInsufficient(
             f"Your role in this project is {found.role}; this needs {at_least} or more."
+        )
+    if held.project.delete_after and at_least != Role.VIEWER and not even_marked:
+        raise ProjectMarkedForDeletion(
+            "This project is marked for deletion. Restore it to change anything."
         )
     return found
 
@@ -98,15 +124,29 @@ def _membership(user: User | AnonymousUser, project_id: str) -> Membership:
     return held
 
 
-def seat_of(request: Request, project_id: str, *, at_least: Role = Role.VIEWER) -> Seat:
+def seat_of(
+    request: Request,
+    project_id: str,
+    *,
+    at_least: Role = Role.VIEWER,
+    even_marked: bool = False,
+) -> Seat:
     """Return the seat of whoever calls the management API: a key's, or a person's.
 
     Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody.
     """
     if request.auth is not None:
-        return key_seat(cast("KeyHolder", request.auth), project_id)
+        found = key_seat(cast("KeyHolder", request.auth), project_id)
+        if not found.may(at_least):
+            raise RoleInsufficient(f"A key acts as {found.role}; this needs {at_least}.")
+        return found
     if not request.user.is_authenticated:
         raise NotAuthenticated("Show a management key as bearer, or sign in.")
     return seat(
-        request.user, project_id, at_least=at_least, address=request.META.get("REMOTE_ADDR", "")
+        request.user,
+        project_id,
+        at_least=at_least,
+        even_marked=even_marked,
+        address=request.META.get("REMOTE_ADDR", ""),
+        request_id=request.META.get(REQUEST_ID, ""),
     )

@@ -34,6 +34,69 @@ class KeyOfAnotherProject(Problem):
     kind = "authentication_error"
 
 
+class SecondFactorRequired(Problem):
+    """The project lets in only people who have a second factor."""
+
+    code = "second_factor_required"
+    status = 403
+    kind = "authentication_error"
+
+
+class ProjectMarkedForDeletion(Problem):
+    """The project is about to be deleted: it can be looked at and restored, nothing else."""
+
+    code = "project_marked_for_deletion"
+    status = 409
+
+
+class ProjectNotMarked(Problem):
+    """There is nothing to restore."""
+
+    code = "project_not_marked"
+    status = 409
+
+
+class SlugNotConfirmed(Problem):
+    """Deleting asks for the project's slug, and another word was given."""
+
+    code = "project_slug_not_confirmed"
+
+
+class LastOwner(Problem):
+    """A project is never without an owner."""
+
+    code = "last_owner"
+    status = 409
+
+
+class MemberUnknown(Problem):
+    """The project has no such member."""
+
+    code = "member_not_found"
+    status = 404
+
+
+class AlreadyMember(Problem):
+    """The person sits in the project already."""
+
+    code = "already_member"
+    status = 409
+
+
+class InvitationPending(Problem):
+    """The address has an invitation that is still open."""
+
+    code = "invitation_pending"
+    status = 409
+
+
+class InvitationUnknown(Problem):
+    """No such invitation, or none that is open, or not for this person."""
+
+    code = "invitation_not_found"
+    status = 404
+
+
 class ProjectNotFound(Problem):
     """No such project, or none that this person may know of."""
 

@@ -27,6 +27,16 @@ def is_at_least(role: str, floor: str) -> bool:
     return _RANK[role] >= _RANK[floor]
 
 
+def may_hand_out(giver: str, role: str) -> bool:
+    """Say whether someone may give another this role: admins any but owner, owners any."""
+    return giver == Role.OWNER or (giver == Role.ADMIN and role != Role.OWNER)
+
+
+def may_touch(actor: str, target: str) -> bool:
+    """Say whether someone may change or take the seat of another: nobody above their own."""
+    return is_at_least(actor, Role.ADMIN) and is_at_least(actor, target)
+
+
 def slug_from(words: str) -> str:
     """Make a well-formed project slug out of somebody's words, such as an e-mail's first part."""
     slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 
-from projects.models import Membership, Project
+from projects.models import Invitation, Membership, Project
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -25,3 +26,41 @@ def members_of(*, project: Project) -> QuerySet[Membership]:
 def project_by_public_id(public_id: str) -> Project | None:
     """Return a project by its outward name."""
     return Project.objects.filter(public_id=public_id).first()
+
+
+def locked(project: Project) -> Project:
+    """Return a project as it is now, locked until the transaction ends."""
+    return Project.objects.select_for_update().get(pk=project.pk)
+
+
+def seat_in(*, project: Project, user: User) -> Membership | None:
+    """Return a person's seat in a project."""
+    return Membership.objects.select_related("user").filter(project=project, user=user).first()
+
+
+def member_of(*, project: Project, public_id: str) -> Membership | None:
+    """Return one seat of a project; none for a seat elsewhere, as for a missing one."""
+    return members_of(project=project).filter(public_id=public_id).first()
+
+
+def invitations_of(*, project: Project, moment: datetime) -> QuerySet[Invitation]:
+    """Return the open invitations of a project, newest first."""
+    return (
+        Invitation.objects.filter(
+            project=project, accepted_at=None, revoked_at=None, expires_at__gt=moment
+        )
+        .select_related("invited_by")
+        .order_by("-id")
+    )
+
+
+def invitation_of(*, project: Project, public_id: str, moment: datetime) -> Invitation | None:
+    """Return one open invitation of a project."""
+    return invitations_of(project=project, moment=moment).filter(public_id=public_id).first()
+
+
+def invitation_by_digest(digest: str, moment: datetime) -> Invitation | None:
+    """Return the open invitation an e-mail speaks of."""
+    found = Invitation.objects.select_related("project", "invited_by").filter(digest=digest)
+    invitation = found.first()
+    return invitation if invitation and invitation.is_pending(moment) else None

@@ -1,19 +1,37 @@
-"""Changes to projects and seats. Nothing else in the code base writes these rows."""
+"""Changes to projects. Nothing else in the code base writes these rows.
+
+Seats are changed in ``members``, invitations in ``invitations``.
+"""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
+from accounts import selectors as accounts
 from accounts.models import User
 from audit import services as audit
-from common import ids
+from common import clock, ids, outbox
 from common.actor import SYSTEM, Actor
 from projects import rules, selectors
-from projects.errors import ProjectSlugMalformed, ProjectSlugTaken
-from projects.models import Membership, Project
+from projects.errors import (
+    ProjectNotMarked,
+    ProjectSlugMalformed,
+    ProjectSlugTaken,
+    SecondFactorRequired,
+    SlugNotConfirmed,
+)
+from projects.models import Invitation, Membership, Project
 from projects.rules import Role
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+
+GRACE = timedelta(days=7)
+"""Between marking a project for deletion and its end."""
 
 
 def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Project:
@@ -31,13 +49,7 @@ def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Pr
         with transaction.atomic():
             project = Project.objects.create(name=name, slug=slug)
             Membership.objects.create(project=project, user=owner, role=Role.OWNER)
-            audit.record(
-                by=by,
-                action="project.opened",
-                project=project.public_id,
-                subject=("project", project.public_id),
-                after={"name": name, "slug": slug, "owner": owner.email},
-            )
+            _note(project, by, "project.opened", after={"name": name, "slug": slug})
     except IntegrityError as clash:
         raise ProjectSlugTaken(f"The slug “{slug}” is taken.", param="slug") from clash
     return project
@@ -66,13 +78,83 @@ def _free_slug(wish: str) -> str:
 
 def rename_project(*, project: Project, name: str, by: Actor = SYSTEM) -> None:
     """Change the name people see; id and slug stay."""
+    _change(project, by, "project.renamed", name=name)
+
+
+def require_second_factor(*, seat: Seat, is_required: bool) -> None:
+    """Let in only people who have a second factor, or everybody again.
+
+    Raises ``SecondFactorRequired`` for a person who would lock themselves out.
+    """
+    has_one = seat.user is not None and accounts.has_second_factor(seat.user)
+    if is_required and not has_one:
+        raise SecondFactorRequired("Set up a second factor yourself before you ask others to.")
+    action = "project.second_factor_required" if is_required else "project.second_factor_optional"
+    _change(seat.project, seat.actor, action, requires_second_factor=is_required)
+
+
+def mark_for_deletion(*, project: Project, slug: str, by: Actor = SYSTEM) -> None:
+    """Close a project: its keys stop within a second; after seven days it is gone for good.
+
+    Until then it can be looked at and restored. Marking twice keeps the first moment.
+    Raises ``SlugNotConfirmed`` if ``slug`` is not the project's.
+    """
+    if slug != project.slug:
+        raise SlugNotConfirmed("Repeat the project's slug to delete it.", param="slug")
     with transaction.atomic():
-        Project.objects.filter(pk=project.pk).update(name=name)
-        audit.record(
-            by=by,
-            action="project.renamed",
-            project=project.public_id,
-            subject=("project", project.public_id),
-            before={"name": project.name},
-            after={"name": name},
-        )
+        if selectors.locked(project).delete_after is None:
+            after = clock.now() + GRACE
+            _change(project, by, "project.marked_for_deletion", delete_after=after)
+            outbox.announce("project", project.pk)
+
+
+def restore_project(*, project: Project, by: Actor = SYSTEM) -> None:
+    """Take the mark away; keys and endpoints work as before. Raises ``ProjectNotMarked``."""
+    with transaction.atomic():
+        found = selectors.locked(project)
+        if found.delete_after is None or found.purged_at is not None:
+            raise ProjectNotMarked("This project is not marked for deletion.")
+        _change(project, by, "project.restored", delete_after=None)
+        outbox.announce("project", project.pk)
+
+
+def purge_due() -> int:
+    """End the projects whose seven days are over; return how many. Their usage stays."""
+    now = clock.now()
+    due = Project.objects.filter(delete_after__lte=now, purged_at=None)
+    count = 0
+    with transaction.atomic():
+        for project in due.select_for_update(skip_locked=True):
+            _change(project, SYSTEM, "project.purged", purged_at=now)
+            Membership.objects.filter(project=project).delete()
+            Invitation.objects.filter(project=project).delete()
+            count += 1
+    return count
+
+
+def _change(project: Project, by: Actor, action: str, **changes: Any) -> None:
+    """Change columns and say so, before and after; ``project`` itself learns of it, too."""
+    before = {name: getattr(project, name) for name in changes}
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk).update(**changes)
+        _note(project, by, action, before=before, after=changes)
+    for name, value in changes.items():
+        setattr(project, name, value)
+
+
+def _note(
+    project: Project,
+    by: Actor,
+    action: str,
+    *,
+    after: dict[str, Any],
+    before: dict[str, Any] | None = None,
+) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        project=project.public_id,
+        subject=("project", project.public_id),
+        before=before,
+        after=after,
+    )

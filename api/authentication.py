@@ -61,4 +61,6 @@ def _live_key(plain: str) -> ApiKey:
     now = clock.now()
     if secret is None or not secret.is_live(now) or not secret.key.is_live(now):
         raise AuthenticationFailed("The API key is not valid.")
+    if secret.key.project.delete_after is not None:
+        raise AuthenticationFailed("The API key is not valid.")
     return secret.key

@@ -116,6 +116,16 @@ def _said(key: ApiKey, hint: str) -> dict[str, object]:
     }
 
 
+def touch_keys(project_pk: int) -> list[int]:
+    """Raise the version of every key of a project that was closed or restored.
+
+    Returns the primary keys.
+    """
+    touched = ApiKey.objects.filter(project=project_pk)
+    touched.update(version=F("version") + 1)
+    return list(touched.values_list("pk", flat=True))
+
+
 def note_use(*, key_ids: Sequence[str], moment: datetime) -> None:
     """Remember that these keys were used, at most once a minute each. Called with batches."""
     KeySecret.objects.filter(key__public_id__in=key_ids, ends_at=None).exclude(

@@ -13,6 +13,7 @@ from rest_framework.exceptions import NotAuthenticated
 from accounts import selectors as accounts
 from accounts.models import User
 from common.actor import Actor, ActorKind
+from common.addresses import caller_address
 from projects import rules, selectors
 from projects.errors import (
     KeyOfAnotherProject,
@@ -26,6 +27,7 @@ from projects.rules import Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
+    from django.http import HttpRequest
     from rest_framework.request import Request
 
 
@@ -100,6 +102,17 @@ def seat(
     return found
 
 
+def person_actor(user: User, request: HttpRequest) -> Actor:
+    """Return a person as the audit log names them: who, from where, in which request."""
+    return Actor(
+        kind=ActorKind.PERSON,
+        subject=str(user.pk),
+        name=user.email,
+        address=caller_address(request),
+        request_id=request.META.get(REQUEST_ID, ""),
+    )
+
+
 def key_seat(holder: KeyHolder, project_id: str) -> Seat:
     """Return the seat of a management key, which acts as an admin of its own project.
 
@@ -147,6 +160,6 @@ def seat_of(
         project_id,
         at_least=at_least,
         even_marked=even_marked,
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=caller_address(request),
         request_id=request.META.get(REQUEST_ID, ""),
     )

@@ -12,6 +12,7 @@ from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from accounts import selectors as accounts
 from audit import services as audit
@@ -143,7 +144,7 @@ def _write_to(invitation: Invitation, token: str) -> None:
         "role": invitation.role,
         "inviter": invitation.invited_by.email if invitation.invited_by else "",
         "email": invitation.email,
-        "url": f"{settings.PUBLIC_URL}/invitations/{token}",
+        "url": settings.PUBLIC_URL + reverse("invitation", args=[token]),
         "days": LASTS.days,
     }
     # A line break in a project's name must not begin a header.

@@ -49,7 +49,12 @@ def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Pr
         with transaction.atomic():
             project = Project.objects.create(name=name, slug=slug)
             Membership.objects.create(project=project, user=owner, role=Role.OWNER)
-            _note(project, by, "project.opened", after={"name": name, "slug": slug})
+            _note(
+                project,
+                by,
+                "project.opened",
+                after={"name": name, "slug": slug, "owner": owner.email},
+            )
     except IntegrityError as clash:
         raise ProjectSlugTaken(f"The slug “{slug}” is taken.", param="slug") from clash
     return project

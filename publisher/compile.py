@@ -41,7 +41,7 @@ def pool_name(model_name: str) -> str:
 
 
 def grants_of(key: ApiKey) -> Iterator[Entry]:
-    """Yield an entry for each secret of a key; a revoked key's are tombstones."""
+    """Yield an entry for each secret of a key; tombstones if it or its project is closed."""
     for secret in key.secrets.all():
         grant = Grant(
             version=key.version,
@@ -50,7 +50,7 @@ def grants_of(key: ApiKey) -> Iterator[Entry]:
             scopes=tuple(key.scopes),
             expires_at=_earliest(key.expires_at, secret.ends_at),
             endpoint=key.endpoint.slug if key.endpoint else None,
-            gone=key.revoked_at is not None,
+            gone=key.revoked_at is not None or key.project.delete_after is not None,
         )
         yield Entry(grant_key(secret.digest), grant.version, dump(grant))
 

@@ -7,13 +7,14 @@ repeated, reordered or merged, and a lost one is mended by ``reconcile``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import redis
 from django.db import transaction
 from django.db.models import F, QuerySet
 
 from agents import selectors as agents
+from apikeys import services as apikeys
 from apikeys.models import ApiKey
 from common import clock
 from common.models import OutboxEntry
@@ -75,23 +76,15 @@ def _everything() -> Iterator[Entry]:
         yield pool_of(model_name)
 
 
-def _entries(topic: str, subject_id: str) -> Iterator[Entry]:
-    match topic:
-        case "apikey":
-            for key in _keys().filter(pk=int(subject_id)):
-                yield from grants_of(key)
-        case "endpoint":
-            for endpoint in _endpoints().filter(pk=int(subject_id)):
-                yield route_of(endpoint)
-        case "pool":
-            yield pool_of(subject_id)
-        case "tier":
-            yield from _routes(endpoints.touch_endpoints(tier_id=int(subject_id)))
-        case "model":
-            yield from _routes(endpoints.touch_endpoints(model_id=int(subject_id)))
-        case _:
-            # Not for the data plane: some other listener's note.
-            return
+def _entries(topic: str, subject_id: str) -> Iterable[Entry]:
+    reader = _READERS.get(topic)
+    # An unknown topic is not for the data plane: some other listener's note.
+    return reader(subject_id) if reader else ()
+
+
+def _grants(primary_keys: list[int]) -> Iterator[Entry]:
+    for key in _keys().filter(pk__in=primary_keys):
+        yield from grants_of(key)
 
 
 def _routes(primary_keys: list[int]) -> Iterator[Entry]:
@@ -105,3 +98,14 @@ def _keys() -> QuerySet[ApiKey]:
 
 def _endpoints() -> QuerySet[Endpoint]:
     return Endpoint.objects.select_related("project", "model", "tier")
+
+
+_READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
+    "apikey": lambda subject: _grants([int(subject)]),
+    "project": lambda subject: _grants(apikeys.touch_keys(int(subject))),
+    "endpoint": lambda subject: _routes([int(subject)]),
+    "pool": lambda subject: [pool_of(subject)],
+    "tier": lambda subject: _routes(endpoints.touch_endpoints(tier_id=int(subject))),
+    "model": lambda subject: _routes(endpoints.touch_endpoints(model_id=int(subject))),
+}
+"""For each topic, what of the data plane depends on its subject."""

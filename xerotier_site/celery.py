@@ -38,6 +38,11 @@ app.conf.update(
             "schedule": 6 * 3600.0,
             "options": {"expires": 3600},
         },
+        "end projects whose days of grace are over": {
+            "task": "projects.purge_due",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "chain the heads of the audit log": {
             "task": "audit.anchor_heads",
             "schedule": 60.0,

@@ -6,6 +6,8 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
+from projects.pages import invitation
+
 # The people who may look behind everything sign in by the same door, with the same limits
 # and second factor, as everyone else.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign] # why: allauth's documented way
@@ -16,6 +18,7 @@ admin.site.index_title = "Console"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("auth/", include("accounts.urls")),
+    path("invitations/<str:token>/", invitation, name="invitation"),
     path("", include("dashboard.urls")),
     path("", include("api.urls")),
 ]

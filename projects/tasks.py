@@ -1,0 +1,13 @@
+"""What happens to projects by the clock."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from projects import services
+
+
+@shared_task(name="projects.purge_due", time_limit=300, ignore_result=True)
+def purge_due() -> None:
+    """End the projects whose days of grace are over."""
+    services.purge_due()

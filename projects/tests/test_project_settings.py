@@ -5,15 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import redis
 from allauth.mfa.models import Authenticator
 
 from accounts.models import User
-from apikeys.models import KeySecret
 from audit.models import AuditEntry
 from common import clock
-from common.actor import SYSTEM
-from inference.contracts import Grant, dump, grant_key, load
 from projects import access, services
 from projects.errors import (
     ProjectMarkedForDeletion,
@@ -24,9 +20,7 @@ from projects.errors import (
 )
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_event, make_key, make_project, make_user, seat
-from usage.models import UsageRecord
-from usage.services import Arrived, take_in
+from tests.make import make_user, seat
 
 
 def give_factor(user: User) -> None:
@@ -115,8 +109,7 @@ def test_there_is_nothing_to_restore_in_a_living_or_an_ended_project(acme: Proje
         services.restore_project(project=acme)
 
 
-def test_end_takes_the_seats_and_leaves_the_usage(ada: User, acme: Project, rival: Project) -> None:
-    take_in([Arrived("s", "1-0", dump(make_event(acme)))])
+def test_end_takes_the_seats(ada: User, acme: Project, rival: Project) -> None:
     services.mark_for_deletion(project=acme, slug="acme")
     assert services.purge_due() == 0
     Project.objects.filter(pk=acme.pk).update(delete_after=clock.now())
@@ -126,23 +119,5 @@ def test_end_takes_the_seats_and_leaves_the_usage(ada: User, acme: Project, riva
     assert services.purge_due() == 0
     assert not Membership.objects.filter(project=acme).exists()
     assert Membership.objects.filter(project=rival).count() == 1
-    assert UsageRecord.objects.filter(project=acme).count() == 1
     with pytest.raises(ProjectNotFound):
         access.seat(ada, acme.public_id)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_keys_of_a_marked_project_stop_and_work_again_when_it_is_restored(
-    valkey: redis.Redis,
-) -> None:
-    project, other = make_project("acme"), make_project("rival")
-    digests = [KeySecret.objects.get(key=make_key(owner).key).digest for owner in (project, other)]
-
-    def gone() -> list[bool]:
-        return [load(Grant, str(valkey.get(grant_key(digest)))).gone for digest in digests]
-
-    services.mark_for_deletion(project=project, slug="acme")
-    assert gone() == [True, False]
-
-    services.restore_project(project=project, by=SYSTEM)
-    assert gone() == [False, False]

@@ -1,4 +1,4 @@
-"""What a project that is deleted takes with it, and what stays: its keys stop, its usage does not."""
+"""What a deleted project takes with it, and what stays: its keys stop, its usage does not."""
 
 from __future__ import annotations
 

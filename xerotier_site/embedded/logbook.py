@@ -43,10 +43,18 @@ def say(line: str) -> None:
 class Logbook:
     """The output of one part over all its lives."""
 
-    def __init__(self, folder: Path, name: str, *, shows: Shown = nothing) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        shows: Shown = nothing,
+        max_bytes: int = FILE_MAX_BYTES,
+    ) -> None:
         self.path = folder / f"{name}.log"
         self.last_line = ""
         self._shows = shows
+        self._max_bytes = max_bytes
         self._file: IO[str] | None = None
 
     def follow(self, pipe: IO[bytes]) -> None:
@@ -61,10 +69,13 @@ class Logbook:
             if self._shows(line):
                 say(line)
         pipe.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _keep(self, line: str) -> None:
         try:
-            if self._file is None or self._file.tell() > FILE_MAX_BYTES:
+            if self._file is None or self._file.tell() > self._max_bytes:
                 self._file = self._fresh_file()
             self._file.write(f"{line}\n")
         except OSError:

@@ -15,8 +15,8 @@ from inference.contracts import OPERATIONS
 from inference.problems import Refused
 
 PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/v1(/|$)"
+"""The pattern as proxies need it, for paths without a query."""
 
-is_plane_path = re.compile(PLANE_PATH).match
 is_plane_target = re.compile(rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/v1(?:[/?]|$)").match
 """The same question about a request target as it stands on the wire, query and all."""
 

@@ -76,7 +76,8 @@ class Outcome:
             return "measured", self.usage
         if self.first_at is None or self.ending == "refused":
             return "absent", Usage(0, 0, 0)
-        generated = 0 if self.operation in ONLY_READ else estimate_tokens(self.answer_bytes)
+        is_text = self.answer_bytes and self.operation not in ONLY_READ
+        generated = estimate_tokens(self.answer_bytes) if is_text else 0
         out = self.deltas if self.streamed else generated
         return "estimated", Usage(estimate_tokens(self.prompt_bytes), out, 0)
 

@@ -20,7 +20,7 @@ class Proxies:
 
     def caller_of(self, peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Return the address of the caller."""
-        if not self._networks or not self._is_ours(peer):
+        if not self._networks or not self.is_ours(peer):
             return peer
         named = b",".join(value for name, value in headers if name == b"x-forwarded-for")
         address = peer
@@ -28,11 +28,12 @@ class Proxies:
             if not _is_address(hop.strip()):
                 return address
             address = hop.strip()
-            if not self._is_ours(address):
+            if not self.is_ours(address):
                 return address
         return address
 
-    def _is_ours(self, address: str) -> bool:
+    def is_ours(self, address: str) -> bool:
+        """Say whether this is a proxy we trust."""
         if not _is_address(address):
             return False
         parsed = ipaddress.ip_address(address)

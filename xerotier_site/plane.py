@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from inference.address import is_plane_path
+from inference.address import is_plane_target
 from inference.config import Bounds, PlaneConfig, Waits
-from inference.edges.asgi import AsgiEdge, Receive, Scope, Send
+from inference.edges.asgi import AsgiEdge, Receive, Scope, Send, raw_target
 from inference.ops import PATHS, Check, Ops
 from inference.peers import Proxies
 from inference.problems import Refused
@@ -77,7 +77,7 @@ class PlaneMount:
         """Serve inference and probes here; pass on the rest."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http" and is_plane_path(scope["path"]):
+        elif scope["type"] == "http" and is_plane_target(raw_target(scope)):
             await self._infer(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] in PATHS:
             await Ops(await self.started(), self._checks)(scope, receive, send)

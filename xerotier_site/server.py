@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Generator
+from functools import partial
 
 import uvicorn
 from uvicorn.importer import import_from_string
 
+from inference.edges.context import EdgeContext
+from inference.edges.protocol import PlatformProtocol
 from xerotier_site import env
 from xerotier_site.plane import PlaneMount
 
@@ -22,25 +27,66 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class PlatformServer(uvicorn.Server):
-    """uvicorn, with our own way of stopping."""
+    """uvicorn with our protocol, and with our own way of stopping."""
 
     def __init__(self, mount: PlaneMount, application: object = None, **options: object) -> None:
         self.mount = mount
+        self.context = EdgeContext(mount.config)
         settings = {
-            "http": "httptools",
+            "http": partial(PlatformProtocol, self.context),
             "lifespan": "on",
             "log_config": None,
             "access_log": False,
             "server_header": False,
             "backlog": 4096,
-            "timeout_graceful_shutdown": int(mount.config.waits.grace_s),
+            "ws_max_size": 1024 * 1024,
             **options,
         }
         super().__init__(uvicorn.Config(application or mount, **settings))  # type: ignore[arg-type] # why: its options are typed one by one
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the gateway before the first connection can come."""
+        gateway = await self.mount.started()
+        self.context.plane = gateway.plane
+        self.context.watch(self.server_state.connections)
+        await super().startup(sockets)
+
     def stop(self) -> None:
         """Begin to stop."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop in good order.
+
+        New work is refused at once, but the listener stays open for a moment, until the load
+        balancer has seen that we are not ready. What runs may finish, for ``grace_s``; then
+        streams end with an error they can read. uvicorn's own way would close every
+        connection without a cycle, and those are all our streams.
+        """
+        waits, gateway = self.mount.config.waits, await self.mount.started()
+        gateway.plane.draining = True
+        end = asyncio.get_running_loop().time() + waits.grace_s
+        await asyncio.sleep(waits.drain_delay_s)
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await self._wait_for_the_end(end)
+        for exchange in list(gateway.plane.running):
+            exchange.stop()
+        await asyncio.sleep(0.1 if self.server_state.connections else 0)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        self.context.stop()
+        await self.lifespan.shutdown()
+
+    async def _wait_for_the_end(self, end: float) -> None:
+        loop = asyncio.get_running_loop()
+        # Polled: it happens once in a process' life.
+        while self.server_state.connections and not self.force_exit and loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -42,6 +42,8 @@ class AsgiCaller:
 
     def start(self, status: int, headers: Headers) -> None:
         """Send the head."""
+        if self.exchange.plane.draining:
+            headers = [*headers, (b"connection", b"close")]
         self._say({"type": "http.response.start", "status": status, "headers": headers})
 
     def write(self, data: bytes) -> None:
@@ -145,14 +147,19 @@ class AsgiEdge:
         peer = scope["client"][0] if scope.get("client") else ""
         caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
         exchange = caller.exchange = Exchange(self._plane, caller)
-        target = scope.get("raw_path") or scope["path"].encode()
-        exchange.begin(scope["method"].encode(), target, list(scope["headers"]))
+        exchange.begin(scope["method"].encode(), raw_target(scope), list(scope["headers"]))
         try:
             await _listen(exchange, caller, receive)
         except asyncio.CancelledError:
             if not caller.was_aborted:
                 exchange.left()
                 raise
+
+
+def raw_target(scope: Scope) -> bytes:
+    """Return the path as it stood on the wire: escapes must not be lost before they are seen."""
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    return target
 
 
 async def _listen(exchange: Exchange, caller: AsgiCaller, receive: Receive) -> None:

@@ -1,36 +1,28 @@
-"""Carry a request to a worker and its answer to the caller: the relay phase.
+"""Carry a worker's answer to the caller.
 
-Until the first byte of an answer another worker may take over, twice at most. From then on
-what was sent can't be taken back: a stream that breaks says so in the stream, any other
-answer is cut off. Whatever happens, the exchange is concluded once, before the last byte.
+Until the first byte of an answer was sent another worker may take over, twice at most. From
+then on what was sent can't be taken back: a stream that breaks says so in the stream, any
+other answer is cut off. Whatever happens, the exchange is concluded once, before the last byte.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.fields import SSE, rate_fields
-from inference.ports import Call, Headers, Verdict, WorkerFailed
-from inference.problems import Refused, stream_error
+from inference.ports import Headers, Verdict, WorkerFailed
+from inference.problems import stream_error
 from inference.sse import StreamFilter
 from inference.tokens import read_usage
 
 if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
 
-FAILOVERS = 2
 PASSED_ON = frozenset({400, 404, 413, 422})
 """Statuses of a worker that are about the request itself: the caller's to read."""
-
-ENDINGS = {
-    "upstream_timeout": "timeout",
-    "upstream_disconnected": "worker_broke",
-    "upstream_error": "worker_broke",
-    "capacity_exceeded": "worker_broke",
-}
-"""Public code of a broken answer → ending in the usage event; others are ``refused``."""
 
 OK, NOT_OK, TOO_MANY, CALLER_GONE = 200, 300, 429, 499
 """The last is of a caller that left: for logs and usage only, as nginx says it."""
@@ -41,95 +33,43 @@ RENEW_AHEAD_TOKENS = 64
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
-class Relay:
-    """The part of an exchange that talks to workers. Takes the answer as ``ports.Answer``."""
+class Relay(Asking):
+    """The part of an exchange that talks to workers. Takes the answer as ``ports.Answer``.
+
+    A plain answer is sent one piece behind: its head waits for the second piece or the end,
+    so that a worker that breaks early can still be replaced, and its last byte leaves only
+    when the request was settled.
+    """
 
     __slots__ = (
-        "_call",
-        "_exchange",
         "_filter",
-        "_headers",
+        "_has_begun",
         "_hold",
-        "_is_full",
         "_is_renewing",
         "_last_at",
-        "_made",
-        "_passed",
-        "_path",
         "_paused_at",
+        "_pending",
         "_piece",
         "_said_at",
         "_status",
         "_tail",
-        "_tried",
-        "_verdict",
-        "due",
     )
 
     def __init__(
         self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
     ) -> None:
-        self.due = 0.0
-        self._exchange = exchange
-        self._passed = passed
-        self._made = made
-        self._verdict = verdict
+        super().__init__(exchange, passed, made, verdict)
+        self._filter: StreamFilter | None = None
+        self._has_begun = False
         self._hold = verdict.hold_tokens
         self._is_renewing = False
-        self._tried: list[str] = []
-        self._call: Call | None = None
-        self._filter: StreamFilter | None = None
-        self._is_full = False
-        self._paused_at: float | None = None
         self._last_at = 0.0
         self._said_at = 0.0
-        self._status = 0
+        self._paused_at: float | None = None
+        self._pending: Headers = []
         self._piece = b""
+        self._status = 0
         self._tail = b""
-        self._path = ""
-        self._headers: Headers = []
-
-    # ── Asking ─────────────────────────────────────────────────────────────────────────
-
-    def begin(self, path: str, headers: Headers) -> None:
-        """Ask the first worker."""
-        self._path, self._headers = path, headers
-        exchange = self._exchange
-        self.due = exchange.outcome.began_at + self._passed.route.terms.request_timeout_s
-        exchange.plane.wheel.arm(self)
-        self._ask()
-
-    def _ask(self) -> None:
-        plane, tried = self._exchange.plane, self._tried
-        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= FAILOVERS else None
-        if worker is None:
-            self._call = None
-            self._give_up()
-            return
-        tried.append(worker.worker_id)
-        self._exchange.outcome.worker_id = worker.worker_id
-        self._call = plane.fleet.ask(worker, self._path, self._headers, self._made.body, self)
-
-    def _give_up(self) -> None:
-        if self._is_full:
-            self._refuse("capacity_exceeded", "Every worker of this endpoint is full.")
-        elif self._tried:
-            self._refuse("upstream_error", "The worker failed before it answered.")
-        else:
-            self._refuse("endpoint_inactive", "No worker serves this endpoint right now.")
-
-    def _refuse(self, code: str, message: str) -> None:
-        exchange = self._exchange
-        self._hang_up()
-        ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
-        extra = [*ids, *rate_fields(self._verdict.limits)]
-        exchange.refuse(Refused(code, message), extra, ENDINGS.get(code, "refused"))
-
-    def _hang_up(self) -> None:
-        self._exchange.plane.wheel.disarm(self)
-        call, self._call = self._call, None
-        if call is not None:
-            call.abort()
 
     # ── The worker answers ─────────────────────────────────────────────────────────────
 
@@ -141,13 +81,14 @@ class Relay:
             self._is_full = self._is_full or status == TOO_MANY
             if status != TOO_MANY:
                 plane.health.failed(worker_id)
-            self._try_another()
+            self._ask_another()
             return
         plane.health.succeeded(worker_id)
         self._status = status
-        self._last_at = exchange.outcome.first_at = plane.loop.time()
+        self._last_at = plane.loop.time()
         shown = dict(headers)
-        if shown.get(b"content-type", b"").startswith(b"text/event-stream"):
+        is_stream = shown.get(b"content-type", b"").startswith(b"text/event-stream")
+        if is_stream:
             if b"content-encoding" not in shown:
                 self._filter = StreamFilter(drop_usage=self._made.drop_usage)
             headers = [*SSE, *(field for field in headers if field[0] not in SSE_OWN)]
@@ -158,13 +99,15 @@ class Relay:
         fields += rate_fields(self._verdict.limits)
         if self._made.clamped:
             fields.append((b"x-xerotier-clamped", self._made.clamped))
-        exchange.caller.start(status, fields)
+        self._pending = fields
+        if is_stream:
+            self._begin_answer()
 
-    def _try_another(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call.abort()
-        self._ask()
+    def _begin_answer(self) -> None:
+        """Send the head: from here on no other worker can take over."""
+        self._has_begun = True
+        self._exchange.outcome.first_at = self._last_at
+        self._exchange.caller.start(self._status, self._pending)
 
     def on_data(self, data: bytes) -> None:
         """Pass a piece on: at once in a stream; else all but the last, which waits for the end."""
@@ -178,9 +121,11 @@ class Relay:
             if self._hold is not None:
                 self._renew(watch.deltas)
             return
-        exchange.outcome.answer_bytes += len(data)
         held, self._piece = self._piece, data
         if held:
+            if not self._has_begun:
+                self._begin_answer()
+            exchange.outcome.answer_bytes += len(held)
             self._tail = (self._tail + held)[-TAIL_BYTES:]
             exchange.caller.write(held)
 
@@ -206,6 +151,9 @@ class Relay:
 
     def _end_plain(self) -> None:
         exchange = self._exchange
+        if not self._has_begun:
+            self._begin_answer()
+        exchange.outcome.answer_bytes += len(self._piece)
         exchange.outcome.usage = read_usage(self._tail + self._piece)
         self._conclude("complete" if self._status < NOT_OK else "refused", "")
         if self._piece:
@@ -217,7 +165,8 @@ class Relay:
         self._call = None
         exchange = self._exchange
         exchange.plane.health.failed(exchange.outcome.worker_id)
-        if not self._status:
+        if not self._has_begun:
+            self._piece = b""
             self._ask()
         else:
             self._break("upstream_disconnected", "The worker broke off.")
@@ -281,14 +230,14 @@ class Relay:
 
     def stop(self) -> None:
         """End the answer, because the process stops."""
-        if not self._status:
+        if not self._has_begun:
             self._refuse("service_unavailable", "The gateway is stopping.")
         else:
             self._break("service_unavailable", "The gateway is stopping.")
 
     def on_due(self, now: float) -> None:
         """Say something in a long silence, and end what takes too long."""
-        if not self._status:
+        if not self._has_begun:
             self._refuse("upstream_timeout", "The worker did not begin to answer in time.")
         elif self._filter is None:
             self._break("upstream_timeout", "The answer was not complete in time.")

@@ -1,0 +1,71 @@
+"""What all connections of one server share: the plane, the rules, and two slow clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from inference.config import PlaneConfig
+from inference.edges.flow import Flow
+from inference.peers import Proxies
+from inference.plane import Plane
+
+SWEEP_S = 0.25
+POLL_S = 0.025
+"""A caller that leaves while we don't read from it is noticed within this time."""
+
+DateField = list[tuple[bytes, bytes]]
+
+
+class Swept:
+    """A connection whose waits are limited."""
+
+    def sweep(self, now: float) -> None:
+        """End what has waited too long."""
+        raise NotImplementedError
+
+
+class EdgeContext:
+    """Rules for connections. ``plane`` is there before the first of them."""
+
+    def __init__(self, config: PlaneConfig) -> None:
+        self.config = config
+        self.proxies = Proxies(config.trusted_proxies)
+        self.plane: Plane
+        self.held: set[Flow] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._stamped: DateField = []
+        self._date_line = b""
+
+    def watch(self, connections: Iterable[object]) -> None:
+        """Look after these connections from now on: deadlines, and callers that left.
+
+        Walking over all of them four times a second costs less than a timer for each wait.
+        """
+        loop = asyncio.get_running_loop()
+
+        def sweep() -> None:
+            now = loop.time()
+            for connection in list(connections):
+                if isinstance(connection, Swept):
+                    connection.sweep(now)
+            self._timers[0] = loop.call_later(SWEEP_S, sweep)
+
+        def poll() -> None:
+            for flow in list(self.held):
+                flow.drop_if_left()
+            self._timers[1] = loop.call_later(POLL_S, poll)
+
+        self._timers = [loop.call_later(SWEEP_S, sweep), loop.call_later(POLL_S, poll)]
+
+    def stop(self) -> None:
+        """Look no more."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def date_line(self, fields: DateField) -> bytes:
+        """Write the server's own header lines; it renews the list of them every second."""
+        if fields is not self._stamped:
+            self._stamped = fields
+            self._date_line = b"".join(b"%b: %b\r\n" % field for field in fields)
+        return self._date_line

@@ -1,0 +1,195 @@
+"""An inference request on the fast edge: straight between the parser and the core.
+
+No ASGI cycle, no task, no dictionary of scope: what the parser found goes to an ``Exchange``,
+and what that says is written to the transport.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from inference.edges.hygiene import Malformed
+from inference.exchange.core import Exchange
+from inference.ports import Headers
+from inference.problems import Refused
+
+if TYPE_CHECKING:  # the protocol makes its turns
+    from inference.edges.protocol import PlatformProtocol
+
+DISCARD_MAX = 256 * 1024
+"""Body bytes worth reading after an answer was given, to keep the connection."""
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class FastTurn:
+    """A turn for the connection, a ``ports.Caller`` for the core."""
+
+    __slots__ = (
+        "_body",
+        "_exchange",
+        "_head",
+        "_headers",
+        "_is_chunked",
+        "_method",
+        "_protocol",
+        "_taken",
+        "_target",
+        "_told_end",
+        "_version",
+        "address",
+        "is_answered",
+        "is_read",
+        "keeps",
+        "waiting_bytes",
+        "wants_continue",
+    )
+
+    def __init__(
+        self, protocol: PlatformProtocol, method: bytes, target: bytes, headers: Headers
+    ) -> None:
+        self.is_read = False
+        self.is_answered = False
+        self._version = protocol.parser.get_http_version()
+        self.keeps = self._version == "1.1" and protocol.parser.should_keep_alive()
+        self.wants_continue = protocol.expect_100_continue
+        self.waiting_bytes = 0
+        self.address = ""
+        self._protocol = protocol
+        self._method = method
+        self._target = target
+        self._headers = headers
+        self._exchange: Exchange | None = None
+        self._body: list[bytes] = []
+        self._taken = 0
+        self._told_end = False
+        self._is_chunked = False
+        self._head = b""
+
+    # ── The caller, as the connection sees it ──────────────────────────────────────────
+
+    def take(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if self.is_answered:
+            self._discard(len(data))
+        else:
+            self._body.append(data)
+            self.waiting_bytes += len(data)
+
+    def begin(self) -> None:
+        """Let the core begin."""
+        protocol = self._protocol
+        self.address = protocol.caller_address(self._headers)
+        exchange = self._exchange = Exchange(protocol.context.plane, self)
+        exchange.begin(self._method, self._target, self._headers)
+        if self.wants_continue and not self.is_answered:
+            protocol.transport.write(CONTINUE)
+            self.wants_continue = False
+
+    def go_on(self) -> None:
+        """Give the core what arrived."""
+        exchange = self._exchange
+        if exchange is None or self.is_answered:
+            return
+        if self._body:
+            pieces, self._body, self.waiting_bytes = self._body, [], 0
+            for piece in pieces:
+                exchange.body(piece)
+        if self.is_read and not self._told_end:
+            self._told_end = True
+            exchange.body_end()
+
+    def leave(self) -> None:
+        """Tell the core that the caller has gone."""
+        if self._exchange is not None:
+            self._exchange.left()
+
+    def spoil(self, fault: Malformed) -> bool:
+        """Let the core refuse it, if it has not answered."""
+        self.keeps = False
+        if self._exchange is None or self.is_answered or self._told_end:
+            return False
+        self._exchange.refuse(Refused("invalid_request", fault.message))
+        return True
+
+    def slow_down(self) -> None:
+        """Tell the core that the caller reads slowly."""
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def speed_up(self) -> None:
+        """Tell the core that the caller has caught up."""
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    def _discard(self, size: int) -> None:
+        self._taken += size
+        if self._taken > DISCARD_MAX:
+            self._protocol.hang_up()
+
+    # ── The caller, as the core sees it ────────────────────────────────────────────────
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Write the head; it leaves with the first piece of the body."""
+        protocol = self._protocol
+        if protocol.context.plane.draining or not self._is_worth_reading(headers):
+            self.keeps = False
+        lines = [STATUS_LINE[status], protocol.date_line()]
+        lines += [b"%b: %b\r\n" % field for field in headers]
+        has_length = any(name == b"content-length" for name, _ in headers)
+        if not has_length and self._version == "1.1":
+            self._is_chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        elif not has_length:
+            self.keeps = False
+        lines.append(b"\r\n" if self.keeps else b"connection: close\r\n\r\n")
+        self._head = b"".join(lines)
+        if self._is_chunked:
+            protocol.loop.call_soon(self._flush)
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body."""
+        if self._method == b"HEAD":
+            return
+        if self._is_chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        head, self._head = self._head, b""
+        self._protocol.transport.write(head + data if head else data)
+
+    def finish(self) -> None:
+        """Write the end."""
+        if self._is_chunked:
+            self._protocol.transport.write(self._head + b"0\r\n\r\n")
+            self._head = b""
+        else:
+            self._flush()
+        self.is_answered = True
+        self._body, self.waiting_bytes = [], 0
+        self._protocol.on_answered()
+
+    def abort(self) -> None:
+        """Break the connection off, which is how HTTP/1.1 says that an answer is incomplete."""
+        self.is_answered, self.keeps = True, False
+        self._protocol.hang_up()
+
+    def pause_body(self) -> None:
+        """Stop reading from the connection."""
+        self._protocol.flow.pause_reading()
+
+    def resume_body(self) -> None:
+        """Go on reading."""
+        self._protocol.flow.resume_reading()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._protocol.transport.write(head)
+
+    def _is_worth_reading(self, answer: Headers) -> bool:
+        """Say whether the rest of the request is short enough to be read and thrown away."""
+        if self.is_read:
+            return True
+        length = next((value for name, value in self._headers if name == b"content-length"), b"")
+        return not self.wants_continue and length.isdigit() and int(length) <= DISCARD_MAX

@@ -1,0 +1,73 @@
+"""What the parser lets through and we don't: rules about a request's head, for every path.
+
+llhttp refuses what RFC 9112 forbids on the wire (two lengths, a length with an encoding,
+folded lines, bare CR or LF, bad chunk sizes). Left to us is what several readers could
+understand differently: whose host it is, which target, which framing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from inference.ports import Headers
+
+VERSIONS = ("1.0", "1.1")
+FORWARDED = (b"forwarded", b"x-forwarded-")
+"""Fields in which proxies say whom they speak for; lies, unless a proxy of ours says it."""
+
+BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 2\r\n"
+    b"connection: close\r\n\r\n"
+)
+"""The whole answer to a connection too many."""
+
+
+class Malformed(Exception):
+    """A request nobody should answer. ``status`` is 400 or a narrower one."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, ...]) -> None:
+    """Refuse a head that is not one plain HTTP/1 request for one of our hosts.
+
+    ``hosts`` is empty where any host will do, as for probes. Raises ``Malformed``.
+    """
+    if version not in VERSIONS:
+        raise Malformed(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    if not target.startswith(b"/"):
+        # Absolute form would bring a second host; * and authority form ask for no page.
+        raise Malformed(400, "The target must be a path.")
+    found = [value for name, value in headers if name == b"host"]
+    if len(found) != 1 or not found[0]:
+        raise Malformed(400, "Exactly one Host is needed.")
+    if hosts and not is_host_allowed(found[0], hosts):
+        raise Malformed(400, "This is not a host of this platform.")
+    for name, value in headers:
+        if name == b"transfer-encoding" and (version == "1.0" or value.lower() != b"chunked"):
+            raise Malformed(400, "The only transfer encoding is chunked, in HTTP/1.1.")
+
+
+@lru_cache(1024)
+def is_host_allowed(host: bytes, allowed: tuple[str, ...]) -> bool:
+    """Say whether ``host[:port]`` is one of ours; ``.example.org`` stands for every name below."""
+    name = host.decode("latin-1").lower()
+    name = name.partition("]")[0] + "]" if name.startswith("[") else name.partition(":")[0]
+    name = name.removesuffix(".")
+    return any(_matches(name, pattern.lower()) for pattern in allowed)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    if pattern == "*":
+        return True
+    if pattern.startswith("."):
+        return name == pattern[1:] or name.endswith(pattern)
+    return name == pattern
+
+
+def without_forwarded(headers: Headers) -> Headers:
+    """Drop what a stranger says about who is calling."""
+    return [field for field in headers if not field[0].startswith(FORWARDED)]

@@ -1,0 +1,298 @@
+"""uvicorn's HTTP protocol, hardened, with a short cut for inference.
+
+Requests are recognised at the parser. Those of the plane go straight to the core; all others
+become uvicorn's own ASGI cycles. Both wait in one queue, because answers leave in the order
+of asking. What a server must not take from strangers is refused here, for every path.
+
+Parser callbacks only write down what they saw; the work is done when the parser is through
+(``_pump``), so that a mistake in a later byte of the same read still refuses the request, and
+an error of ours is never taken for one of the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from inference.address import is_plane_target
+from inference.edges.context import EdgeContext, Swept
+from inference.edges.cycles import new_cycle
+from inference.edges.fast_turn import FastTurn
+from inference.edges.flow import Flow
+from inference.edges.hygiene import BUSY, Malformed, check_head
+from inference.edges.turns import AsgiTurn, RefusalTurn, Turn
+from inference.ports import Headers
+
+PROBES = (b"/healthz", b"/readyz", b"/metrics")
+LINGER_S = 2.0
+
+
+class PlatformProtocol(HttpToolsProtocol, Swept):
+    """One caller's connection."""
+
+    def __init__(
+        self,
+        context: EdgeContext,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.context = context
+        self.flow: Flow
+        self._turns: deque[Turn] = deque()
+        self._current: Turn | None = None
+        self._reading: Turn | None = None
+        self._fault: Malformed | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        self._chunk_bytes = 0
+        self._is_pumping = False
+        self._is_over = False
+        self._since = 0.0
+        self._last_read = 0.0
+        self._was_used = False
+
+    # ── The connection ─────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # why: what TCP and unix sockets give
+        """Take a connection, if there is room for one more."""
+        is_full = len(self.connections) >= self.context.config.bounds.connections
+        super().connection_made(transport)
+        self.flow = Flow(transport, self.context.held)
+        self._since = self._last_read = self.loop.time()
+        if is_full:
+            transport.write(BUSY)
+            self.hang_up()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let every request know that nobody listens any more."""
+        self.connections.discard(self)
+        self._is_over = True
+        turns, self._turns = self._turns, deque()
+        for turn in turns:
+            turn.leave()
+        self.flow.end()
+        self._current = self._reading = None
+
+    def pause_writing(self) -> None:
+        """Slow down whoever answers."""
+        self.flow.pause_writing()
+        if isinstance(self._current, FastTurn):
+            self._current.slow_down()
+
+    def resume_writing(self) -> None:
+        """Let it go on."""
+        self.flow.resume_writing()
+        if isinstance(self._current, FastTurn):
+            self._current.speed_up()
+
+    def hang_up(self) -> None:
+        """Close, after what was written has arrived.
+
+        While the caller still sends, closing at once would reset the connection and destroy
+        the answer on its way (RFC 9112 section 9.6): so we close our side and read on a little.
+        """
+        if self._is_over or self.transport.is_closing():
+            return
+        self._is_over = True
+        self._since = self.loop.time()
+        if self.flow.write_paused:
+            self.transport.abort()
+        elif self._reading is None and not self._in_head:
+            self.transport.close()
+        elif self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close as soon as nothing is being answered: the server stops."""
+        if self._turns:
+            self._turns[-1].keeps = False
+        else:
+            self.hang_up()
+
+    def sweep(self, now: float) -> None:
+        """End what has waited too long."""
+        waits, waited_s = self.context.config.waits, now - self._since
+        if self._is_over:
+            if waited_s > LINGER_S:
+                self.transport.abort()
+        elif self._in_head and waited_s > waits.header_s:
+            self._break(Malformed(408, "The request's head did not arrive in time."))
+        elif self._reading is not None and not self.flow.read_paused:
+            if now - self._last_read > waits.body_idle_s:
+                self._break(Malformed(408, "The request body did not arrive in time."))
+        elif not (self._in_head or self._turns) and waited_s > self._idle_limit_s():
+            self.hang_up()
+
+    def _idle_limit_s(self) -> float:
+        waits = self.context.config.waits
+        return waits.idle_connection_s if self._was_used else waits.header_s
+
+    # ── Reading ────────────────────────────────────────────────────────────────────────
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, then do what it asks for."""
+        self._last_read = self.loop.time()
+        if self._is_over:
+            return
+        self._chunk_bytes = len(data)
+        try:
+            if self._in_head:
+                self._head_bytes += self._chunk_bytes
+                self._check_size(self._head_bytes)
+            self.parser.feed_data(data)
+        except Malformed as fault:
+            self._break(fault)
+        except httptools.HttpParserUpgrade:
+            self._is_over = True
+            self.handle_websocket_upgrade()
+        except httptools.HttpParserError:
+            self._break(self._fault or Malformed(400, "This is not HTTP/1.1 of RFC 9112."))
+        else:
+            self._pump()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._since = self._last_read
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field. Underscores make two names one for CGI's heirs, so those go."""
+        if not self._in_head:
+            return  # A trailer: nobody asked for it.
+        name = name.lower()
+        if b"_" in name:
+            return
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Put a request into the queue, or refuse it."""
+        self._in_head = False
+        self._was_used = True
+        try:
+            turn = self._new_turn()
+        except Malformed as fault:
+            self._fault = fault
+            raise
+        if turn is not None:
+            self._reading = turn
+            self._turns.append(turn)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        if self._reading is not None:
+            self._reading.take(body)
+
+    def on_message_complete(self) -> None:
+        """Mark a request as complete."""
+        if self._reading is not None:
+            self._reading.is_read = True
+            self._reading = None
+
+    def _new_turn(self) -> Turn | None:
+        """Return the turn of the request whose head is complete; none for a WebSocket."""
+        headers, bounds = self.headers, self.context.config.bounds
+        if self._head_bytes + self._chunk_bytes > bounds.header_bytes:
+            self._check_size(len(self.url) + sum(len(n) + len(v) + 4 for n, v in headers))
+        if len(headers) > bounds.header_count:
+            raise Malformed(431, "The request has too many header fields.")
+        version = self.parser.get_http_version()
+        hosts = () if self.url in PROBES else self.context.config.allowed_hosts
+        check_head(version, self.url, headers, hosts)
+        is_plane = is_plane_target(self.url) is not None
+        if self.parser.should_upgrade():
+            if is_plane or self._turns or not self._should_upgrade():
+                raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
+            self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
+            return None
+        method = self.parser.get_method()
+        if is_plane and self.context.config.fast_edge:
+            return FastTurn(self, method, self.url, headers)
+        return AsgiTurn(self, new_cycle(self, version, method, headers))
+
+    def _check_size(self, size: int) -> None:
+        if size > self.context.config.bounds.header_bytes:
+            raise Malformed(431, "The request's head is too large.")
+
+    def _break(self, fault: Malformed) -> None:
+        """Refuse the request being read, behind those that wait, and read no more."""
+        turn, self._reading = self._reading, None
+        self._in_head = False
+        if turn is None:
+            self._turns.append(RefusalTurn(self, fault))
+        elif turn is not self._current:
+            self._turns[-1] = RefusalTurn(self, fault)
+        elif not turn.spoil(fault):
+            self.hang_up()
+            return
+        self._pump()
+
+    # ── Answering ──────────────────────────────────────────────────────────────────────
+
+    def _pump(self) -> None:
+        """Answer what can be answered now, in order."""
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        while self._turns and not self._is_over and self._serve(self._turns[0]):
+            self._turns.popleft()
+            self._since = self._last_read
+        self._is_pumping = False
+        self._balance()
+
+    def _serve(self, turn: Turn) -> bool:
+        """Drive a turn on; true if it is over and the next may begin."""
+        if turn is not self._current:
+            self._current = turn
+            turn.begin()
+        turn.go_on()
+        if not turn.is_answered:
+            return False
+        if not turn.keeps:
+            self.hang_up()
+            return False
+        return turn.is_read
+
+    def _balance(self) -> None:
+        """Read on only while little waits."""
+        bounds, turns = self.context.config.bounds, self._turns
+        waiting = sum(turn.waiting_bytes for turn in turns) if len(turns) > 1 else 0
+        if len(turns) > bounds.waiting_requests or waiting > bounds.waiting_bytes:
+            self.flow.hold("queue")
+        else:
+            self.flow.release("queue")
+
+    def on_answered(self) -> None:
+        """Go on with the next request: an answer is complete."""
+        self.server_state.total_requests += 1
+        self._since = self.loop.time()
+        self._pump()
+
+    def date_line(self) -> bytes:
+        """Return the header lines that every answer of this server has."""
+        return self.context.date_line(self.server_state.default_headers)
+
+    def caller_address(self, headers: Headers) -> str:
+        """Return who is calling, through however many proxies of ours."""
+        peer = self.client[0] if self.client else ""
+        return self.context.proxies.caller_of(peer, headers)
+
+    def run_application(self, cycle: RequestResponseCycle) -> None:
+        """Start the ASGI application's task."""
+        self._start_asgi_task(cycle, self.app)

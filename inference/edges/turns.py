@@ -1,0 +1,157 @@
+"""Requests of one connection, each waiting for its turn to be answered.
+
+HTTP/1.1 answers in the order of asking. A ``Turn`` holds what arrived of a request; it begins
+only when every answer before it is complete, whichever plane gives them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from inference.edges.hygiene import Malformed
+from inference.problems import Refused
+
+if TYPE_CHECKING:  # the protocol makes its turns
+    from inference.edges.protocol import PlatformProtocol
+
+
+class Turn(Protocol):
+    """One request in the queue of its connection.
+
+    ``is_read``: the request is complete. ``keeps``: the connection may be used again.
+    """
+
+    is_read: bool
+    keeps: bool
+
+    @property
+    def is_answered(self) -> bool:
+        """Say whether nothing more will be written."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Count the bytes of body that nobody has taken."""
+
+    def take(self, data: bytes) -> None:
+        """Take a piece of the body."""
+
+    def begin(self) -> None:
+        """Begin to answer."""
+
+    def go_on(self) -> None:
+        """Use what arrived since."""
+
+    def leave(self) -> None:
+        """Learn that the caller has gone."""
+
+    def spoil(self, fault: Malformed) -> bool:
+        """Learn that the rest of the request is malformed; false if it is too late to say so."""
+
+
+class AsgiTurn:
+    """Any other request: uvicorn's own cycle, started when its turn has come."""
+
+    __slots__ = ("_cycle", "_has_begun", "_protocol", "is_read")
+
+    def __init__(self, protocol: PlatformProtocol, cycle: RequestResponseCycle) -> None:
+        self.is_read = False
+        self._protocol = protocol
+        self._cycle = cycle
+        self._has_begun = False
+
+    @property
+    def keeps(self) -> bool:
+        """Say whether the connection may be used again."""
+        return self._cycle.keep_alive
+
+    @keeps.setter
+    def keeps(self, keeps: bool) -> None:
+        self._cycle.keep_alive = keeps
+
+    @property
+    def is_answered(self) -> bool:
+        """Say whether the application has answered."""
+        return self._cycle.response_complete
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Count what the application has not taken."""
+        return 0 if self._has_begun else len(self._cycle.body)
+
+    def take(self, data: bytes) -> None:
+        """Lay a piece of the body before the application."""
+        cycle = self._cycle
+        if cycle.response_complete:
+            return
+        cycle.body += data
+        if len(cycle.body) > self._protocol.context.config.bounds.waiting_bytes:
+            self._protocol.flow.pause_reading()
+        cycle.message_event.set()
+
+    def begin(self) -> None:
+        """Start the application's task."""
+        self._has_begun = True
+        self._protocol.run_application(self._cycle)
+
+    def go_on(self) -> None:
+        """Tell the application that the request is complete."""
+        if self.is_read and self._cycle.more_body:
+            self._cycle.more_body = False
+            self._cycle.message_event.set()
+
+    def leave(self) -> None:
+        """Tell the application that the caller has gone."""
+        self._cycle.disconnected = not self._cycle.response_complete
+        self._cycle.message_event.set()
+
+    def spoil(self, fault: Malformed) -> bool:
+        """Leave the application, and say why if it has said nothing yet."""
+        self.keeps = False
+        is_silent = not self._cycle.response_started
+        self.leave()
+        if is_silent:
+            RefusalTurn(self._protocol, fault).begin()
+            self._cycle.response_complete = True
+        return is_silent
+
+
+class RefusalTurn:
+    """A request that nobody sees: answered with a bare error, and then the connection ends."""
+
+    __slots__ = ("_fault", "_protocol", "is_answered", "is_read", "keeps", "waiting_bytes")
+
+    def __init__(self, protocol: PlatformProtocol, fault: Malformed) -> None:
+        self.is_read = True
+        self.is_answered = False
+        self.keeps = False
+        self.waiting_bytes = 0
+        self._protocol = protocol
+        self._fault = fault
+
+    def take(self, data: bytes) -> None:
+        """Throw it away."""
+
+    def begin(self) -> None:
+        """Answer."""
+        fault = self._fault
+        body = Refused("invalid_request", fault.message).body()
+        self._protocol.transport.write(
+            STATUS_LINE[fault.status]
+            + self._protocol.date_line()
+            + b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+            + b"connection: close\r\n\r\n"
+            + body
+        )
+        self.is_answered = True
+
+    def go_on(self) -> None:
+        """Nothing follows."""
+
+    def leave(self) -> None:
+        """Nothing to stop."""
+
+    def spoil(self, fault: Malformed) -> bool:
+        """Refuse nothing twice."""
+        return True

@@ -1,0 +1,104 @@
+"""Find a worker that answers: choose, ask, and turn to another while nothing was sent yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inference.exchange.look_up import Passed
+from inference.exchange.prepare import Prepared
+from inference.fields import rate_fields
+from inference.ports import Answer, Call, Headers, Verdict
+from inference.problems import Refused
+
+if TYPE_CHECKING:  # the exchange makes its relay
+    from inference.exchange.core import Exchange
+
+FAILOVERS = 2
+ENDINGS = {
+    "upstream_timeout": "timeout",
+    "upstream_disconnected": "worker_broke",
+    "upstream_error": "worker_broke",
+    "capacity_exceeded": "worker_broke",
+}
+"""Public code of a broken answer → ending in the usage event; others are ``refused``."""
+
+
+class Asking(Answer):
+    """The first half of a relay. Its second half takes the answer."""
+
+    __slots__ = (
+        "_call",
+        "_exchange",
+        "_headers",
+        "_is_full",
+        "_made",
+        "_passed",
+        "_path",
+        "_tried",
+        "_verdict",
+        "due",
+    )
+
+    def __init__(
+        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
+        self.due = 0.0
+        self._exchange = exchange
+        self._passed = passed
+        self._made = made
+        self._verdict = verdict
+        self._tried: list[str] = []
+        self._call: Call | None = None
+        self._is_full = False
+        self._path = ""
+        self._headers: Headers = []
+
+    def begin(self, path: str, headers: Headers) -> None:
+        """Ask the first worker. From now on the tier's time runs."""
+        self._path, self._headers = path, headers
+        exchange = self._exchange
+        self.due = exchange.outcome.began_at + self._passed.route.terms.request_timeout_s
+        exchange.plane.wheel.arm(self)
+        self._ask()
+
+    def on_due(self, now: float) -> None:
+        """Act when ``due`` has come."""
+        raise NotImplementedError
+
+    def _ask(self) -> None:
+        plane, tried = self._exchange.plane, self._tried
+        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= FAILOVERS else None
+        if worker is None:
+            self._give_up()
+            return
+        tried.append(worker.worker_id)
+        self._exchange.outcome.worker_id = worker.worker_id
+        self._call = plane.fleet.ask(worker, self._path, self._headers, self._made.body, self)
+
+    def _ask_another(self) -> None:
+        self._drop_call()
+        self._ask()
+
+    def _give_up(self) -> None:
+        if self._is_full:
+            self._refuse("capacity_exceeded", "Every worker of this endpoint is full.")
+        elif self._tried:
+            self._refuse("upstream_error", "The worker failed before it answered.")
+        else:
+            self._refuse("endpoint_inactive", "No worker serves this endpoint right now.")
+
+    def _refuse(self, code: str, message: str) -> None:
+        exchange = self._exchange
+        self._hang_up()
+        ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
+        extra = [*ids, *rate_fields(self._verdict.limits)]
+        exchange.refuse(Refused(code, message), extra, ENDINGS.get(code, "refused"))
+
+    def _hang_up(self) -> None:
+        self._exchange.plane.wheel.disarm(self)
+        self._drop_call()
+
+    def _drop_call(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.abort()

@@ -15,11 +15,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import redirect
 
+from accounts.services import SEALED
 from common import vault
 from common.addresses import caller_address
-
-SEALED = "sealed_secret"
-"""Where an app's settings keep its sealed client secret; allauth's own column stays empty."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allauth ships no types
@@ -51,12 +49,18 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # why: a
     def list_apps(
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
-        """Return the configured apps, each with its secret opened for this one use."""
-        apps: list[SocialApp] = super().list_apps(request, provider, client_id)
-        for app in apps:
+        """Return the configured apps, each with its secret opened for this one use.
+
+        The environment's come last, and win over those of the console.
+        """
+        apps = {
+            (app.provider, app.provider_id): app
+            for app in super().list_apps(request, provider, client_id)
+        }
+        for app in apps.values():
             if SEALED in app.settings:
                 app.secret = vault.unseal(app.settings[SEALED])
-        return apps
+        return list(apps.values())
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Refuse to link an account whose provider vouches for no e-mail address.

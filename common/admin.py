@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from common.actor import Actor, ActorKind
+from common.addresses import caller_address
 from common.models import OutboxEntry
 
 
@@ -20,7 +21,7 @@ def operator(request: HttpRequest) -> Actor:
         kind=ActorKind.PERSON,
         subject=str(person.pk),
         name=person.get_username(),
-        address=request.META.get("REMOTE_ADDR", ""),
+        address=caller_address(request),
         request_id=request.META.get("xerotier.request_id", ""),
     )
 

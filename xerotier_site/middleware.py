@@ -17,9 +17,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from accounts.errors import SecondFactorRequired
 from accounts.models import User
 from api.problems import envelope
 from common.addresses import is_from_a_proxy
+from common.problems import Problem
 
 Step = Callable[[HttpRequest], HttpResponse]
 
@@ -46,11 +48,6 @@ PERMISSIONS = ", ".join(
 SECOND_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 """What counts as one; recovery codes only stand in for these."""
 INTERFACE = "/proj_"
-NEEDS_A_FACTOR = envelope(
-    message="This platform asks for a second factor. Set one up at /auth/2fa/.",
-    kind="authentication_error",
-    code="second_factor_required",
-)
 OPEN_WITHOUT = ("/auth/", "/static/", "/theme/")
 """Where a person without a second factor may go: to set one up, or to sign out."""
 
@@ -118,12 +115,18 @@ def second_factor(get_response: Step) -> Step:
     def step(request: HttpRequest) -> HttpResponse:
         if _lacks_a_factor(request):
             if request.path.startswith(INTERFACE):
-                return JsonResponse(NEEDS_A_FACTOR, status=403)
+                return refusal(SecondFactorRequired())
             messages.info(request, "Set up a second factor first: this place asks for one.")
             return redirect("mfa_index")
         return get_response(request)
 
     return step
+
+
+def refusal(problem: Problem) -> JsonResponse:
+    """Return a problem in the API's envelope, for what is refused before any view."""
+    said = envelope(message=problem.message, kind=problem.kind, code=problem.code)
+    return JsonResponse(said, status=problem.status)
 
 
 def _lacks_a_factor(request: HttpRequest) -> bool:

@@ -27,7 +27,7 @@ def from_environment(*, is_production: bool) -> dict[str, Any]:
 
 
 def _github(*, is_production: bool) -> dict[str, Any]:
-    url = _address("XEROTIER_GITHUB_URL", is_production=is_production)
+    url = _address(env.text("XEROTIER_GITHUB_URL", ""), is_production=is_production)
     return {
         "client_id": env.text("XEROTIER_GITHUB_CLIENT_ID", ""),
         "secret": env.text("XEROTIER_GITHUB_CLIENT_SECRET", ""),
@@ -37,7 +37,7 @@ def _github(*, is_production: bool) -> dict[str, Any]:
 
 
 def _oidc(*, is_production: bool) -> dict[str, Any]:
-    url = _address("XEROTIER_OIDC_URL", is_production=is_production)
+    url = _address(env.text("XEROTIER_OIDC_URL", ""), is_production=is_production)
     client_id = env.text("XEROTIER_OIDC_CLIENT_ID", "")
     if bool(url) != bool(client_id):
         env.mistakes.append("XEROTIER_OIDC_URL and XEROTIER_OIDC_CLIENT_ID: set both, or none")
@@ -58,9 +58,8 @@ def _apps(app: dict[str, Any]) -> list[dict[str, Any]]:
     return [app] if app["client_id"] and app["secret"] else []
 
 
-def _address(name: str, *, is_production: bool) -> str:
-    said = env.text(name, "").rstrip("/")
+def _address(said: str, *, is_production: bool) -> str:
     schemes = {"https"} if is_production else {"https", "http"}
     if said and urlsplit(said).scheme not in schemes:
-        env.mistakes.append(f"{name}: give an https address, not {said!r}")
-    return said
+        env.mistakes.append(f"A provider's URL has to begin with https, not {said!r}")
+    return said.rstrip("/")

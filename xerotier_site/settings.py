@@ -6,7 +6,7 @@ from pathlib import Path
 
 from csp import constants as csp
 
-from xerotier_site import env, providers
+from xerotier_site import admin_site, env, providers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "xerotier_site.middleware.second_factor",
+    "xerotier_site.seeing_as.middleware",
 ]
 
 TEMPLATES = [
@@ -101,6 +102,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.processors.theme",
+                "xerotier_site.seeing_as.banner",
             ],
             "builtins": ["dashboard.templatetags.pieces"],
         },
@@ -214,6 +216,9 @@ WHITENOISE_USE_FINDERS = True  # serves static/ as it is committed; nothing has 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 DATA_UPLOAD_MAX_NUMBER_FILES = 5
+
+# ── The console ────────────────────────────────────────────────────────────────────────
+UNFOLD = admin_site.UNFOLD
 
 # ── Management API ─────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {

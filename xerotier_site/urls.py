@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from projects.pages import invitation
+from xerotier_site import seeing_as
 
 # The people who may look behind everything sign in by the same door, with the same limits
 # and second factor, as everyone else.
@@ -16,6 +17,8 @@ admin.site.site_title = "Xerotier console"
 admin.site.index_title = "Console"
 
 urlpatterns = [
+    path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
+    path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),
     path("admin/", admin.site.urls),
     path("auth/", include("accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),

@@ -1,0 +1,148 @@
+"""What operators do to people and to providers. What people do to themselves is allauth's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialApp
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+
+from accounts.errors import LastOperator, NotToBeSeenAs
+from accounts.models import User
+from audit import services as audit
+from common import vault
+from common.actor import Actor
+
+SEALED = "sealed_secret"
+"""Where a provider's settings keep its sealed client secret; allauth's own column stays empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person is to the platform as a whole."""
+
+    name: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+
+
+def set_standing(*, user_id: int, standing: Standing, by: Actor) -> None:
+    """Make someone an operator or not, let them in or not.
+
+    Whoever is no longer let in loses their sessions at once. Raises ``LastOperator`` when
+    nobody could open the console afterwards.
+    """
+    with transaction.atomic():
+        operators = User.objects.filter(is_active=True, is_staff=True, is_superuser=True)
+        # Two operators who unseat each other at once would otherwise both succeed.
+        held = set(operators.select_for_update().values_list("pk", flat=True))
+        user = User.objects.select_for_update().get(pk=user_id)
+        stays = standing.is_active and standing.is_staff and standing.is_superuser
+        if held == {user.pk} and not stays:
+            raise LastOperator("This is the last operator: nobody could open the console.")
+        before, after = _standing_of(user), asdict(standing)
+        changed = {name for name in after if before[name] != after[name]}
+        User.objects.filter(pk=user.pk).update(**after)
+        if not standing.is_active:
+            _end_sessions(user)
+        audit.record(
+            by=by,
+            action="person.changed",
+            subject=("person", str(user.pk)),
+            before={name: before[name] for name in changed},
+            after={name: after[name] for name in changed},
+        )
+
+
+def end_sessions(*, user: User, by: Actor) -> int:
+    """Sign a person out everywhere; return how many sessions that ended."""
+    with transaction.atomic():
+        ended = _end_sessions(user)
+        audit.record(
+            by=by,
+            action="person.signed_out",
+            subject=("person", str(user.pk)),
+            after={"sessions": ended},
+        )
+    return ended
+
+
+def remove_factors(*, user: User, by: Actor) -> int:
+    """Take away all second factors of a person who lost them; return how many there were.
+
+    Their sessions end too: whoever asked for this may not be who they said.
+    """
+    with transaction.atomic():
+        removed: int = Authenticator.objects.filter(user=user).delete()[0]
+        _end_sessions(user)
+        audit.record(
+            by=by,
+            action="person.factors_removed",
+            subject=("person", str(user.pk)),
+            before={"factors": removed},
+        )
+    return removed
+
+
+def see_as(*, user: User | None, by: Actor) -> None:
+    """Note that an operator looks through a person's eyes.
+
+    Raises ``NotToBeSeenAs`` for operators, whose eyes see everything, and for nobody.
+    """
+    if user is None or user.is_staff or not user.is_active:
+        raise NotToBeSeenAs("Operators and people who may not sign in can’t be looked at as.")
+    with transaction.atomic():
+        audit.record(by=by, action="person.looked_at_as", subject=("person", str(user.pk)))
+
+
+def save_provider(*, app: SocialApp, secret: str | None, by: Actor) -> None:
+    """Save a sign-in provider; a ``secret`` is sealed, ``None`` keeps the present one."""
+    if secret is not None:
+        app.settings = {**app.settings, SEALED: vault.seal(secret)}
+    app.secret = ""
+    with transaction.atomic():
+        app.save()
+        audit.record(
+            by=by,
+            action="provider.saved",
+            subject=("provider", str(app.pk)),
+            after={**_provider_of(app), "new_secret_given": secret is not None},
+        )
+
+
+def remove_provider(*, app: SocialApp, by: Actor) -> None:
+    """Remove a sign-in provider. Accounts that used it stay, and sign in another way."""
+    with transaction.atomic():
+        audit.record(
+            by=by,
+            action="provider.removed",
+            subject=("provider", str(app.pk)),
+            before=_provider_of(app),
+        )
+        app.delete()
+
+
+def _standing_of(user: User) -> dict[str, Any]:
+    return {name: getattr(user, name) for name in Standing.__dataclass_fields__}
+
+
+def _end_sessions(user: User) -> int:
+    sessions = list(UserSession.objects.filter(user=user))
+    for session in sessions:
+        session.end()
+    return len(sessions)
+
+
+def _provider_of(app: SocialApp) -> dict[str, Any]:
+    said = {name: value for name, value in app.settings.items() if name != SEALED}
+    return {
+        "provider": app.provider,
+        "provider_id": app.provider_id,
+        "name": app.name,
+        "client_id": app.client_id,
+        **said,
+    }

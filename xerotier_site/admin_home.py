@@ -1,0 +1,132 @@
+"""The console's front page: is anything wrong, how much is going on, who works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q, Sum
+from django.db.models.functions import TruncHour
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.models import User
+from agents.models import Worker
+from apikeys.models import ApiKey
+from audit.models import AuditEntry
+from common import clock
+from common.models import OutboxEntry
+from endpoints.models import Endpoint, EndpointState
+from projects.models import Project
+from usage.models import PoisonEvent, UsageRecord
+
+HOURS = 24
+ENTRIES = 8
+LATE = timedelta(seconds=30)
+"""A note that nobody carried for this long means that something stands still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number on the front page, where it leads, and whether somebody should look."""
+
+    label: str
+    value: int
+    hint: str
+    link: str
+    is_alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What happened in one hour; ``share`` is of the busiest one, in percent."""
+
+    at: datetime
+    requests: int
+    share: int
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the front page's numbers to its context; unfold calls this."""
+    now = clock.now()
+    return {
+        **context,
+        "title": "Overview",
+        "totals": [*_tenants(now), *_traffic(now)],
+        "health": _health(now),
+        "hours": _hours(now),
+        "workers": Worker.objects.order_by("state", "name")[:20],
+        "entries": AuditEntry.objects.order_by("-id")[:ENTRIES],
+    }
+
+
+def _tenants(now: datetime) -> list[Figure]:
+    live = ApiKey.objects.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    answering = Endpoint.objects.filter(state=EndpointState.ACTIVE)
+    return [
+        Figure("People", User.objects.count(), "registered", _list("accounts_user")),
+        Figure("Projects", Project.objects.count(), "tenants", _list("projects_project")),
+        Figure("Endpoints", answering.count(), "answering", _list("endpoints_endpoint")),
+        Figure("API keys", live.count(), "live", _list("apikeys_apikey")),
+    ]
+
+
+def _traffic(now: datetime) -> list[Figure]:
+    day = UsageRecord.objects.filter(started_at__gt=now - timedelta(hours=HOURS))
+    sums = day.aggregate(
+        requests=Count("pk"),
+        failures=Count("pk", filter=Q(status__gte=400)),
+        tokens_in=Sum("tokens_in", default=0),
+        tokens_out=Sum("tokens_out", default=0),
+    )
+    usage = _list("usage_usagerecord")
+    return [
+        Figure("Requests", sums["requests"], "last 24 hours", usage),
+        Figure("Failures", sums["failures"], "last 24 hours, status 400 and up", usage),
+        Figure("Tokens in", sums["tokens_in"], "last 24 hours", usage),
+        Figure("Tokens out", sums["tokens_out"], "last 24 hours", usage),
+    ]
+
+
+def _health(now: datetime) -> list[Figure]:
+    unsent = OutboxEntry.objects.filter(sent_at=None).aggregate(
+        count=Count("pk"), oldest=Min("written_at")
+    )
+    is_late = unsent["oldest"] is not None and now - unsent["oldest"] > LATE
+    poison = PoisonEvent.objects.count()
+    silent = Worker.objects.exclude(state="active").count()
+    return [
+        Figure(
+            "Unsent notes",
+            unsent["count"],
+            "the gateways were not told yet",
+            f"{_list('common_outboxentry')}?sent_at__isempty=1",
+            is_late,
+        ),
+        Figure(
+            "Events set aside",
+            poison,
+            "usage nobody could read",
+            _list("usage_poisonevent"),
+            poison > 0,
+        ),
+        Figure("Workers out", silent, "suspended or retired", _list("agents_worker")),
+    ]
+
+
+def _hours(now: datetime) -> list[Hour]:
+    first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    rows = UsageRecord.objects.filter(started_at__gte=first).order_by()
+    counted: dict[datetime, int] = dict(
+        rows.annotate(hour=TruncHour("started_at")).values_list("hour").annotate(Count("pk"))
+    )
+    busiest = max(counted.values(), default=0) or 1
+    return [
+        Hour(at, counted.get(at, 0), round(100 * counted.get(at, 0) / busiest))
+        for at in (first + timedelta(hours=number) for number in range(HOURS))
+    ]
+
+
+def _list(page: str) -> str:
+    return reverse(f"admin:{page}_changelist")

@@ -1,0 +1,94 @@
+"""Looking at the platform through somebody's eyes: for support, read only, and on record.
+
+The operator's session stays the operator's. While it says so, pages outside the console are
+shown as that person sees them; nothing can be sent, and pages about secrets stay shut.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import services
+from accounts.models import User
+from audit import services as audit
+from common import clock
+from common.admin import operator
+from common.problems import Problem
+from xerotier_site.middleware import CONSOLE, Step
+
+SEEN, UNTIL = "seeing_as", "seeing_as_until"
+PATIENCE = timedelta(minutes=30)
+SAFE = frozenset({"GET", "HEAD"})
+SHUT = re.compile(r"^/(auth|invitations)/|/playground(/|$)|\b(keys?|secrets?|tokens?|exports?)\b")
+"""What an operator has no business to see: how people sign in, and what they sign in with."""
+
+
+@admin.site.admin_view
+@require_http_methods(["GET", "POST"])
+def begin(request: HttpRequest, user_id: int) -> HttpResponse:
+    """Ask, and on a yes begin to show the platform as ``user_id`` sees it."""
+    user = User.objects.filter(pk=user_id).first()
+    if not isinstance(request.user, User) or not request.user.is_superuser:
+        return HttpResponse(status=403)
+    if request.method == "GET":
+        context = {**admin.site.each_context(request), "seen": user, "title": "Look as a person"}
+        return render(request, "accounts/see_as.html", context)
+    try:
+        services.see_as(user=user, by=operator(request))
+    except Problem as problem:
+        return HttpResponse(problem.message, status=problem.status, content_type="text/plain")
+    request.session[SEEN] = user_id
+    request.session[UNTIL] = (clock.now() + PATIENCE).timestamp()
+    return redirect("/dashboard/")
+
+
+@require_POST
+def end(request: HttpRequest) -> HttpResponse:
+    """Look through one's own eyes again."""
+    seen = request.session.pop(SEEN, None)
+    if seen is not None and request.user.is_staff:
+        with transaction.atomic():
+            audit.record(
+                by=operator(request),
+                action="person.looked_away",
+                subject=("person", str(seen)),
+            )
+    return redirect("admin:index")
+
+
+def middleware(get_response: Step) -> Step:
+    """Show pages as the person the session names, and refuse everything but looking."""
+
+    def step(request: HttpRequest) -> HttpResponse:
+        seen = None if request.path.startswith((CONSOLE, "/static/")) else _seen(request)
+        if seen is None:
+            return get_response(request)
+        if request.method not in SAFE or SHUT.search(request.path):
+            return render(request, "accounts/only_looking.html", {"seen": seen}, status=403)
+        request.user = seen
+        request.META["xerotier.seen_as"] = seen.email
+        return get_response(request)
+
+    return step
+
+
+def banner(request: HttpRequest) -> dict[str, str]:
+    """Say on every page whose eyes these are."""
+    return {"seen_as": request.META.get("xerotier.seen_as", "")}
+
+
+def _seen(request: HttpRequest) -> User | None:
+    seen = request.session.get(SEEN)
+    if seen is None or not isinstance(request.user, User) or not request.user.is_superuser:
+        return None
+    if request.session[UNTIL] < clock.now().timestamp():
+        del request.session[SEEN]
+        return None
+    return User.objects.filter(pk=seen, is_active=True, is_staff=False).first()

@@ -16,6 +16,7 @@ from pathlib import Path
 from xerotier_site.embedded.process import inherited
 
 ROOT = Path(__file__).parents[2]
+QUIET = ("--no-audit", "--no-fund", "--loglevel=error")
 OPENAPI = ROOT / "docs" / "openapi.yaml"
 
 
@@ -68,10 +69,14 @@ def stale_styles() -> Iterator[str]:
         sys.stdout.write("Built styles were not compared: Node is not installed.\n")
         return
     before = _fingerprint()
-    for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        outcome = _run(npm, *command)
+    # Not every registry has every platform's binaries, which `ci` insists on.
+    install = _run(npm, "ci", *QUIET)
+    if install.returncode:
+        install = _run(npm, "install", "--no-save", *QUIET)
+    build = _run(npm, "run", "build")
+    for outcome in (install, build):
         if outcome.returncode:
-            yield f"npm {command[0]} failed:\n{outcome.stdout}{outcome.stderr}"
+            yield f"{' '.join(outcome.args)} failed:\n{outcome.stdout}{outcome.stderr[:2000]}"
             return
     if _fingerprint() != before:
         yield "static/ was stale; npm run build has just mended it. Look at git diff."

@@ -96,14 +96,16 @@ def shell_for(seat: Seat, current: str) -> Shell:
         project=_tag(project),
         projects=tuple(_tag(held.project) for held in selectors.seats_of(user)),
         items=tuple(
-            NavItem(label, name, reverse(name, args=[project.public_id]), name == current)
+            NavItem(
+                label, name, reverse(f"project:{name}", args=[project.public_id]), name == current
+            )
             for label, name in _ITEMS
         ),
         more_items=(
             NavItem(
                 "Settings",
                 "settings",
-                reverse("settings", args=[project.public_id]),
+                reverse("project:settings", args=[project.public_id]),
                 current == "settings",
             ),
             NavItem("Docs", "docs", reverse("docs"), is_current=False),
@@ -115,7 +117,7 @@ def shell_for(seat: Seat, current: str) -> Shell:
 
 def crumbs_to(seat: Seat, *steps: tuple[str, str]) -> tuple[Crumb, ...]:
     """Return the way to a page: the project, then ``(label, url)`` of each step between."""
-    home = Crumb(seat.project.name, reverse("overview", args=[seat.project.public_id]))
+    home = Crumb(seat.project.name, reverse("project:overview", args=[seat.project.public_id]))
     return (home, *(Crumb(label, url) for label, url in steps))
 
 
@@ -124,5 +126,5 @@ def _tag(project: Project) -> ProjectTag:
         project.public_id,
         project.name,
         project.slug,
-        reverse("overview", args=[project.public_id]),
+        reverse("project:overview", args=[project.public_id]),
     )

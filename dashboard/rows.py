@@ -104,7 +104,7 @@ def endpoint_row(project: Project, endpoint: Endpoint) -> EndpointRow:
     return EndpointRow(
         slug=endpoint.slug,
         public_id=endpoint.public_id,
-        url=reverse("endpoint", args=[project.public_id, endpoint.slug]),
+        url=reverse("project:endpoint", args=[project.public_id, endpoint.slug]),
         base_url=base_url_of(project, endpoint.slug),
         model=endpoint.model.name,
         model_title=endpoint.model.title,
@@ -132,7 +132,7 @@ def key_row(seat: Seat, key: ApiKey, now: datetime) -> KeyRow:
         expires_at=key.expires_at,
         last_used_at=max(used, default=None),
         state=_key_state(key, now),
-        revoke_url=reverse("revoke-key", args=[seat.project.public_id, key.public_id])
+        revoke_url=reverse("project:revoke-key", args=[seat.project.public_id, key.public_id])
         if may_revoke
         else "",
     )

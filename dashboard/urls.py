@@ -44,5 +44,5 @@ urlpatterns = [
     path("docs/<str:name>/", docs.guide, name="guide"),
     path("dashboard/", public.enter, name="dashboard"),
     path("dashboard/style-guide/", style_guide.style_guide, name="style-guide"),
-    path("dashboard/<str:project_id>/", include(project)),
+    path("dashboard/<str:project_id>/", include((project, "project"))),
 ]

@@ -104,7 +104,7 @@ def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Stop answering until it is resumed."""
     services.pause_endpoint(endpoint=_own_endpoint(seat, slug))
     messages.success(request, f"{slug} is paused. Requests get 503 until you resume it.")
-    return redirect("endpoint", seat.project.public_id, slug)
+    return redirect("project:endpoint", seat.project.public_id, slug)
 
 
 @require_POST
@@ -113,7 +113,7 @@ def resume(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Answer again."""
     services.resume_endpoint(endpoint=_own_endpoint(seat, slug))
     messages.success(request, f"{slug} answers again.")
-    return redirect("endpoint", seat.project.public_id, slug)
+    return redirect("project:endpoint", seat.project.public_id, slug)
 
 
 @require_http_methods(["GET", "POST"])
@@ -123,21 +123,21 @@ def retire(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     endpoint = _own_endpoint(seat, slug)
     question = Confirmation(
         shell=shell_for(seat, "endpoints"),
-        crumbs=crumbs_to(seat, ("Endpoints", _url(seat, "endpoints"))),
+        crumbs=crumbs_to(seat, ("Endpoints", _url(seat, "project:endpoints"))),
         title=f"Retire {slug}",
         will="Its URL stops answering within a second, for every key. This can't be undone, "
         "and the slug is never given out again.",
         stays="Usage records, keys and other endpoints stay.",
         button="Retire endpoint",
-        action=_url(seat, "retire-endpoint", slug),
-        cancel_url=_url(seat, "endpoint", slug),
+        action=_url(seat, "project:retire-endpoint", slug),
+        cancel_url=_url(seat, "project:endpoint", slug),
         word=slug,
     )
     if request.method == "GET" or request.POST.get("confirmation") != slug:
         return confirm(request, question)
     services.retire_endpoint(endpoint=endpoint)
     messages.success(request, f"{slug} is retired.")
-    return redirect("endpoints", seat.project.public_id)
+    return redirect("project:endpoints", seat.project.public_id)
 
 
 def _endpoint(seat: Seat, slug: str) -> Endpoint:
@@ -169,7 +169,7 @@ def _records(seat: Seat, slug: str) -> tuple[RecordRow, ...]:
 
 
 def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
-    return crumbs_to(seat, ("Endpoints", _url(seat, "endpoints")))
+    return crumbs_to(seat, ("Endpoints", _url(seat, "project:endpoints")))
 
 
 def _url(seat: Seat, name: str, *rest: str) -> str:

@@ -103,7 +103,7 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
 def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     """Ask once, then close the key for good."""
     key = _own_key(seat, key_id)
-    keys_url = reverse("keys", args=[seat.project.public_id])
+    keys_url = reverse("project:keys", args=[seat.project.public_id])
     if request.method == "GET":
         question = Confirmation(
             shell=shell_for(seat, "keys"),
@@ -113,7 +113,7 @@ def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
             "A revoked key can't be brought back.",
             stays="It stays in the list, and so does what it used.",
             button="Revoke key",
-            action=reverse("revoke-key", args=[seat.project.public_id, key.public_id]),
+            action=reverse("project:revoke-key", args=[seat.project.public_id, key.public_id]),
             cancel_url=keys_url,
         )
         return confirm(request, question)
@@ -148,11 +148,11 @@ def _shown_once(seat: Seat, issued: IssuedKey, slugs: list[str]) -> ShownOnce:
     row = key_row(seat, issued.key, clock.now())
     slug = row.pin or next(iter(slugs), "")
     endpoint = endpoints.endpoint_of(project=seat.project, slug=slug) if slug else None
-    keys_url = reverse("keys", args=[seat.project.public_id])
+    keys_url = reverse("project:keys", args=[seat.project.public_id])
     done_url = keys_url
     snippets: tuple[Snippet, ...] = ()
     if endpoint is not None and "inference" in row.scopes:
-        done_url = reverse("endpoint", args=[seat.project.public_id, slug])
+        done_url = reverse("project:endpoint", args=[seat.project.public_id, slug])
         snippets = snippets_for(
             task=endpoint.model.task,
             base_url=base_url_of(seat.project, slug),
@@ -172,4 +172,4 @@ def _own_key(seat: Seat, key_id: str) -> ApiKey:
 
 
 def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
-    return crumbs_to(seat, ("Keys", reverse("keys", args=[seat.project.public_id])))
+    return crumbs_to(seat, ("Keys", reverse("project:keys", args=[seat.project.public_id])))

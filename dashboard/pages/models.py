@@ -58,7 +58,7 @@ class ModelPage:
 @project_page()
 def model_list(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Browse what can be deployed."""
-    base = reverse("models", args=[seat.project.public_id])
+    base = reverse("project:models", args=[seat.project.public_id])
     context = _listing(request, base, shell_for(seat, "models"), crumbs_to(seat))
     return show(request, "dashboard/models.html", context)
 
@@ -67,8 +67,8 @@ def model_list(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page()
 def model_page(request: HttpRequest, seat: Seat, name: str) -> HttpResponse:
     """Show one model, and offer to deploy it."""
-    base = reverse("models", args=[seat.project.public_id])
-    deploy = reverse("new-endpoint", args=[seat.project.public_id]) + f"?model={name}"
+    base = reverse("project:models", args=[seat.project.public_id])
+    deploy = reverse("project:new-endpoint", args=[seat.project.public_id]) + f"?model={name}"
     crumbs = crumbs_to(seat, ("Models", base))
     context = _model(name, shell_for(seat, "models"), crumbs, deploy)
     if context is None:

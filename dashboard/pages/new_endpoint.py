@@ -62,7 +62,7 @@ def new_endpoint(request: HttpRequest, seat: Seat) -> HttpResponse:
             attach(form, problem)
         else:
             messages.success(request, f"{endpoint.slug} is ready. Its URL is permanent.")
-            return redirect("endpoint", seat.project.public_id, endpoint.slug)
+            return redirect("project:endpoint", seat.project.public_id, endpoint.slug)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/new_endpoint.html", _context(seat, form), status=status)
 
@@ -101,10 +101,12 @@ def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
     project, now = seat.project, clock.now()
     return NewEndpoint(
         shell=shell_for(seat, "endpoints"),
-        crumbs=crumbs_to(seat, ("Endpoints", reverse("endpoints", args=[project.public_id]))),
+        crumbs=crumbs_to(
+            seat, ("Endpoints", reverse("project:endpoints", args=[project.public_id]))
+        ),
         form=form,
         models=tuple(model_card(model) for model in catalog.listed_models()),
         tiers=tuple(tier_card(tier, now) for tier in catalog.offered_tiers()),
         url_prefix=f"/{project.public_id}/",
-        check_url=reverse("check-slug", args=[project.public_id]),
+        check_url=reverse("project:check-slug", args=[project.public_id]),
     )

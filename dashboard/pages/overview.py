@@ -83,7 +83,7 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
     rows = [endpoint_row(project, endpoint) for endpoint in endpoints.endpoints_of(project=project)]
     context = Overview(
         shell=shell_for(seat, "overview"),
-        ranges=ranges_of(choice, reverse("overview", args=[project.public_id])),
+        ranges=ranges_of(choice, reverse("project:overview", args=[project.public_id])),
         totals=usage.totals(project=project, wanted=this),
         before=usage.totals(project=project, wanted=before),
         chart=_chart(project, choice, now, (this, before)),
@@ -134,8 +134,8 @@ def _chart(
 def _steps(
     project: Project, rows: list[EndpointRow], *, has_key: bool, has_request: bool
 ) -> tuple[Step, ...]:
-    create = reverse("new-endpoint", args=[project.public_id])
-    keys = reverse("new-key", args=[project.public_id])
+    create = reverse("project:new-endpoint", args=[project.public_id])
+    keys = reverse("project:new-key", args=[project.public_id])
     first = rows[0].url if rows else create
     return (
         Step("Create an endpoint", "Choose a model and a tier; get a URL.", create, bool(rows)),

@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def enter(request: HttpRequest) -> HttpResponse:
     """Lead a person to their first project, which is opened if they have none."""
     user = cast("User", request.user)
-    return redirect("overview", open_first_project(user=user).public_id)
+    return redirect("project:overview", open_first_project(user=user).public_id)
 
 
 @require_POST

@@ -56,7 +56,7 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
         if form.is_valid():
             rename_project(project=seat.project, name=form.cleaned_data["name"])
             messages.success(request, "The project has its new name.")
-            return redirect("settings", seat.project.public_id)
+            return redirect("project:settings", seat.project.public_id)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/settings.html", _context(seat, form), status=status)
 

@@ -66,7 +66,7 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
     names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
     after = rules.cursor_from(said.get("after", ""))
     found, further = selectors.page(project=project, wanted=wanted, after=after, limit=PAGE)
-    base = reverse("usage", args=[project.public_id])
+    base = reverse("project:usage", args=[project.public_id])
     kept = {"endpoint": wanted.endpoint, "key": wanted.key_id, "failed": said.get("failed", "")}
     context = UsagePage(
         shell=shell_for(seat, "usage"),

@@ -1,0 +1,44 @@
+"""Clients who are signed in by session, and a look at a page without its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from inference.contracts import UsageEvent, dump
+from projects.models import Project
+from tests.make import make_event
+from usage.services import Arrived, ensure_partitions, take_in
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+class QueryWhileRendering(Exception):
+    """A template asked the database."""
+
+
+def _refuse(_execute: Any, sql: str, *_rest: Any) -> Any:
+    raise QueryWhileRendering(sql)
+
+
+@contextmanager
+def database_blocked() -> Iterator[None]:
+    with connection.execute_wrapper(_refuse):
+        yield
+
+
+def used(project: Project, **said: object) -> UsageEvent:
+    """Record one request of the past, the way the consumer does."""
+    event = make_event(project, **said)
+    ensure_partitions()
+    take_in([Arrived("usage", "1-1", dump(event))])
+    return event

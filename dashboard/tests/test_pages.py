@@ -1,0 +1,158 @@
+"""Every page of a project: who may see it, and that its template asks nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.template.response import TemplateResponse
+from django.test import Client, RequestFactory
+from django.urls import resolve
+
+from accounts.models import User
+from dashboard.tests.cast import database_blocked, signed_in, used
+from projects.models import Project
+from projects.rules import Role
+from tests.make import make_endpoint, make_key, make_model, make_user, seat
+
+READABLE = (
+    "",
+    "endpoints/",
+    "endpoints/chat/",
+    "keys/",
+    "models/",
+    "models/smollm2-135m-instruct/",
+    "usage/",
+    "settings/",
+)
+WRITABLE = (
+    "endpoints/new/",
+    "endpoints/new/slug/?slug=x",
+    "endpoints/chat/retire/",
+    "keys/new/",
+    "keys/{key}/revoke/",
+)
+
+
+@pytest.fixture
+def furnished(acme: Project) -> Callable[[str], str]:
+    make_endpoint(acme, "chat")
+    key = make_key(acme, name="ci").key
+    used(acme, endpoint="chat", key_id=key.public_id)
+    return lambda path: f"/dashboard/{acme.public_id}/{path.format(key=key.public_id)}"
+
+
+@pytest.mark.parametrize("path", READABLE + WRITABLE)
+def test_owner_sees_the_page(furnished: Callable[[str], str], ada: User, path: str) -> None:
+    answer = signed_in(ada).get(furnished(path))
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", READABLE + WRITABLE)
+def test_template_asks_the_database_nothing(
+    furnished: Callable[[str], str], ada: User, path: str
+) -> None:
+    url = furnished(path)
+    request = RequestFactory().get(url)
+    request.user = ada
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    view, args, kwargs = resolve(url.partition("?")[0])
+    page = view(request, *args, **kwargs)
+    assert isinstance(page, TemplateResponse)
+
+    with database_blocked():
+        page.render()
+
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize("path", READABLE + WRITABLE)
+def test_stranger_cannot_tell_the_project_from_a_missing_one(
+    furnished: Callable[[str], str], rex: User, acme: Project, path: str
+) -> None:
+    url = furnished(path)
+
+    theirs = signed_in(rex).get(url)
+    nobodys = signed_in(rex).get(url.replace(acme.public_id, "proj_nobodyhasit0"))
+
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.context["page"] == nobodys.context["page"]
+    assert acme.name not in theirs.content.decode()
+
+
+@pytest.mark.parametrize("path", READABLE + WRITABLE)
+def test_nobody_is_sent_to_sign_in(furnished: Callable[[str], str], path: str) -> None:
+    url = furnished(path)
+
+    answer = Client().get(url)
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/auth/login/?next=/dashboard/")
+
+
+@pytest.mark.parametrize("path", READABLE)
+def test_viewer_reads_and_is_offered_no_change(
+    furnished: Callable[[str], str], acme: Project, path: str
+) -> None:
+    viewer = make_user()
+    seat(acme, viewer, Role.VIEWER)
+
+    answer = signed_in(viewer).get(furnished(path))
+
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "endpoints/new/" not in page
+    assert "/revoke/" not in page
+    assert "/pause/" not in page
+
+
+@pytest.mark.parametrize("path", WRITABLE)
+def test_viewer_is_refused_where_things_change(
+    furnished: Callable[[str], str], acme: Project, path: str
+) -> None:
+    viewer = make_user()
+    seat(acme, viewer, Role.VIEWER)
+
+    answer = signed_in(viewer).get(furnished(path))
+
+    assert answer.status_code == 403
+    assert "Your role in this project is viewer" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["", "endpoints/", "keys/", "usage/"])
+def test_empty_page_says_what_it_is_for_and_offers_a_step(
+    acme: Project, ada: User, path: str
+) -> None:
+    make_model()
+
+    page = signed_in(ada).get(f"/dashboard/{acme.public_id}/{path}").content.decode()
+
+    assert "x-empty" in page
+    assert "x-sketch" in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/models/", "/models/all-minilm-l6-v2/", "/docs/quickstart/"]
+)
+def test_public_page_needs_no_account(db: None, path: str) -> None:
+    make_model()
+
+    assert Client().get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/models/no-such-model/", id="no such model"),
+        pytest.param("/docs/no-such-guide/", id="no such guide"),
+        pytest.param("/docs/..%2Fpyproject/", id="a file outside the folder"),
+        pytest.param("/no-such-page/", id="no such page"),
+    ],
+)
+def test_missing_page_is_said_in_our_words(db: None, path: str) -> None:
+    answer = Client().get(path)
+
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.content.decode()

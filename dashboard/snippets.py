@@ -13,6 +13,7 @@ PLACEHOLDER = "xero_…"
 
 _CHAT = {
     "curl": """\
+export OPENAI_API_KEY="{key}"
 curl {base_url}/chat/completions \\
   -H "Authorization: Bearer $OPENAI_API_KEY" \\
   -H "Content-Type: application/json" \\
@@ -48,6 +49,7 @@ console.log(answer.choices[0].message.content);""",
 
 _EMBED = {
     "curl": """\
+export OPENAI_API_KEY="{key}"
 curl {base_url}/embeddings \\
   -H "Authorization: Bearer $OPENAI_API_KEY" \\
   -H "Content-Type: application/json" \\
@@ -80,6 +82,7 @@ console.log(answer.data[0].embedding.length);""",
 
 _SCORE = {
     "curl": """\
+export OPENAI_API_KEY="{key}"
 curl {base_url}/score \\
   -H "Authorization: Bearer $OPENAI_API_KEY" \\
   -H "Content-Type: application/json" \\

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.conf import settings as site
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from dashboard.pages import (
     docs,
@@ -37,6 +39,7 @@ project = [
 
 urlpatterns = [
     path("", public.home, name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{site.STATIC_URL}icon.svg")),
     path("theme/", public.theme, name="theme"),
     path("models/", models.public_list, name="catalog"),
     path("models/<str:name>/", models.public_page, name="catalog-model"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ class Step:
     text: str
     url: str
     is_done: bool
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,10 @@ def _steps(
     create = reverse("project:new-endpoint", args=[project.public_id])
     keys = reverse("project:new-key", args=[project.public_id])
     first = rows[0].url if rows else create
-    return (
+    steps = (
         Step("Create an endpoint", "Choose a model and a tier; get a URL.", create, bool(rows)),
         Step("Issue a key", "It is shown once, so have a place for it.", keys, has_key),
         Step("Make the first request", "Paste a snippet from the endpoint.", first, has_request),
     )
+    following = next((step for step in steps if not step.is_done), None)
+    return tuple(replace(step, is_next=step is following) for step in steps)

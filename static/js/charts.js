@@ -49,7 +49,8 @@
           if (idx == null) return;
           const moment = new Date(plot.data[0][idx] * 1000);
           const when = moment.toLocaleString(undefined, {
-            weekday: "short", hour: "2-digit", minute: "2-digit", day: "numeric", month: "short",
+            weekday: "short", day: "numeric", month: "short",
+            hour: "2-digit", minute: "2-digit", hour12: false,
           });
           const figures = labels.map((label, at) => {
             const value = plot.data[at + 1][idx];
@@ -86,7 +87,13 @@
       height: HEIGHT,
       padding: [10, 4, 0, 0],
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, points: { size: 7 }, y: false },
+      cursor: {
+        drag: { x: false, y: false },
+        points: { size: 7 },
+        y: false,
+        move: (plot, left, top) =>
+          left < 0 ? [left, top] : [plot.valToPos(plot.data[0][plot.posToIdx(left)], "x"), top],
+      },
       scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
       series: [{}, ...series(figures)],
       axes: [

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
+from common.addresses import caller_address
 from common.problems import Problem
 from projects import access
 from projects.access import Seat
@@ -28,6 +29,7 @@ class Refusal:
     """A page that says why there is nothing to see."""
 
     status: int
+    code: str
     title: str
     text: str
 
@@ -52,7 +54,8 @@ def project_page(
                     request.user,
                     project_id,
                     at_least=at_least,
-                    address=request.META.get("REMOTE_ADDR", ""),
+                    address=caller_address(request),
+                    request_id=request.META.get(access.REQUEST_ID, ""),
                 )
                 return page(request, seat, *args, **kwargs)
             except Problem as problem:
@@ -75,5 +78,5 @@ def refuse(request: HttpRequest, problem: Problem) -> TemplateResponse:
     title = (
         "There is nothing here" if problem.status == HTTP_NOT_FOUND else "This is not open to you"
     )
-    refusal = Refusal(problem.status, title, problem.message)
+    refusal = Refusal(problem.status, problem.code, title, problem.message)
     return show(request, "dashboard/refusal.html", refusal, status=problem.status)

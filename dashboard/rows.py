@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.urls import reverse
 
+from projects.errors import RoleInsufficient
 from projects.rules import Role
 
 if TYPE_CHECKING:
@@ -165,10 +166,11 @@ def outcome_of(status: int, ending: str) -> State:
 
 def may_change(seat: Seat, creator_id: int | None) -> bool:
     """Say whether a seat may change a thing: members their own, admins and owners all."""
-    if seat.may(Role.ADMIN):
-        return True
-    own = seat.user is not None and seat.user.pk == creator_id
-    return own and seat.may(Role.MEMBER)
+    try:
+        seat.check_own(creator_id)
+    except RoleInsufficient:
+        return False
+    return seat.may(Role.MEMBER)
 
 
 def _key_state(key: ApiKey, now: datetime) -> State:

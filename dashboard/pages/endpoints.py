@@ -28,7 +28,6 @@ from dashboard.rows import (
 from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
 from endpoints import selectors, services
 from endpoints.errors import EndpointUnknown
-from projects.errors import RoleInsufficient
 from projects.rules import Role
 from usage import selectors as usage
 
@@ -102,7 +101,7 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
 @project_page(at_least=Role.MEMBER)
 def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Stop answering until it is resumed."""
-    services.pause_endpoint(endpoint=_own_endpoint(seat, slug))
+    services.pause_endpoint(endpoint=_own_endpoint(seat, slug), by=seat.actor)
     messages.success(request, f"{slug} is paused. Requests get 503 until you resume it.")
     return redirect("project:endpoint", seat.project.public_id, slug)
 
@@ -111,7 +110,7 @@ def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
 @project_page(at_least=Role.MEMBER)
 def resume(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Answer again."""
-    services.resume_endpoint(endpoint=_own_endpoint(seat, slug))
+    services.resume_endpoint(endpoint=_own_endpoint(seat, slug), by=seat.actor)
     messages.success(request, f"{slug} answers again.")
     return redirect("project:endpoint", seat.project.public_id, slug)
 
@@ -135,7 +134,7 @@ def retire(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     )
     if request.method == "GET" or request.POST.get("confirmation") != slug:
         return confirm(request, question)
-    services.retire_endpoint(endpoint=endpoint)
+    services.retire_endpoint(endpoint=endpoint, by=seat.actor)
     messages.success(request, f"{slug} is retired.")
     return redirect("project:endpoints", seat.project.public_id)
 
@@ -149,8 +148,7 @@ def _endpoint(seat: Seat, slug: str) -> Endpoint:
 
 def _own_endpoint(seat: Seat, slug: str) -> Endpoint:
     endpoint = _endpoint(seat, slug)
-    if not may_change(seat, endpoint.created_by_id):
-        raise RoleInsufficient("Members change endpoints of their own; ask an admin or the owner.")
+    seat.check_own(endpoint.created_by_id)
     return endpoint
 
 

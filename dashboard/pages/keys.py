@@ -20,10 +20,9 @@ from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import KeyForm, attach
 from dashboard.pages.confirm import Confirmation, confirm
-from dashboard.rows import KeyRow, base_url_of, key_row, may_change
+from dashboard.rows import KeyRow, base_url_of, key_row
 from dashboard.snippets import Snippet, snippets_for
 from endpoints import selectors as endpoints
-from projects.errors import RoleInsufficient
 from projects.rules import Role
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
             cancel_url=keys_url,
         )
         return confirm(request, question)
-    services.revoke_key(key=key)
+    services.revoke_key(key=key, by=seat.actor)
     messages.success(request, f"“{key.name}” is revoked.")
     return redirect(keys_url)
 
@@ -141,6 +140,7 @@ def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
         issuer=seat.user,
         endpoint=pin,
         expires_at=form.expires_at(),
+        by=seat.actor,
     )
 
 
@@ -166,8 +166,7 @@ def _own_key(seat: Seat, key_id: str) -> ApiKey:
     key = selectors.key_of(project=seat.project, public_id=key_id)
     if key is None:
         raise KeyUnknown("This project has no such key.")
-    if not may_change(seat, key.issued_by_id):
-        raise RoleInsufficient("Members revoke keys of their own; ask an admin or the owner.")
+    seat.check_own(key.issued_by_id)
     return key
 
 

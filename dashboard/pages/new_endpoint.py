@@ -93,7 +93,12 @@ def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
     if tier is None:
         raise TierUnknown("This tier is no longer offered.", param="tier")
     return services.open_endpoint(
-        project=seat.project, slug=said["slug"], model=model, tier=tier, opened_by=seat.user
+        project=seat.project,
+        slug=said["slug"],
+        model=model,
+        tier=tier,
+        opened_by=seat.user,
+        by=seat.actor,
     )
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard.door import show
 from dashboard.processors import THEME_COOKIE, THEMES
 from dashboard.snippets import Snippet, snippets_for
+from projects.access import person_actor
 from projects.services import open_first_project
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def home(request: HttpRequest) -> HttpResponse:
 def enter(request: HttpRequest) -> HttpResponse:
     """Lead a person to their first project, which is opened if they have none."""
     user = cast("User", request.user)
-    return redirect("project:overview", open_first_project(user=user).public_id)
+    return redirect(
+        "project:overview", open_first_project(user=user, by=person_actor(user, request)).public_id
+    )
 
 
 @require_POST

@@ -54,7 +54,7 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
         if not seat.may(Role.ADMIN):
             raise RoleInsufficient("Renaming a project takes an admin or the owner.")
         if form.is_valid():
-            rename_project(project=seat.project, name=form.cleaned_data["name"])
+            rename_project(project=seat.project, name=form.cleaned_data["name"], by=seat.actor)
             messages.success(request, "The project has its new name.")
             return redirect("project:settings", seat.project.public_id)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200

@@ -89,7 +89,7 @@ def test_nobody_is_sent_to_sign_in(furnished: Callable[[str], str], path: str) -
     answer = Client().get(url)
 
     assert answer.status_code == 302
-    assert answer["Location"].startswith("/auth/login/?next=/dashboard/")
+    assert answer["Location"].startswith("/auth/login?next=/dashboard/")
 
 
 @pytest.mark.parametrize("path", READABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -101,7 +102,7 @@ def test_chart_has_a_point_for_every_step(name: str, count: int, last: datetime)
     steps = charts.steps_of(charts.range_named(name), NOON)
 
     assert (len(steps), steps[-1]) == (count, last)
-    assert len({after - before for before, after in zip(steps, steps[1:], strict=False)}) == 1
+    assert len({after - before for before, after in itertools.pairwise(steps)}) == 1
 
 
 def test_step_nobody_counted_is_zero() -> None:

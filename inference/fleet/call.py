@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from inference.ports import Answer, Headers, WorkerFailed
 
 JOIN_MAX_BYTES: Final = 64 * 1024
-"""Up to here copying head and body together is cheaper than a second buffer."""
+"""Up to here copying head and body together is cheaper than a second write."""
 
 
 class Nobody:
@@ -46,7 +46,6 @@ class Ride(Protocol):
     """What a call needs of the connection it is on."""
 
     congested: bool
-    transport: asyncio.Transport
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket."""
@@ -158,7 +157,8 @@ class HttpCall:
         elif len(self.body) <= JOIN_MAX_BYTES:
             connection.write(self.head + self.body)
         else:
-            connection.transport.writelines([self.head, self.body])
+            connection.write(self.head)
+            connection.write(self.body)
         if self._paused:
             connection.pause()
 

@@ -58,18 +58,22 @@ class Connection(asyncio.Protocol):
         call.ride(self, self.home.loop.time(), reused=reused)
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the socket."""
-        self.transport.write(data)
+        """Hand bytes to the socket, unless it is closed and only the news is still to come.
+
+        (uvloop raises for a transport that asyncio would ignore, here and below.)
+        """
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     def pause(self) -> None:
         """Stop reading: at most the read under way still arrives."""
-        if not self._paused:
+        if not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """Go on reading."""
-        if self._paused:
+        if self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
 
@@ -96,7 +100,11 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         had_head = reader.status
         body = reader.feed(data)
-        if reader.status and not had_head and not reader.fault:
+        if reader.fault and not had_head:
+            # Nothing was told yet: another worker can still give the whole answer.
+            self._settle(call)
+            return
+        if reader.status and not had_head:
             call.answer.on_head(reader.status, answer_headers(reader.headers))
         if body:
             call.answer.on_data(body)

@@ -30,7 +30,7 @@ class ConnectionPool:
         self._tls = tls
         self._live: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: dict[asyncio.Task[None], HttpCall] = {}
 
     @property
     def open_count(self) -> int:
@@ -59,8 +59,8 @@ class ConnectionPool:
         self.connects += 1
         task = self.loop.create_task(self._connect(call))
         call.connecting = task
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        self._connecting[task] = call
+        task.add_done_callback(self._connecting.pop)
 
     def reap(self, now_s: float) -> None:
         """Close what has been idle for too long; the coldest lie first."""
@@ -80,13 +80,14 @@ class ConnectionPool:
     def close(self) -> None:
         """Close everything; calls in flight fail."""
         self.close_idle()
-        for task in list(self._connecting):
+        for task, call in list(self._connecting.items()):
             task.cancel()
+            call.fail("connect", "the fleet was closed")
         for connection in list(self._live):
-            call = connection.call
+            riding = connection.call
             connection.drop()
-            if call is not None:
-                call.fail("reset", "the fleet was closed")
+            if riding is not None:
+                riding.fail("reset", "the fleet was closed")
 
     # What connections call.
 
@@ -127,15 +128,10 @@ class ConnectionPool:
                     ssl=self._tls,
                     server_hostname=origin.host if self._tls else None,
                 )
-        except asyncio.CancelledError:
-            # By abort, which told nobody, or by close, which owes an answer.
-            call.fail("connect", "the fleet was closed")
-            raise
         except (OSError, UnicodeError) as failure:
             call.fail("connect", _words(failure, self.config.connect_timeout_s))
             return
-        finally:
-            call.connecting = None
+        call.connecting = None
         if call.over:
             connection.transport.abort()
         else:

@@ -39,6 +39,8 @@ class Line:
     async def say(self, *pieces: bytes) -> None:
         """Write pieces, each flushed and given a turn of the loop of its own."""
         for piece in pieces:
+            if self.writer.transport.is_closing():  # uvloop raises RuntimeError for this
+                raise ConnectionResetError
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(0)

@@ -1,0 +1,59 @@
+"""A client under test, on both event loops, and the few moves every test makes with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from inference.contracts import Worker
+from inference.fleet.call import HttpCall
+from inference.fleet.config import FleetConfig
+from inference.fleet.http import HttpFleet
+from inference.ports import Headers
+from inference.tests.asker import Asker
+from inference.tests.upstream import Upstream
+
+PATH = "/chat/completions"
+LOOPS = [
+    ("asyncio", {"use_uvloop": False}),
+    ("asyncio", {"use_uvloop": True}),
+]
+"""Parameters of ``anyio_backend``: production runs on uvloop, the rest must not depend on it."""
+
+PATIENCE_S = 5.0
+
+
+def bearer(worker: Worker) -> bytes:
+    """Take the credential as it stands."""
+    return worker.credential.encode()
+
+
+@contextmanager
+def fleet(config: FleetConfig | None = None) -> Iterator[HttpFleet]:
+    """Open a client for a block."""
+    client = HttpFleet(bearer, config)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def ask(
+    client: HttpFleet, up: Upstream, body: bytes | None = b"{}", headers: Headers | None = None
+) -> tuple[HttpCall, Asker]:
+    """Ask the worker of a scripted server."""
+    asker = Asker()
+    return client.ask(up.worker(), PATH, headers or [], body, asker), asker
+
+
+async def fetch(client: HttpFleet, up: Upstream, body: bytes = b"{}") -> Asker:
+    """Ask and wait for how it ends."""
+    return await ask(client, up, body)[1].finished()
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Wait until something is true, for at most the patience of a test."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_true():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)  # what is awaited has no event to wait for

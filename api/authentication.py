@@ -9,10 +9,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from apikeys import secrets, selectors
-from apikeys.models import ApiKey, Scope
+from apikeys import rules, secrets, selectors, services
+from apikeys.models import KeySecret, Scope
 from common import clock
-from common.actor import Actor, ActorKind
+from common.actor import REQUEST_ID, Actor, ActorKind
 from common.problems import Problem
 
 REALM = "Bearer"
@@ -22,6 +22,14 @@ class ScopeInsufficient(Problem):
     """The key is good, but not for this."""
 
     code = "scope_insufficient"
+    status = 403
+    kind = "authentication_error"
+
+
+class AddressNotAllowed(Problem):
+    """The caller's address is outside the key's IP rules."""
+
+    code = "ip_not_allowed"
     status = 403
     kind = "authentication_error"
 
@@ -45,10 +53,16 @@ class KeyAuthentication(BaseAuthentication):
         scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        key = _live_key(plain.strip())
+        address = request.META.get("REMOTE_ADDR", "")
+        secret = _live_secret(plain.strip())
+        key = secret.key
         if Scope.MANAGEMENT not in key.scopes:
             raise ScopeInsufficient("The management API needs a key with the scope “management”.")
-        actor = Actor(ActorKind.KEY, key.public_id, key.name, request.META.get("REMOTE_ADDR", ""))
+        if not rules.is_welcome(address, allow=key.ip_allow, block=key.ip_block):
+            raise AddressNotAllowed("This key may not be used from this address.")
+        _note_use(secret)
+        request_id = request.META.get(REQUEST_ID, "")
+        actor = Actor(ActorKind.KEY, key.public_id, key.name, address, request_id)
         return AnonymousUser(), ShownKey(actor, key.project.public_id)
 
     def authenticate_header(self, request: Request) -> str:
@@ -56,11 +70,19 @@ class KeyAuthentication(BaseAuthentication):
         return REALM
 
 
-def _live_key(plain: str) -> ApiKey:
-    secret = selectors.secret_by_digest(secrets.digests(plain))
+def _live_secret(plain: str) -> KeySecret:
+    digests = secrets.digests(plain)
+    # What is no key by its form costs no question to the database.
+    secret = selectors.secret_by_digest(digests) if digests else None
     now = clock.now()
     if secret is None or not secret.is_live(now) or not secret.key.is_live(now):
         raise AuthenticationFailed("The API key is not valid.")
     if secret.key.project.delete_after is not None:
         raise AuthenticationFailed("The API key is not valid.")
-    return secret.key
+    return secret
+
+
+def _note_use(secret: KeySecret) -> None:
+    now = clock.now()
+    if secret.last_used_at is None or now - secret.last_used_at >= services.USE_RESOLUTION:
+        services.note_use(secret_ids=[secret.pk], moment=now)

@@ -13,10 +13,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from api.problems import envelope
 from common import ids
+from common.actor import REQUEST_ID
 from common.rest import throttle
-
-REQUEST_ID = "xerotier.request_id"
-"""Where the request's own id lies in ``META``; the audit log and error pages read it."""
 
 _API = re.compile(r"^/(proj_[^/]*/v1(/|$)|api/|[^/]+/v1/management(/|$))")
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,127}", re.ASCII)

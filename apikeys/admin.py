@@ -36,6 +36,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_fields = ["name", "public_id", "project__slug", "project__public_id", "secrets__hint"]
     list_select_related = ["project"]
     inlines = [SecretInline]
+    exclude = ["version"]
     actions = ["revoke"]
 
     @admin.action(description="Revoke: refused everywhere within a second")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -11,9 +12,20 @@ from rest_framework.response import Response
 
 from apikeys import selectors, services
 from apikeys.errors import KeyUnknown
+from apikeys.services import IssuedKey, KeyChanges
+from apikeys.shapes import (
+    IpFilterIn,
+    IpFilterOut,
+    IssuedKeyOut,
+    KeyIn,
+    KeyOut,
+    KeyPatch,
+    QuotaIn,
+    QuotaOut,
+    RotateIn,
+)
 from common.rest import (
     ManagementView,
-    StrictSerializer,
     Window,
     answered_once,
     check_match,
@@ -30,50 +42,6 @@ from projects.rules import Role
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
     from endpoints.models import Endpoint
-
-SCOPES = ["inference", "management", "execution", "research"]
-
-
-class KeyIn(StrictSerializer):
-    """What a caller may say about a new key."""
-
-    name = serializers.CharField(max_length=80)
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(SCOPES), default=["inference"], allow_empty=False
-    )
-    endpoint = serializers.CharField(
-        max_length=63, required=False, allow_null=True, help_text="Slug the key is pinned to"
-    )
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
-
-
-class KeyOut(serializers.Serializer[Any]):
-    """What a caller may read of a key. A field is private until it is named here."""
-
-    object = serializers.CharField(default="api_key", read_only=True)
-    id = serializers.CharField(source="public_id")
-    name = serializers.CharField()
-    scopes = serializers.ListField(child=serializers.CharField())
-    endpoint = serializers.SerializerMethodField(help_text="Slug the key is pinned to")
-    hints = serializers.SerializerMethodField(help_text="How people recognise its secrets")
-    issued_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(allow_null=True)
-    revoked_at = serializers.DateTimeField(allow_null=True)
-
-    def get_endpoint(self, key: ApiKey) -> str | None:
-        """Return the slug of the endpoint it is pinned to."""
-        return key.endpoint.slug if key.endpoint else None
-
-    def get_hints(self, key: ApiKey) -> list[str]:
-        """Return the hint of each of its secrets, newest first."""
-        return [secret.hint for secret in key.secrets.all()]
-
-
-class IssuedKeyOut(KeyOut):
-    """A new key: the one answer that carries its secret."""
-
-    secret = serializers.CharField(allow_null=True, read_only=True)
-
 
 KeyPage = page_shape("ApiKeyPage", KeyOut)
 
@@ -112,7 +80,18 @@ class KeyDetail(ManagementView):
     def get(self, request: Request, project_id: str, key_id: str) -> Response:
         """Show one key."""
         seat = seat_of(request, project_id)
-        return _shown(_key(seat, key_id))
+        return _shown(KeyOut, _key(seat, key_id))
+
+    @extend_schema(
+        operation_id="change_api_key", tags=["api-keys"], request=KeyPatch, responses=KeyOut
+    )
+    def patch(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Change a key's name, scopes, pin or expiry."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        said = parse(KeyPatch, request)
+        if "endpoint" in said:
+            said["endpoint"] = _pin(seat, said["endpoint"])
+        return _shown(KeyOut, _changed(request, seat, key_id, cast("KeyChanges", said)))
 
     @extend_schema(
         operation_id="revoke_api_key", tags=["api-keys"], request=None, responses={204: None}
@@ -120,14 +99,85 @@ class KeyDetail(ManagementView):
     def delete(self, request: Request, project_id: str, key_id: str) -> Response:
         """Revoke a key: refused everywhere within a second. It stays listed."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        key = _key(seat, key_id)
-        seat.check_own(key.issued_by_id)
+        key = _own_key(seat, key_id)
         check_match(request, etag_of(key.version), is_required=False)
         services.revoke_key(key=key, by=seat.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class KeyRotation(ManagementView):
+    """``/{project}/v1/management/api-keys/{id}/rotate``."""
+
+    @extend_schema(
+        operation_id="rotate_api_key",
+        tags=["api-keys"],
+        request=RotateIn,
+        responses={201: IssuedKeyOut},
+    )
+    def post(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Give a key a new secret, shown this once; the old one goes on for the grace."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        grace = timedelta(seconds=parse(RotateIn, request)["grace_s"])
+
+        def rotate() -> Response:
+            key = _own_key(seat, key_id)
+            return _issued(services.rotate_key(key=key, grace=grace, by=seat.actor))
+
+        return answered_once(request, seat.actor, rotate)
+
+
+class KeyIpFilter(ManagementView):
+    """``/{project}/v1/management/api-keys/{id}/ip-filter``."""
+
+    @extend_schema(operation_id="get_api_key_ip_filter", tags=["api-keys"], responses=IpFilterOut)
+    def get(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Show from where a key may be used."""
+        return _shown(IpFilterOut, _key(seat_of(request, project_id), key_id))
+
+    @extend_schema(
+        operation_id="set_api_key_ip_filter",
+        tags=["api-keys"],
+        request=IpFilterIn,
+        responses=IpFilterOut,
+    )
+    def put(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Say from where a key may be used; both lists empty: from everywhere."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        said = parse(IpFilterIn, request)
+        changes = KeyChanges(ip_allow=said["allow"], ip_block=said["block"])
+        return _shown(IpFilterOut, _changed(request, seat, key_id, changes))
+
+
+class KeyQuota(ManagementView):
+    """``/{project}/v1/management/api-keys/{id}/quota``."""
+
+    @extend_schema(operation_id="get_api_key_quota", tags=["api-keys"], responses=QuotaOut)
+    def get(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Show a key's quota."""
+        return _shown(QuotaOut, _key(seat_of(request, project_id), key_id))
+
+    @extend_schema(
+        operation_id="set_api_key_quota", tags=["api-keys"], request=QuotaIn, responses=QuotaOut
+    )
+    def put(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Limit a key to so many requests in each window."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        return _shown(QuotaOut, _changed(request, seat, key_id, _quota(parse(QuotaIn, request))))
+
+    @extend_schema(
+        operation_id="lift_api_key_quota", tags=["api-keys"], request=None, responses={204: None}
+    )
+    def delete(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Lift a key's quota."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        _changed(request, seat, key_id, _quota(None), is_match_required=False)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 def _issue(seat: Seat, said: dict[str, Any]) -> Response:
+    limits = KeyChanges()
+    if "ip_filter" in said:
+        limits["ip_allow"], limits["ip_block"] = said["ip_filter"].values()
     issued = services.issue_key(
         project=seat.project,
         issuer=seat.user,
@@ -135,15 +185,46 @@ def _issue(seat: Seat, said: dict[str, Any]) -> Response:
         scopes=said["scopes"],
         endpoint=_pin(seat, said.get("endpoint")),
         expires_at=said.get("expires_at"),
+        limits={**limits, **_quota(said.get("quota"))},
         by=seat.actor,
     )
+    return _issued(issued)
+
+
+def _issued(issued: IssuedKey) -> Response:
     body = {**KeyOut(issued.key).data, "secret": issued.secret}
     tag = {"ETag": etag_of(issued.key.version)}
     return Response(body, status=status.HTTP_201_CREATED, headers=tag)
 
 
-def _shown(key: ApiKey) -> Response:
-    return Response(KeyOut(key).data, headers={"ETag": etag_of(key.version)})
+def _shown(shape: type[serializers.Serializer[Any]], key: ApiKey) -> Response:
+    return Response(shape(key).data, headers={"ETag": etag_of(key.version)})
+
+
+def _changed(
+    request: Request,
+    seat: Seat,
+    key_id: str,
+    changes: KeyChanges,
+    *,
+    is_match_required: bool = True,
+) -> ApiKey:
+    key = _own_key(seat, key_id)
+    check_match(request, etag_of(key.version), is_required=is_match_required)
+    if changes:
+        services.change_key(key=key, changes=changes, by=seat.actor)
+    return _key(seat, key_id)
+
+
+def _quota(said: dict[str, int] | None) -> KeyChanges:
+    said = said or {}
+    return KeyChanges(quota_requests=said.get("requests"), quota_window_s=said.get("window_s"))
+
+
+def _own_key(seat: Seat, key_id: str) -> ApiKey:
+    key = _key(seat, key_id)
+    seat.check_own(key.issued_by_id)
+    return key
 
 
 def _key(seat: Seat, key_id: str) -> ApiKey:

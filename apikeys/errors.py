@@ -29,3 +29,28 @@ class KeyUnknown(Problem):
 
     code = "key_not_found"
     status = 404
+
+
+class KeyRevoked(Problem):
+    """A revoked key never changes again."""
+
+    code = "key_revoked"
+    status = 409
+
+
+class AddressMalformed(Problem):
+    """An IP rule is neither an address nor a range in CIDR form."""
+
+    code = "ip_rule_malformed"
+
+
+class QuotaMalformed(Problem):
+    """A quota counts at least one request in a window of a second to a year."""
+
+    code = "quota_malformed"
+
+
+class GraceTooLong(Problem):
+    """The old secret may live on for at most seven days."""
+
+    code = "rotation_grace_too_long"

@@ -47,6 +47,10 @@ class ApiKey(ProjectOwned, Versioned):
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    ip_allow = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    ip_block = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    quota_requests = models.PositiveIntegerField(null=True, blank=True)
+    quota_window_s = models.PositiveIntegerField("quota window (s)", null=True, blank=True)
 
     class Meta:
         ordering = ["-issued_at", "-id"]
@@ -57,6 +61,20 @@ class ApiKey(ProjectOwned, Versioned):
                 fields=["project", "name"],
                 condition=models.Q(revoked_at=None),
                 name="apikey_live_name_is_unique",
+            ),
+            models.CheckConstraint(
+                # Both or none; said twice, because a comparison with null is no refusal.
+                condition=models.Q(quota_requests=None, quota_window_s=None)
+                | models.Q(
+                    quota_requests__isnull=False,
+                    quota_requests__gt=0,
+                    quota_window_s__isnull=False,
+                    quota_window_s__gt=0,
+                ),
+                name="apikey_quota_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(scopes__len__gt=0), name="apikey_has_a_scope"
             ),
         ]
 

@@ -17,6 +17,8 @@ from inference.contracts import checksum, digest_of, is_key
 PREFIX = "xero"
 RANDOM_LENGTH = 43
 HINT_LENGTH = 4
+ACTIVE_PEPPERS = 2
+"""Digests the door computes for a key at most: the newest pepper's, then the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ class Pepper:
     name: str
     value: bytes
 
+    def __repr__(self) -> str:
+        return f"Pepper({self.name})"
+
 
 def peppers() -> tuple[Pepper, ...]:
-    """Return the configured peppers, newest first."""
-    pairs = (pair.partition(":") for pair in settings.PEPPERS)
+    """Return the peppers in force, newest first; those after the second are not."""
+    pairs = (pair.partition(":") for pair in settings.PEPPERS[:ACTIVE_PEPPERS])
     return tuple(Pepper(name, value.encode()) for name, _, value in pairs)
 
 

@@ -1,4 +1,4 @@
-"""Questions about API keys. Every one of them names the project it asks about."""
+"""Questions about API keys. Each names the project it asks about, but for who is at the door."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
 def key_of(*, project: Project, public_id: str) -> ApiKey | None:
     """Return one key of a project; none for a stranger's key, as for a missing one."""
     return keys_of(project=project).filter(public_id=public_id).first()
+
+
+def fresh(key: ApiKey) -> ApiKey:
+    """Return a key as it is now, its secrets included."""
+    return keys_of(project=key.project).get(pk=key.pk)
+
+
+def live_secrets_by_pepper(*, moment: datetime) -> QuerySet[KeySecret]:
+    """Return every secret on the platform that opens a door at a moment, by pepper's name."""
+    return (
+        KeySecret.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=moment),
+            Q(key__expires_at=None) | Q(key__expires_at__gt=moment),
+            key__revoked_at=None,
+        )
+        .select_related("key__project")
+        .order_by("pepper", "key__project__slug", "key_id")
+    )
 
 
 def secret_by_digest(digests: list[str]) -> KeySecret | None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from apikeys import secrets
-from apikeys.errors import ExpiryInThePast, KeyNameTaken, ScopesEmpty
+from apikeys import rules, secrets, selectors
+from apikeys.errors import (
+    AddressMalformed,
+    ExpiryInThePast,
+    GraceTooLong,
+    KeyNameTaken,
+    KeyRevoked,
+    QuotaMalformed,
+    ScopesEmpty,
+)
 from apikeys.models import ApiKey, KeySecret, Scope
 from audit import services as audit
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.problems import Stale
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -27,10 +36,23 @@ USE_RESOLUTION = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key together with its secret, for the one response that may show it."""
+    """A key together with its new secret, for the one response that may show it."""
 
     key: ApiKey
     secret: str = field(repr=False)
+
+
+class KeyChanges(TypedDict, total=False):
+    """What may change in a key's life; what is not said stays."""
+
+    name: str
+    scopes: Sequence[str]
+    endpoint: Endpoint | None
+    expires_at: datetime | None
+    ip_allow: Sequence[str]
+    ip_block: Sequence[str]
+    quota_requests: int | None
+    quota_window_s: int | None
 
 
 def issue_key(  # noqa: PLR0913 - what a key is, and who asks
@@ -41,78 +63,176 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
     issuer: User | None = None,
     endpoint: Endpoint | None = None,
     expires_at: datetime | None = None,
+    limits: KeyChanges | None = None,
     by: Actor = SYSTEM,
 ) -> IssuedKey:
-    """Give a project a new key.
+    """Give a project a new key. ``limits``: its IP rules and its quota.
 
-    Raises ``ScopesEmpty``, ``ExpiryInThePast``, or ``KeyNameTaken`` if a live key of the
-    project has this name. Whether ``issuer`` may do this at all is the edge's question.
+    Raises ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are refused for, or
+    ``KeyNameTaken`` if a live key of the project has this name. Whether ``issuer`` may do
+    this at all is the edge's question.
     """
-    now = clock.now()
-    if not scopes:
-        raise ScopesEmpty("Choose at least one scope.", param="scopes")
-    if expires_at is not None and expires_at <= now:
-        raise ExpiryInThePast("Choose an expiry that lies ahead.", param="expires_at")
+    said = KeyChanges(name=name, scopes=scopes, endpoint=endpoint, expires_at=expires_at)
+    columns = _checked({**said, **(limits or {})})
     secret = secrets.mint(project.slug)
     try:
         with transaction.atomic():
             key = ApiKey.objects.create(
-                project=project,
-                name=name,
-                scopes=sorted({Scope(scope).value for scope in scopes}),
-                endpoint=endpoint,
-                issued_by=issuer,
-                issued_at=now,
-                expires_at=expires_at,
+                project=project, issued_by=issuer, issued_at=clock.now(), **columns
             )
-            KeySecret.objects.create(
-                key=key,
-                digest=secret.digest,
-                pepper=secret.pepper,
-                hint=secret.hint,
-                issued_at=now,
-            )
-            audit.record(
-                by=by,
-                action="apikey.issued",
-                project=project.public_id,
-                subject=("apikey", key.public_id),
-                after=_said(key, secret.hint),
-            )
-            outbox.announce("apikey", key.pk)
+            _keep(key, secret)
+            _tell(key, by, "apikey.issued", after={**_said(key), "hint": secret.hint})
     except IntegrityError as clash:
         # Caught outside the block: inside it the transaction would already be broken.
-        raise KeyNameTaken(
-            f"This project already has a live key named “{name}”.", param="name"
-        ) from clash
+        raise _taken(name) from clash
     return IssuedKey(key=key, secret=secret.plain)
 
 
-def revoke_key(*, key: ApiKey, by: Actor = SYSTEM) -> None:
-    """Close a key for good. Revoking twice is allowed and keeps the first moment."""
+def change_key(*, key: ApiKey, changes: KeyChanges, by: Actor = SYSTEM) -> None:
+    """Change what a key may do; in force everywhere within a second.
+
+    Raises ``KeyRevoked``, ``Stale`` if the key is no longer as ``key`` shows it, and what
+    ``issue_key`` raises.
+    """
+    columns = _checked(changes)
+    before = {name: value for name, value in _said(key).items() if name in columns}
+    try:
+        with transaction.atomic():
+            _raise_version(key, **columns)
+            key.refresh_from_db()
+            after = {name: value for name, value in _said(key).items() if name in columns}
+            _tell(key, by, "apikey.changed", before=before, after=after)
+    except IntegrityError as clash:
+        raise _taken(str(changes.get("name", key.name))) from clash
+
+
+def rotate_key(
+    *, key: ApiKey, grace: timedelta = rules.DEFAULT_GRACE, by: Actor = SYSTEM
+) -> IssuedKey:
+    """Give a key a new secret; the one before it goes on until ``grace`` is over.
+
+    There are never more than two: one that was still in an earlier grace stops now. Its
+    end is part of what the gateways know, so no job has to run for it to stop. Raises
+    ``GraceTooLong``, ``KeyRevoked`` or ``Stale``.
+    """
+    if not timedelta(0) <= grace <= rules.MAX_GRACE:
+        raise GraceTooLong("The grace is at least 0 and at most 7 days.", param="grace_s")
+    now = clock.now()
+    secret = secrets.mint(key.project.slug)
+    with transaction.atomic():
+        _raise_version(key)
+        key.secrets.filter(ends_at__gt=now).update(ends_at=now)
+        key.secrets.filter(ends_at=None).update(ends_at=now + grace)
+        _keep(key, secret)
+        after = {"hint": secret.hint, "old_ends_at": now + grace}
+        _tell(key, by, "apikey.rotated", after=after)
+    return IssuedKey(key=selectors.fresh(key), secret=secret.plain)
+
+
+def revoke_key(*, key: ApiKey, by: Actor = SYSTEM, reason: str = "") -> bool:
+    """Close a key for good; say whether it was open.
+
+    Revoking twice is allowed and keeps the first moment. ``reason`` is for the audit log.
+    """
     with transaction.atomic():
         changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(
             revoked_at=clock.now(), version=F("version") + 1
         )
         if changed:
-            audit.record(
-                by=by,
-                action="apikey.revoked",
-                project=key.project.public_id,
-                subject=("apikey", key.public_id),
-                after={"name": key.name},
-            )
-            outbox.announce("apikey", key.pk)
+            _tell(key, by, "apikey.revoked", after={"name": key.name, "reason": reason or "asked"})
+    return bool(changed)
 
 
-def _said(key: ApiKey, hint: str) -> dict[str, object]:
-    """Return what the audit log is told of a key: never the secret, never its digest."""
+def note_use(*, secret_ids: Sequence[int], moment: datetime) -> None:
+    """Remember that these secrets were used, at most once a minute each. Called with batches."""
+    KeySecret.objects.filter(pk__in=secret_ids).exclude(
+        last_used_at__gt=moment - USE_RESOLUTION
+    ).update(last_used_at=moment)
+
+
+def _checked(said: KeyChanges) -> dict[str, object]:
+    """Return what is said as columns; raise what is wrong with it."""
+    columns: dict[str, object] = dict(said)
+    if "scopes" in said:
+        if not said["scopes"]:
+            raise ScopesEmpty("Choose at least one scope.", param="scopes")
+        columns["scopes"] = sorted({Scope(scope).value for scope in said["scopes"]})
+    expires_at = said.get("expires_at")
+    if expires_at is not None and expires_at <= clock.now():
+        raise ExpiryInThePast("Choose an expiry that lies ahead.", param="expires_at")
+    if "ip_allow" in said:
+        columns["ip_allow"] = _networks(said["ip_allow"], "allow")
+    if "ip_block" in said:
+        columns["ip_block"] = _networks(said["ip_block"], "block")
+    fault = rules.fault_in_quota(said.get("quota_requests"), said.get("quota_window_s"))
+    if fault is not None:
+        raise QuotaMalformed(fault[1], param=fault[0])
+    return columns
+
+
+def _networks(texts: Sequence[str], param: str) -> list[str]:
+    if len(texts) > rules.MAX_RULES:
+        raise AddressMalformed(f"A list has room for {rules.MAX_RULES} rules.", param=param)
+    found: list[str] = []
+    for place, text in enumerate(texts):
+        network = rules.normal_network(text)
+        if network is None:
+            message = f"“{text[:64]}” is neither an IP address nor a range such as 10.0.0.0/8."
+            raise AddressMalformed(message, param=f"{param}.{place}")
+        found.append(network)
+    return list(dict.fromkeys(found))
+
+
+def _raise_version(key: ApiKey, **columns: object) -> None:
+    changed = ApiKey.objects.filter(pk=key.pk, version=key.version, revoked_at=None).update(
+        version=F("version") + 1, **columns
+    )
+    if not changed:
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).exists():
+            raise Stale("The key has changed since you read it. Read it again.")
+        raise KeyRevoked("This key was revoked; issue a new one.")
+
+
+def _keep(key: ApiKey, secret: secrets.Secret) -> None:
+    KeySecret.objects.create(
+        key=key,
+        digest=secret.digest,
+        pepper=secret.pepper,
+        hint=secret.hint,
+        issued_at=clock.now(),
+    )
+
+
+def _tell(
+    key: ApiKey,
+    by: Actor,
+    action: str,
+    *,
+    after: dict[str, object],
+    before: dict[str, object] | None = None,
+) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        project=key.project.public_id,
+        subject=("apikey", key.public_id),
+        before=before,
+        after=after,
+    )
+    outbox.announce("apikey", key.pk)
+
+
+def _said(key: ApiKey) -> dict[str, object]:
+    """Return what the audit log is told of a key: never a secret, never a digest."""
     return {
         "name": key.name,
         "scopes": key.scopes,
         "endpoint": key.endpoint.slug if key.endpoint else None,
         "expires_at": key.expires_at,
-        "hint": hint,
+        "ip_allow": key.ip_allow,
+        "ip_block": key.ip_block,
+        "quota_requests": key.quota_requests,
+        "quota_window_s": key.quota_window_s,
     }
 
 
@@ -126,8 +246,5 @@ def touch_keys(project_pk: int) -> list[int]:
     return list(touched.values_list("pk", flat=True))
 
 
-def note_use(*, key_ids: Sequence[str], moment: datetime) -> None:
-    """Remember that these keys were used, at most once a minute each. Called with batches."""
-    KeySecret.objects.filter(key__public_id__in=key_ids, ends_at=None).exclude(
-        last_used_at__gt=moment - USE_RESOLUTION
-    ).update(last_used_at=moment)
+def _taken(name: str) -> KeyNameTaken:
+    return KeyNameTaken(f"This project already has a live key named “{name}”.", param="name")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+REQUEST_ID = "xerotier.request_id"
+"""Where a request's own id lies in its ``META``; the outermost middleware puts it there."""
+
 
 class ActorKind(Enum):
     """What an actor is."""

@@ -115,7 +115,10 @@ def moment_of(request_id: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do. Times are Unix seconds."""
+    """What one key may do. Times are Unix seconds.
+
+    ``secret_id`` tells the two secrets of a rotated key apart; 0 is neither.
+    """
 
     version: int
     key_id: str
@@ -128,6 +131,7 @@ class Grant:
     quota_requests: int | None = None
     quota_window_s: int | None = None
     gone: bool = False
+    secret_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,7 @@ class UsageEvent:
     terms_version: int
     caller_request_id: str = ""
     kind: str = "settle"
+    secret_id: int = 0
 
 
 # ── JSON ───────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ class Outcome:
     operation: str = ""
     route: Route | None = None
     key_id: str = ""
+    secret_id: int = 0
     streamed: bool = False
     prompt_bytes: int = 0
     worker_id: str = ""
@@ -65,6 +66,7 @@ class Outcome:
             tier=route.terms.tier,
             terms_version=route.terms.version,
             caller_request_id=self.names.caller_id,
+            secret_id=self.secret_id,
         )
 
     def tokens(self) -> tuple[str, Usage]:

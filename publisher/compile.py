@@ -50,7 +50,12 @@ def grants_of(key: ApiKey) -> Iterator[Entry]:
             scopes=tuple(key.scopes),
             expires_at=_earliest(key.expires_at, secret.ends_at),
             endpoint=key.endpoint.slug if key.endpoint else None,
+            ip_allow=tuple(key.ip_allow),
+            ip_block=tuple(key.ip_block),
+            quota_requests=key.quota_requests,
+            quota_window_s=key.quota_window_s,
             gone=key.revoked_at is not None or key.project.delete_after is not None,
+            secret_id=secret.pk,
         )
         yield Entry(grant_key(secret.digest), grant.version, dump(grant))
 

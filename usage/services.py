@@ -68,12 +68,11 @@ def take_in(batch: Sequence[Arrived]) -> Intake:
 
 def _take_in(batch: Sequence[Arrived]) -> Intake:
     with transaction.atomic():
-        good, poison = _sort(batch)
+        good, poison, secret_ids = _sort(batch)
         recorded = _merge(good.values())
         for arrived, reason in poison:
             _set_aside(arrived, reason)
-        key_ids = sorted({row[rules.COLUMNS.index("key_id")] for row in good.values()})
-        apikeys.note_use(key_ids=key_ids, moment=clock.now())
+        apikeys.note_use(secret_ids=sorted(secret_ids), moment=clock.now())
     return Intake(recorded, len(batch) - len(poison) - recorded, len(poison))
 
 
@@ -94,7 +93,8 @@ def ensure_partitions(months_ahead: int = 2) -> None:
 
 def _sort(
     batch: Iterable[Arrived],
-) -> tuple[dict[str, tuple[Any, ...]], list[tuple[Arrived, str]]]:
+) -> tuple[dict[str, tuple[Any, ...]], list[tuple[Arrived, str]], set[int]]:
+    """Part what can be recorded from what can't; say which secrets were used."""
     good: dict[str, tuple[Any, ...]] = {}
     poison: list[tuple[Arrived, str]] = []
     events = []
@@ -111,7 +111,7 @@ def _sort(
             good[event.request_id] = rules.row_of(event, projects[event.project])
         else:
             poison.append((arrived, f"no project {event.project!r}"))
-    return good, poison
+    return good, poison, {event.secret_id for _, event in events if event.secret_id}
 
 
 def _primary_keys(public_ids: set[str]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from xerotier_site import env
 
 SHORT = 40
 """Characters under which a secret key is guessable."""
+ACTIVE_PEPPERS, PEPPER_NAME, PEPPER_VALUE = 2, 16, 12
 
 
 @register()
@@ -39,6 +40,25 @@ def refuse_insecure() -> None:
         wrong += [f"{fault} {mend}" for _number, fault, mend in _faults()]
     if wrong:
         raise env.BadSettings(wrong)
+
+
+@register()
+def peppers_are_a_keyring(app_configs: Any, **_options: Any) -> list[Error]:
+    """Refuse peppers that a key's digest could not name."""
+    names = [pair.partition(":")[0] for pair in settings.PEPPERS]
+    hint = "Give XEROTIER_PEPPERS as name:value, newest first; see manage.py pepper status."
+    faults = []
+    if not 1 <= len(names) <= ACTIVE_PEPPERS:
+        faults.append(
+            Error("One or two peppers are in force, never more.", hint, id="xerotier.E010")
+        )
+    if len(set(names)) != len(names):
+        faults.append(Error("Two peppers have one name.", hint, id="xerotier.E011"))
+    if any(not 1 <= len(name) <= PEPPER_NAME for name in names):
+        faults.append(Error("A pepper's name has 1 to 16 characters.", hint, id="xerotier.E012"))
+    if any(len(pair.partition(":")[2]) < PEPPER_VALUE for pair in settings.PEPPERS):
+        faults.append(Error("A pepper's value is too short.", hint, id="xerotier.E013"))
+    return faults
 
 
 def _faults() -> Iterator[tuple[int, str, str]]:

@@ -168,6 +168,7 @@ class Exchange:
             return
         self._passed = passed
         self.outcome.route, self.outcome.key_id = passed.route, passed.grant.key_id
+        self.outcome.secret_id = passed.grant.secret_id
         self._go_on()
 
     # ── Admission ──────────────────────────────────────────────────────────────────────

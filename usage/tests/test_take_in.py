@@ -118,11 +118,12 @@ def test_event_the_database_refuses_does_not_take_the_others_with_it(
 
 
 def test_use_of_a_key_is_noted(acme: Project) -> None:
-    key = make_key(acme).key
+    secret = KeySecret.objects.get(key=make_key(acme).key)
 
-    services.take_in([arrived(make_event(acme, key_id=key.public_id))])
+    services.take_in([arrived(make_event(acme, secret_id=secret.pk))])
 
-    assert KeySecret.objects.get(key=key).last_used_at is not None
+    secret.refresh_from_db()
+    assert secret.last_used_at is not None
 
 
 def test_records_lie_in_their_months_partition(acme: Project) -> None:

@@ -16,6 +16,11 @@ from tests.make import make_project, make_user
 pytest_plugins = ["tests.platform"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-bytes", type=int, default=300_000, help="how much each fuzz test eats")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="where its chance begins")
+
+
 @pytest.fixture
 def ada(db: None) -> User:
     return make_user("ada")

@@ -98,14 +98,18 @@ async def upstream(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(reader, writer, len(here.lines))
         here.lines.append(line)
+        running.append(asyncio.current_task())
         try:
             await script(line)
         except (ConnectionError, asyncio.IncompleteReadError):
             line.closed.set()
+        except asyncio.CancelledError:
+            return  # The block ended; asyncio would log a cancelled handler as a fault.
         finally:
             writer.close()
 
     here = Upstream("")
+    running: list[asyncio.Task[None] | None] = []
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, limit=1 << 20)
     port = server.sockets[0].getsockname()[1]
     here.url = f"{'https' if tls else 'http'}://{host}:{port}/v1"
@@ -115,6 +119,9 @@ async def upstream(
         server.close()
         for line in here.lines:
             line.writer.transport.abort()
+        for task in filter(None, running):
+            task.cancel()
+        await asyncio.gather(*filter(None, running))
 
 
 def answer(body: bytes, *, status: bytes = b"200 OK", extra: bytes = b"") -> bytes:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-management = [
+from api.audit import AuditExport, AuditList
+
+management: list[URLPattern | URLResolver] = [
     path("", include("endpoints.urls")),
     path("", include("apikeys.urls")),
+    path("", include("projects.urls")),
+    path("audit", AuditList.as_view(), name="audit"),
+    path("audit/export", AuditExport.as_view(), name="audit-export"),
 ]
 
 urlpatterns = [

@@ -5,6 +5,7 @@ A stranger gets the same answer for somebody else's project as for a missing one
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
+MANAGEMENT = "management"
+"""The scope whose keys act as admins of their project."""
 REQUEST_ID = "xerotier.request_id"
 """Where the request's own id lies in ``META``."""
 
@@ -56,6 +59,17 @@ class Seat:
         is_theirs = self.user is not None and maker_pk == self.user.pk
         if not is_theirs and not self.may(Role.ADMIN):
             raise RoleInsufficient("Somebody else made this; changing it needs admin or more.")
+
+    def check_scopes(self, scopes: Iterable[str]) -> None:
+        """Refuse to hand out or renew a management key below admin: it acts as one.
+
+        Raises ``RoleInsufficient``.
+        """
+        if MANAGEMENT in scopes and not self.may(Role.ADMIN):
+            raise RoleInsufficient(
+                "A key with the scope “management” acts as an admin; that needs admin or more.",
+                param="scopes",
+            )
 
 
 class KeyHolder(Protocol):

@@ -130,6 +130,7 @@ def _form(request: HttpRequest, slugs: list[str]) -> KeyForm:
 
 def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
     said = form.cleaned_data
+    seat.check_scopes(said["scopes"])
     pin = None
     if said["endpoint"]:
         pin = endpoints.endpoint_of(project=seat.project, slug=said["endpoint"])

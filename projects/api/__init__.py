@@ -1,0 +1,1 @@
+"""The management API of a project itself, its members and its invitations."""

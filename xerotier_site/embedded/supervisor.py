@@ -27,7 +27,7 @@ BACKOFF_S = (1, 2, 4, 8, 15, 30)
 STEADY_S = 60
 """A part that lived this long begins again at the shortest pause."""
 
-STREAMS_S, PROGRAMS_S, DATABASES_S = 8.3, 0.7, 0.6
+STREAMS_S, PROGRAMS_S, DATABASES_S = 8.6, 0.6, 0.5
 """How long each wave may take to stop: together they stay under 10 s."""
 
 
@@ -148,10 +148,11 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop everything: who takes requests first, who keeps the data last."""
-        front = [one.child for one in self._running.values() if one.part.name in ("server", "beat")]
-        rest = [one.child for one in self._running.values() if one.child not in front]
+        # Running streams still need the engines, and what they used still has to be taken in.
+        last = [one.child for one in self._running.values() if one.part.serves_others]
+        front = [one.child for one in self._running.values() if one.child not in last]
         self._farewell([(child, signal.SIGTERM) for child in front], STREAMS_S)
-        self._farewell([(child, signal.SIGTERM) for child in rest], PROGRAMS_S)
+        self._farewell([(child, signal.SIGTERM) for child in last], PROGRAMS_S)
         self._farewell([(one.child, one.farewell) for one in self._databases], DATABASES_S)
 
     def _farewell(

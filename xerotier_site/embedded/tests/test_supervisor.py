@@ -52,8 +52,14 @@ def supervisor(tmp_path: Path, clock: Clock) -> Generator[Supervisor]:
     made.stop()
 
 
-def part(name: str, script: str, is_up: Callable[[], bool] | None = None) -> Part:
-    return Part(name, Command([sys.executable, "-c", script]), is_up)
+def part(
+    name: str,
+    script: str,
+    is_up: Callable[[], bool] | None = None,
+    *,
+    serves_others: bool = False,
+) -> Part:
+    return Part(name, Command([sys.executable, "-c", script]), is_up, serves_others)
 
 
 def child_of(supervisor: Supervisor, name: str) -> int:
@@ -150,7 +156,8 @@ def test_who_takes_requests_leaves_first_and_who_keeps_data_last(
 ) -> None:
     trace = tmp_path / "trace"
     for name in ("chat-model", "server"):
-        supervisor.start(part(name, TRACE.format(trace=str(trace), name=name)))
+        script = TRACE.format(trace=str(trace), name=name)
+        supervisor.start(part(name, script, serves_others=name == "chat-model"))
     script = TRACE.format(trace=str(trace), name="valkey")
     database = spawn(Command([sys.executable, "-c", script]))
     supervisor.keep_database(Server("Valkey", database, "", signal.SIGTERM))

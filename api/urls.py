@@ -16,6 +16,7 @@ management: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("", include("ledger.urls")),
     path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("<str:project_id>/v1/management/", include(management)),
 ]

@@ -65,3 +65,8 @@ def request_id() -> str:
     number = (milliseconds << 80) | (7 << 76) | (secrets.randbits(12) << 64)
     number |= (2 << 62) | secrets.randbits(62)
     return f"req_{number:032x}"
+
+
+def budget_id() -> str:
+    """Mint a budget's id."""
+    return mint("bud")

@@ -79,6 +79,27 @@ EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
 
 
+def usage_watermark(shard: int) -> str:
+    """Name the entry that says up to which id PostgreSQL has a shard's usage stream."""
+    return f"{{s{shard}}}:usage:done"
+
+
+def cost_of(
+    tokens_in: int,
+    tokens_out: int,
+    tokens_cached: int,
+    *,
+    price_per_million: int,
+    cached_percent: int,
+) -> int:
+    """Return what a request costs, in micro-units, rounded up to a whole one.
+
+    ``tokens_cached`` are part of ``tokens_in``. Both planes count with this one formula.
+    """
+    hundredths = (tokens_in - tokens_cached + tokens_out) * 100 + tokens_cached * cached_percent
+    return -(-hundredths * price_per_million // 100_000_000)
+
+
 def digest_of(secret: bytes, pepper: bytes) -> str:
     """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
     return hmac.digest(pepper, secret, "sha256").hex()
@@ -210,6 +231,7 @@ class UsageEvent:
     us) or ``absent``. ``ending``: ``complete``, ``caller_left``, ``worker_broke``,
     ``timeout``, ``refused`` (by the worker or by a limit mid-stream), ``gateway_lost``.
     ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
+    ``cost`` is in micro-units of the currency, at the price in force when it began.
     """
 
     request_id: str
@@ -234,6 +256,7 @@ class UsageEvent:
     caller_request_id: str = ""
     kind: str = "settle"
     secret_id: int = 0
+    cost: int = 0
 
 
 # ── JSON ───────────────────────────────────────────────────────────────────────────────

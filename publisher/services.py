@@ -20,7 +20,7 @@ from common import clock
 from common.models import OutboxEntry
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
-from publisher import store
+from publisher import money, store
 from publisher.compile import Entry, grants_of, pool_of, route_of
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ def carry(note: OutboxEntry) -> bool:
     """Publish what a note speaks of and tick it off; false if Valkey is away (it stays unsent)."""
     try:
         store.put(list(_entries(note.topic, note.subject_id)))
+        _TELLERS.get(note.topic, _nobody)(note.subject_id)
     except redis.RedisError as fault:
         logger.warning("publishing waits for valkey: %s", fault)
         OutboxEntry.objects.filter(pk=note.pk).update(attempts=F("attempts") + 1)
@@ -53,9 +54,10 @@ def carry_unsent() -> int:
             .order_by("id")[:BATCH]
         )
         for note in waiting:
-            if not carry(note):
+            if carry(note):
+                carried += 1
+            elif not store.is_there():
                 break
-            carried += 1
     return carried
 
 
@@ -109,3 +111,13 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
     "model": lambda subject: _routes(endpoints.touch_endpoints(model_id=int(subject))),
 }
 """For each topic, what of the data plane depends on its subject."""
+
+_TELLERS: dict[str, Callable[[str], None]] = {
+    "ledger": money.tell_account,
+    "budget": money.tell_budget,
+}
+"""For each topic of money, who tells the data plane."""
+
+
+def _nobody(_subject: str) -> None:
+    """Tell nothing: the topic is not about money."""

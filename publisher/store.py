@@ -27,7 +27,8 @@ SILENCE_S = 1.0
 
 
 @cache
-def _client() -> redis.Redis:
+def client() -> redis.Redis:
+    """Return the connection to the data plane's Valkey."""
     return redis.Redis.from_url(
         settings.PLANE_VALKEY, socket_timeout=SILENCE_S, socket_connect_timeout=SILENCE_S
     )
@@ -38,8 +39,17 @@ def put(entries: Sequence[Entry]) -> int:
 
     Raises ``redis.RedisError`` when Valkey is away.
     """
-    script = _client().register_script(PUT)
+    script = client().register_script(PUT)
     return sum(
         int(script(keys=[entry.key], args=[entry.version, entry.payload, CHANGES]))
         for entry in entries
     )
+
+
+def is_there() -> bool:
+    """Say whether Valkey answers."""
+    try:
+        client().ping()
+    except redis.RedisError:
+        return False
+    return True

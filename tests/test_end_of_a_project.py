@@ -11,8 +11,8 @@ from inference.contracts import Grant, dump, grant_key, load
 from projects import services
 from projects.models import Project
 from tests.make import make_event, make_key, make_project
+from usage.intake import Arrived, take_in
 from usage.models import UsageRecord
-from usage.services import Arrived, take_in
 
 
 def test_usage_outlives_its_project(acme: Project) -> None:

@@ -18,17 +18,42 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from inference.contracts import EVENT_FIELD, SHARDS, usage_stream
-from usage import services
-from usage.services import Arrived
+from inference.contracts import EVENT_FIELD, SHARDS, usage_stream, usage_watermark
+from usage import intake, restore
+from usage.intake import Arrived
 
 logger = logging.getLogger(__name__)
 
 GROUP = "postgres"
-BATCH = 2000
+BATCH = 1000
 BLOCK_MS = 1000
 CLAIM_AFTER_MS = 30_000
 PATIENCE_S = 1.0
+RESTORE_EVERY_S = 1.0
+
+# Acknowledged, deleted and marked in one step. The mark is the id below which every entry has
+# become a record: journals may forget those.
+DONE = """
+local group = ARGV[1]
+local ids = {unpack(ARGV, 2)}
+redis.call('XACK', KEYS[1], group, unpack(ids))
+redis.call('XDEL', KEYS[1], unpack(ids))
+local mark
+local pending = redis.call('XPENDING', KEYS[1], group)
+if pending[1] > 0 then
+  local ms, seq = string.match(pending[2], '(%d+)-(%d+)')
+  if seq ~= '0' then mark = ms .. '-' .. string.format('%.0f', tonumber(seq) - 1)
+  else mark = string.format('%.0f', tonumber(ms) - 1) .. '-18446744073709551615' end
+else
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields['name'] == group then mark = fields['last-delivered-id'] end
+  end
+end
+redis.call('SET', KEYS[2], mark)
+return mark
+"""
 
 
 class Consumer:
@@ -41,6 +66,8 @@ class Consumer:
         self._streams = [usage_stream(shard) for shard in range(SHARDS)]
         self._is_ready = False
         self._looked_at = 0.0
+        self._restored_at = -RESTORE_EVERY_S
+        self._done = self._valkey.register_script(DONE)
 
     def stop(self) -> None:
         """Finish the batch at hand and return from ``run``."""
@@ -61,12 +88,13 @@ class Consumer:
         """Move one batch, wait for one if there is none; return how many events it held."""
         if not self._is_ready:
             self._join()
+        self._restore()
         batch = self._adopted() or self._fresh(block_ms)
         if batch:
-            intake = services.take_in(batch)
+            outcome = intake.take_in(batch)
             self._acknowledge(batch)
-            if intake.poisoned:
-                logger.error("%d usage events were set aside as poison", intake.poisoned)
+            if outcome.poisoned:
+                logger.error("%d usage events were set aside as poison", outcome.poisoned)
         return len(batch)
 
     def _join(self) -> None:
@@ -105,11 +133,23 @@ class Consumer:
         by_stream: dict[str, list[str]] = {}
         for arrived in batch:
             by_stream.setdefault(arrived.stream, []).append(arrived.entry_id)
-        pipe = self._valkey.pipeline(transaction=False)
         for stream, entry_ids in by_stream.items():
-            pipe.xack(stream, GROUP, *entry_ids)
-            pipe.xdel(stream, *entry_ids)
-        pipe.execute()
+            shard = self._streams.index(stream)
+            self._done(keys=[stream, usage_watermark(shard)], args=[GROUP, *entry_ids])
+
+    def _restore(self) -> None:
+        """Give an emptied Valkey its counters back; it serves nobody before."""
+        if time.monotonic() - self._restored_at < RESTORE_EVERY_S:
+            return
+        self._restored_at = time.monotonic()
+        try:
+            opened = restore.restore_missing(self._valkey)
+        except redis.ResponseError as fault:
+            # No gateway has loaded the functions yet; it will, and this is asked again.
+            logger.info("restoring waits for a gateway: %s", fault)
+            return
+        if opened:
+            logger.warning("%d shards of the data plane were restored", opened)
 
 
 def _flat(entries: Any) -> Any:
@@ -119,7 +159,7 @@ def _flat(entries: Any) -> Any:
 
 def _arrived(stream: str, entries: Any) -> list[Arrived]:
     return [
-        Arrived(stream, entry_id, fields.get(EVENT_FIELD, ""))
+        Arrived(stream, entry_id, fields.get(EVENT_FIELD, ""), fields.get("kind", "settle"))
         for entry_id, fields in entries
         if fields is not None
     ]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from common import ids
+from common.models import Versioned
 from projects.models import ProjectOwned
+from usage.rules import Grain
 
 
 class TokenSource(models.TextChoices):
@@ -44,6 +47,7 @@ class UsageRecord(ProjectOwned):
     latency_ms = models.FloatField()
     tier = models.CharField(max_length=40)
     terms_number = models.PositiveIntegerField()
+    cost = models.BigIntegerField(default=0, help_text="Micro-units of the currency")
     caller_request_id = models.CharField(max_length=128, blank=True)
 
     class Meta:
@@ -53,6 +57,110 @@ class UsageRecord(ProjectOwned):
 
     def __str__(self) -> str:
         return self.request_id
+
+
+class UsageRollup(ProjectOwned):
+    """Sums over a minute, an hour or a day, of one endpoint, key and model.
+
+    Derived: added to in the transaction that records the requests, and rebuilt from the
+    records at any time.
+    """
+
+    grain = models.CharField(max_length=6, choices=Grain.choices)
+    at = models.DateTimeField(help_text="When the step begins, UTC")
+    endpoint = models.CharField(max_length=63)
+    endpoint_id = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=32)
+    model = models.CharField(max_length=80)
+    requests = models.BigIntegerField(default=0)
+    failures = models.BigIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    tokens_cached = models.BigIntegerField(default=0)
+    cost = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-at"]
+        verbose_name = "usage rollup"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "grain", "at", "endpoint_id", "key_id", "model"],
+                name="rollup_is_one_sum",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.grain} {self.at:%Y-%m-%d %H:%M}"
+
+
+class BudgetScope(models.TextChoices):
+    """What a budget watches."""
+
+    PROJECT = "project"
+    ENDPOINT = "endpoint"
+    KEY = "key"
+
+
+class Budget(ProjectOwned, Versioned):
+    """What a project, an endpoint or a key may cost in a UTC month.
+
+    It warns at 50, 75, 90 and 100 %; an enforced one is a ceiling. Superseded by a new row's
+    amount through ``version``; ``ended_at`` lifts it.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=ids.budget_id, editable=False)
+    scope = models.CharField(max_length=12, choices=BudgetScope.choices)
+    subject_id = models.CharField(max_length=32, help_text="proj_…, ep_… or key_…")
+    amount = models.PositiveBigIntegerField(help_text="Micro-units a month")
+    is_enforced = models.BooleanField("enforced", default=False)
+    set_at = models.DateTimeField(auto_now=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["scope", "subject_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "scope", "subject_id"], name="one_budget_for_a_thing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.subject_id}"
+
+
+class BudgetNotice(ProjectOwned):
+    """That somebody was told of a threshold: once for each in a month."""
+
+    budget = models.ForeignKey(Budget, models.CASCADE, related_name="notices")
+    month = models.DateField()
+    percent = models.PositiveSmallIntegerField()
+    spent = models.BigIntegerField()
+    sent_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-sent_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["budget", "month", "percent"], name="threshold_is_told_once_a_month"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % in {self.month:%Y-%m}"
+
+
+class StreamMark(models.Model):
+    """Up to which entry a shard's usage stream has become records, as its id's two numbers.
+
+    Written with the records: if Valkey loses everything, its streams go on above this.
+    """
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    milliseconds = models.BigIntegerField()
+    sequence = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.milliseconds}-{self.sequence}"
 
 
 class PoisonEvent(models.Model):

@@ -8,7 +8,25 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import TextChoices
+
 from inference.contracts import UsageEvent, moment_of
+
+THRESHOLDS = (50, 75, 90, 100)
+"""Per cent of a budget at which somebody is told."""
+
+
+class Grain(TextChoices):
+    """How long a rollup's step is."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+
+FAILED = "(status >= 400 OR ending NOT IN ('complete', 'caller_left'))"
+"""What counts as a failure, as SQL over a record."""
+
 
 COLUMNS = (
     "request_id",
@@ -31,6 +49,7 @@ COLUMNS = (
     "latency_ms",
     "tier",
     "terms_number",
+    "cost",
     "caller_request_id",
 )
 """The columns of ``usage_record`` in the order in which rows are copied in."""
@@ -44,6 +63,16 @@ def row_of(event: UsageEvent, project_pk: int) -> tuple[Any, ...]:
         "terms_number": event.terms_version,
     }
     return tuple(values[column] for column in COLUMNS)
+
+
+def reached(spent: int, amount: int) -> tuple[int, ...]:
+    """Return the thresholds, in per cent, that so much of a budget has reached."""
+    return tuple(percent for percent in THRESHOLDS if spent * 100 >= amount * percent)
+
+
+def month_of(moment: datetime) -> datetime:
+    """Return the first instant of a moment's UTC month."""
+    return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def started_at(request_id: str) -> datetime:

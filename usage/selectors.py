@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Avg, Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.db.models import Avg, Q, QuerySet, Sum
 
-from usage.models import UsageRecord
-from usage.rules import Cursor
+from common import clock
+from usage.models import Budget, BudgetScope, UsageRecord, UsageRollup
+from usage.rules import Cursor, Grain
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -40,6 +40,7 @@ class Totals:
     tokens_in: int
     tokens_out: int
     tokens_cached: int
+    cost: int
     ttft_p95_ms: float | None
     latency_avg_ms: float | None
 
@@ -53,6 +54,7 @@ class Point:
     failures: int
     tokens_in: int
     tokens_out: int
+    cost: int = 0
 
 
 class Percentile95(models.Aggregate):
@@ -64,7 +66,10 @@ class Percentile95(models.Aggregate):
     template = "%(function)s(0.95) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
-_STEPS: dict[str, Any] = {"minute": TruncMinute, "hour": TruncHour, "day": TruncDay}
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+TIMES_FOR = timedelta(days=7)
+"""How far back the times of answers are looked at: percentiles can't be summed."""
+
 _FAILED = Q(status__gte=400) | ~Q(ending="complete") & ~Q(ending="caller_left")
 
 
@@ -105,38 +110,106 @@ def page(
 
 
 def totals(*, project: Project, wanted: Filter) -> Totals:
-    """Return the sums over the records a filter means."""
-    sums = records(project=project, wanted=wanted).aggregate(
-        requests=Count("request_id"),
-        failures=Count("request_id", filter=_FAILED),
-        tokens_in=Sum("tokens_in", default=0),
-        tokens_out=Sum("tokens_out", default=0),
-        tokens_cached=Sum("tokens_cached", default=0),
-        ttft_p95_ms=Percentile95("ttft_ms"),
-        latency_avg_ms=Avg("latency_ms"),
+    """Return the sums over the records a filter means.
+
+    Sums come from the rollups, so ``since`` and ``until`` are widened to whole steps; the
+    times of answers come from the records of at most the last week.
+    """
+    sums = _summed(project, wanted).aggregate(
+        requests=Sum("requests", default=0),
+        failed=Sum("failures", default=0),
+        sum_in=Sum("tokens_in", default=0),
+        sum_out=Sum("tokens_out", default=0),
+        sum_cached=Sum("tokens_cached", default=0),
+        sum_cost=Sum("cost", default=0),
     )
-    return Totals(**sums)
+    recent = replace(wanted, since=max(wanted.since or _EVER, clock.now() - TIMES_FOR))
+    times = (
+        records(project=project, wanted=recent)
+        .order_by()
+        .aggregate(ttft_p95_ms=Percentile95("ttft_ms"), latency_avg_ms=Avg("latency_ms"))
+    )
+    return Totals(
+        requests=sums["failed"] if wanted.failed_only else sums["requests"],
+        failures=sums["failed"],
+        tokens_in=sums["sum_in"],
+        tokens_out=sums["sum_out"],
+        tokens_cached=sums["sum_cached"],
+        cost=sums["sum_cost"],
+        **times,
+    )
 
 
 def series(*, project: Project, wanted: Filter, step: str) -> list[Point]:
     """Return a time series by ``minute``, ``hour`` or ``day``; empty steps are absent."""
     rows = (
-        records(project=project, wanted=wanted)
-        .order_by()
-        .annotate(at=_STEPS[step]("started_at"))
+        _rollups(project, wanted, Grain(step))
         .values("at")
         .annotate(
-            requests=Count("request_id"),
-            failures=Count("request_id", filter=_FAILED),
-            sum_in=Sum("tokens_in", default=0),
-            sum_out=Sum("tokens_out", default=0),
+            sum_requests=Sum("requests"),
+            sum_failures=Sum("failures"),
+            sum_in=Sum("tokens_in"),
+            sum_out=Sum("tokens_out"),
+            sum_cost=Sum("cost"),
         )
         .order_by("at")
     )
     return [
-        Point(row["at"], row["requests"], row["failures"], row["sum_in"], row["sum_out"])
+        Point(
+            at=row["at"],
+            requests=row["sum_requests"],
+            failures=row["sum_failures"],
+            tokens_in=row["sum_in"],
+            tokens_out=row["sum_out"],
+            cost=row["sum_cost"],
+        )
         for row in rows
     ]
+
+
+def cost_since(
+    *, project: Project, since: datetime, scope: str = "project", subject_id: str = ""
+) -> int:
+    """Return what a project, or an endpoint or key of it, has cost since a day began."""
+    rows = _rollups(project, Filter(since=since), Grain.DAY)
+    if scope == BudgetScope.ENDPOINT:
+        rows = rows.filter(endpoint_id=subject_id)
+    elif scope == BudgetScope.KEY:
+        rows = rows.filter(key_id=subject_id)
+    cost: int = rows.aggregate(cost=Sum("cost", default=0))["cost"]
+    return cost
+
+
+def budget_of(*, project: Project, public_id: str) -> Budget | None:
+    """Return one live budget of a project."""
+    return Budget.objects.filter(project=project, public_id=public_id, ended_at=None).first()
+
+
+def _summed(project: Project, wanted: Filter) -> QuerySet[UsageRollup]:
+    span = (wanted.until or clock.now()) - (wanted.since or _EVER)
+    grains = ((timedelta(days=2), Grain.MINUTE), (timedelta(days=90), Grain.HOUR))
+    grain = next((grain for limit, grain in grains if span <= limit), Grain.DAY)
+    return _rollups(project, wanted, grain)
+
+
+def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRollup]:
+    rows = UsageRollup.objects.filter(project=project, grain=grain).order_by()
+    if wanted.since:
+        rows = rows.filter(at__gte=_floor(wanted.since, grain))
+    if wanted.until:
+        rows = rows.filter(at__lt=wanted.until)
+    for column in ("endpoint", "key_id", "model"):
+        value = getattr(wanted, column)
+        if value:
+            rows = rows.filter(**{column: value})
+    return rows.filter(failures__gt=0) if wanted.failed_only else rows
+
+
+def _floor(moment: datetime, grain: Grain) -> datetime:
+    minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    if grain == Grain.MINUTE:
+        return minute
+    return minute.replace(minute=0) if grain == Grain.HOUR else minute.replace(hour=0, minute=0)
 
 
 def has_any(*, project: Project) -> bool:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from usage import services
+from usage import budgets, intake, rollups
 
 
 @shared_task(name="usage.ensure_partitions", time_limit=60, ignore_result=True)
 def ensure_partitions() -> None:
     """Make next month's partition before anyone needs it."""
-    services.ensure_partitions()
+    intake.ensure_partitions()
+
+
+@shared_task(name="usage.notify_thresholds", time_limit=60, ignore_result=True)
+def notify_thresholds() -> None:
+    """Tell of budgets that reached a threshold."""
+    budgets.notify_thresholds()
+
+
+@shared_task(name="usage.forget_old", time_limit=600, ignore_result=True)
+def forget_old() -> None:
+    """Drop fine sums that are older than anyone looks."""
+    rollups.forget_old()

@@ -33,6 +33,16 @@ app.conf.update(
             "schedule": 600.0,
             "options": {"expires": 600},
         },
+        "tell of budgets": {
+            "task": "usage.notify_thresholds",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
+        "drop old fine sums": {
+            "task": "usage.forget_old",
+            "schedule": 24 * 3600.0,
+            "options": {"expires": 3600},
+        },
         "make next month's usage partition": {
             "task": "usage.ensure_partitions",
             "schedule": 6 * 3600.0,

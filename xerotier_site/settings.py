@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "agents",
     "endpoints",
     "apikeys",
+    "ledger",
     "usage",
     "publisher",
     "api",
@@ -240,3 +241,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
 }
+
+# ── Money ──────────────────────────────────────────────────────────────────────────────
+STRIPE_WEBHOOK_SECRET = env.text("XEROTIER_STRIPE_WEBHOOK_SECRET", "")
+"""Signs the notices of payments; empty: no payments are taken."""

@@ -135,7 +135,7 @@ def test_note_waits_while_valkey_is_away_and_is_carried_later(
 ) -> None:
     away = redis.Redis(host="127.0.0.1", port=1)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_client", lambda: away)
+        patch.setattr(store, "client", lambda: away)
         issued = issue_key(project=acme, name="ci")
     digest = KeySecret.objects.get(key=issued.key).digest
     assert valkey.get(grant_key(digest)) is None

@@ -19,10 +19,10 @@ from inference.contracts import (
 )
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
-from usage import services
+from usage import intake
 from usage.consumer import Consumer
+from usage.intake import Arrived, Intake
 from usage.models import PoisonEvent, UsageRecord
-from usage.services import Arrived, Intake
 
 
 def stream_of(project: Project) -> str:
@@ -40,7 +40,7 @@ def send(valkey: redis.Redis, project: Project, event: UsageEvent) -> None:
 def test_event_becomes_a_record_with_everything_it_said(acme: Project) -> None:
     event = make_event(acme, ending="caller_left", source="estimated", tokens_out=3)
 
-    services.take_in([arrived(event)])
+    intake.take_in([arrived(event)])
 
     record = UsageRecord.objects.get(request_id=event.request_id)
     assert (record.project, record.endpoint, record.key_id) == (acme, "chat", "key_x")
@@ -51,7 +51,7 @@ def test_event_becomes_a_record_with_everything_it_said(acme: Project) -> None:
 def test_start_is_read_from_the_request_id(acme: Project) -> None:
     event = make_event(acme, request_id=request_id(at=1_790_000_000.25))
 
-    services.take_in([arrived(event)])
+    intake.take_in([arrived(event)])
 
     record = UsageRecord.objects.get(request_id=event.request_id)
     assert record.started_at == datetime.fromtimestamp(1_790_000_000.25, tz=UTC)
@@ -59,9 +59,9 @@ def test_start_is_read_from_the_request_id(acme: Project) -> None:
 
 def test_repeated_event_changes_nothing(acme: Project) -> None:
     event = make_event(acme)
-    services.take_in([arrived(event)])
+    intake.take_in([arrived(event)])
 
-    again = services.take_in([arrived(event, "2-1"), arrived(event, "3-1")])
+    again = intake.take_in([arrived(event, "2-1"), arrived(event, "3-1")])
 
     assert again == Intake(recorded=0, repeated=2, poisoned=0)
     assert UsageRecord.objects.count() == 1
@@ -79,14 +79,14 @@ def test_repeated_event_changes_nothing(acme: Project) -> None:
 def test_event_nobody_understands_is_set_aside_whole(acme: Project, body: str) -> None:
     good = make_event(acme)
 
-    intake = services.take_in([Arrived("s", "1-1", body), arrived(good, "1-2")])
+    outcome = intake.take_in([Arrived("s", "1-1", body), arrived(good, "1-2")])
 
-    assert (intake.recorded, intake.poisoned) == (1, 1)
+    assert (outcome.recorded, outcome.poisoned) == (1, 1)
     assert PoisonEvent.objects.get().body == body
 
 
 def test_event_of_an_unknown_project_is_set_aside(acme: Project) -> None:
-    services.take_in([arrived(replace(make_event(acme), project="proj_nobody"))])
+    intake.take_in([arrived(replace(make_event(acme), project="proj_nobody"))])
 
     assert "proj_nobody" in PoisonEvent.objects.get().reason
     assert not UsageRecord.objects.exists()
@@ -111,24 +111,24 @@ def test_event_the_database_refuses_does_not_take_the_others_with_it(
         arrived(make_event(acme), "1-3"),
     ]
 
-    intake = services.take_in(batch)
+    outcome = intake.take_in(batch)
 
-    assert (intake.recorded, intake.poisoned) == (2, 1)
+    assert (outcome.recorded, outcome.poisoned) == (2, 1)
     assert PoisonEvent.objects.get().entry_id == "1-2"
 
 
 def test_use_of_a_key_is_noted(acme: Project) -> None:
     secret = KeySecret.objects.get(key=make_key(acme).key)
 
-    services.take_in([arrived(make_event(acme, secret_id=secret.pk))])
+    intake.take_in([arrived(make_event(acme, secret_id=secret.pk))])
 
     secret.refresh_from_db()
     assert secret.last_used_at is not None
 
 
 def test_records_lie_in_their_months_partition(acme: Project) -> None:
-    services.ensure_partitions()
-    services.take_in([arrived(make_event(acme))])
+    intake.ensure_partitions()
+    intake.take_in([arrived(make_event(acme))])
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT tableoid::regclass::text FROM usage_record")
@@ -159,7 +159,7 @@ def test_event_survives_a_consumer_that_dies_before_the_commit(
     send(valkey, acme, make_event(acme))
     dying = Consumer("dying")
     with monkeypatch.context() as patch:
-        patch.setattr("usage.services.take_in", _broken)
+        patch.setattr("usage.intake.take_in", _broken)
         with pytest.raises(DatabaseError):
             dying.step(block_ms=10)
     assert not UsageRecord.objects.exists()

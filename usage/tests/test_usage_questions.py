@@ -7,10 +7,10 @@ import time
 from inference.contracts import dump
 from projects.models import Project
 from tests.make import make_event, request_id
-from usage import selectors, services
+from usage import intake, selectors
+from usage.intake import Arrived
 from usage.rules import Cursor, cursor_from
 from usage.selectors import Filter
-from usage.services import Arrived
 
 
 def record(project: Project, count: int = 1, **said: object) -> None:
@@ -19,7 +19,7 @@ def record(project: Project, count: int = 1, **said: object) -> None:
         make_event(project, **{"request_id": request_id(at=start + n / 1000), **said})
         for n in range(count)
     ]
-    services.take_in([Arrived("s", f"1-{n}", dump(event)) for n, event in enumerate(events)])
+    intake.take_in([Arrived("s", f"1-{n}", dump(event)) for n, event in enumerate(events)])
 
 
 def test_pages_hold_every_record_once_newest_first(acme: Project) -> None:
@@ -51,7 +51,7 @@ def test_list_holds_only_ours(acme: Project, rival: Project) -> None:
 
 def test_filters_narrow_and_totals_agree(acme: Project) -> None:
     record(acme, 3, endpoint="chat", tokens_in=10, tokens_out=5)
-    record(acme, 2, endpoint="embed", status=502, ending="worker_broke")
+    record(acme, 2, endpoint="embed", endpoint_id="ep_y", status=502, ending="worker_broke")
 
     chat = selectors.totals(project=acme, wanted=Filter(endpoint="chat"))
     failed = selectors.totals(project=acme, wanted=Filter(failed_only=True))

@@ -1,0 +1,32 @@
+"""Which movements there are, and how amounts are said to people."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+UNIT = 1_000_000
+"""Micro-units in one unit of the currency."""
+
+
+class EntryKind(TextChoices):
+    """Why money moved. ``charge`` and ``amend`` come from usage, the others from people."""
+
+    TOP_UP = "top_up", "Top-up"
+    CHARGE = "charge", "Charge"
+    AMEND = "amend", "Correction of an estimated charge"
+    REFUND = "refund", "Refund"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    AGENT_HOURS = "agent_hours", "Agent-hours"
+
+
+SPENT = (EntryKind.CHARGE, EntryKind.AMEND)
+"""Kinds that the data plane counts itself as it settles; all others are what was granted."""
+
+
+def as_money(micro: int, *, places: int = 2) -> str:
+    """Return micro-units for people: ``12.64``, ``-0.50``; small amounts keep more places."""
+    sign, micro = ("-", -micro) if micro < 0 else ("", micro)
+    whole, rest = divmod(micro, UNIT)
+    digits = f"{rest:06d}"
+    shown = max(places, len(digits.rstrip("0")))
+    return f"{sign}{whole:,}.{digits[:shown]}"

@@ -1,0 +1,154 @@
+"""Budgets: what a project, an endpoint or a key may cost in a month, and who is told when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.template.loader import render_to_string
+
+from audit import services as audit
+from common import clock, outbox
+from common.actor import SYSTEM, Actor
+from ledger.rules import as_money
+from projects import selectors as projects
+from projects.rules import Role
+from usage import rules, selectors
+from usage.errors import BudgetMalformed
+from usage.models import Budget, BudgetNotice, BudgetScope
+
+if TYPE_CHECKING:
+    from projects.models import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a budget is used up this month."""
+
+    budget: Budget
+    spent: int
+
+    @property
+    def percent(self) -> int:
+        """Whole per cent, rounded down."""
+        return self.spent * 100 // self.budget.amount
+
+
+def set_budget(
+    *,
+    project: Project,
+    scope: str,
+    subject_id: str,
+    amount: int,
+    is_enforced: bool = False,
+    by: Actor = SYSTEM,
+) -> Budget:
+    """Set or change what something may cost in a UTC month. Raises ``BudgetMalformed``."""
+    if amount <= 0:
+        raise BudgetMalformed("Give an amount above zero, in micro-units.", param="amount")
+    if scope == BudgetScope.PROJECT and subject_id != project.public_id:
+        raise BudgetMalformed("A project's budget is for that project.", param="subject_id")
+    with transaction.atomic():
+        budget, is_new = Budget.objects.select_for_update().get_or_create(
+            project=project,
+            scope=scope,
+            subject_id=subject_id,
+            defaults={"amount": amount, "is_enforced": is_enforced},
+        )
+        before = {} if is_new else {"amount": budget.amount, "enforced": budget.is_enforced}
+        if not is_new:
+            budget.amount, budget.is_enforced, budget.ended_at = amount, is_enforced, None
+            budget.version = F("version") + 1
+            budget.save(update_fields=["amount", "is_enforced", "ended_at", "version", "set_at"])
+            budget.refresh_from_db()
+        after = {"amount": amount, "enforced": is_enforced}
+        _tell(budget, "budget.set", by, before, after)
+    return budget
+
+
+def end_budget(*, budget: Budget, by: Actor = SYSTEM) -> None:
+    """Lift a budget."""
+    with transaction.atomic():
+        Budget.objects.filter(pk=budget.pk).update(ended_at=clock.now(), version=F("version") + 1)
+        _tell(budget, "budget.ended", by, {"amount": budget.amount}, {})
+
+
+def standings(*, project: Project) -> list[Standing]:
+    """Return a project's live budgets with what they have cost this month."""
+    month = rules.month_of(clock.now())
+    live = Budget.objects.filter(project=project, ended_at=None)
+    return [Standing(budget, _spent(budget, month)) for budget in live]
+
+
+def notify_thresholds() -> int:
+    """Tell of every threshold that was reached and not told this month; return how many."""
+    month = rules.month_of(clock.now())
+    told = 0
+    for budget in Budget.objects.filter(ended_at=None).select_related("project"):
+        spent = _spent(budget, month)
+        for percent in rules.reached(spent, budget.amount):
+            told += _notify(budget, month, percent, spent)
+    return told
+
+
+def _spent(budget: Budget, month: datetime) -> int:
+    return selectors.cost_since(
+        project=budget.project, since=month, scope=budget.scope, subject_id=budget.subject_id
+    )
+
+
+def _notify(budget: Budget, month: datetime, percent: int, spent: int) -> bool:
+    try:
+        with transaction.atomic():
+            BudgetNotice.objects.create(
+                project=budget.project,
+                budget=budget,
+                month=month.date(),
+                percent=percent,
+                spent=spent,
+            )
+            outbox.announce("budget.threshold", f"{budget.public_id}:{percent}")
+            transaction.on_commit(lambda: _mail(budget, percent, spent), robust=True)
+    except IntegrityError:
+        # Told before this month, perhaps by another beat a moment ago.
+        return False
+    return True
+
+
+def _mail(budget: Budget, percent: int, spent: int) -> None:
+    seats = projects.members_of(project=budget.project).filter(role__in=(Role.OWNER, Role.ADMIN))
+    said = {
+        "project": budget.project,
+        "budget": budget,
+        "percent": percent,
+        "spent": as_money(spent),
+        "amount": as_money(budget.amount),
+        "url": f"{settings.PUBLIC_URL}/dashboard/{budget.project.public_id}/usage/",
+    }
+    text = render_to_string("usage/email/budget.txt", said)
+    subject = f"{percent} % of a budget of {budget.project.name} is used"
+    send_mail(subject, text, None, [seat.user.email for seat in seats])
+
+
+def _tell(
+    budget: Budget,
+    action: str,
+    by: Actor,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+) -> None:
+    outbox.announce("budget", budget.pk)
+    audit.record(
+        by=by,
+        action=action,
+        project=budget.project.public_id,
+        subject=("budget", budget.public_id),
+        before=before,
+        after=after,
+    )

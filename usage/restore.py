@@ -1,0 +1,120 @@
+"""Put the data plane's counters back after Valkey lost them: balances, budgets, this month.
+
+A shard without an epoch serves nobody: admission answers 503 until what PostgreSQL knows is
+back. Requests of the last two days are remembered, so that no journal charges them again;
+then the shard is opened, and admissions begin once the gateways have replayed their journals.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from django.db import connection
+
+from common import clock
+from inference.contracts import SHARDS, shard_tag
+from usage import rules
+from usage.models import StreamMark, UsageRecord
+
+REMEMBERED = timedelta(hours=49)
+REPLAY_S = 3
+"""How long journals have before admissions begin; none is needed where nothing was used."""
+
+_SPENT = """
+SELECT project.public_id, 'p:' || project.public_id,
+    coalesce(sum(amount) FILTER (WHERE kind NOT IN ('charge', 'amend')), 0),
+    coalesce(max(entry.id) FILTER (WHERE kind NOT IN ('charge', 'amend')), 0),
+    coalesce(-sum(amount) FILTER (WHERE kind IN ('charge', 'amend')), 0)
+FROM projects_project AS project
+LEFT JOIN ledger_ledgerentry AS entry ON entry.project_id = project.id
+GROUP BY project.public_id
+"""
+_MONTH = """
+SELECT project.public_id, project_id, endpoint_id, key_id, sum(cost)
+FROM usage_usagerollup JOIN projects_project AS project ON project.id = project_id
+WHERE grain = 'day' AND at >= %s GROUP BY 1, 2, 3, 4
+"""
+_ALLOWANCE = """
+SELECT project.public_id, tier, sum(tokens_in + tokens_out)
+FROM usage_record JOIN projects_project AS project ON project.id = project_id
+WHERE started_at >= %s GROUP BY 1, 2
+"""
+Fields = dict[str, int]
+
+
+def restore_missing(client: redis.Redis) -> int:
+    """Restore and open every shard that has no epoch; return how many there were.
+
+    Raises ``redis.ResponseError`` while no gateway has loaded the admission functions.
+    """
+    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
+    missing = [shard for shard, epoch in enumerate(epochs) if epoch is None]
+    if missing:
+        _restore(client, {f"{{s{shard}}}" for shard in missing})
+        _open(client, missing)
+    return len(missing)
+
+
+def _restore(client: redis.Redis, tags: set[str]) -> None:
+    month = rules.month_of(clock.now())
+    pipe = client.pipeline(transaction=False)
+    for tag, accounts in _accounts(month).items():
+        if tag in tags:
+            for account, said in accounts.items():
+                flat = [str(part) for pair in said.items() for part in pair]
+                pipe.fcall("xt1_restore", 1, tag, account, *flat)
+    for tag, request_ids in _recent().items():
+        if tag in tags:
+            for some in _batches(request_ids, 500):
+                pipe.fcall("xt1_remember", 1, tag, *some)
+    pipe.execute()
+
+
+def _open(client: redis.Redis, shards: Iterable[int]) -> None:
+    wait_s = REPLAY_S if UsageRecord.objects.exists() else 0
+    marks = {mark.shard: str(mark) for mark in StreamMark.objects.all()}
+    pipe = client.pipeline(transaction=False)
+    for shard in shards:
+        pipe.fcall("xt1_open", 1, f"{{s{shard}}}", str(wait_s), marks.get(shard, ""))
+    pipe.execute()
+
+
+def _accounts(month: datetime) -> Mapping[str, Mapping[str, Fields]]:
+    """Return for each shard's tag the fields of every account in it."""
+    found: dict[str, dict[str, Fields]] = defaultdict(lambda: defaultdict(dict))
+    name = f"{month:%Y%m}"
+    for project, account, granted, sequence, spent in _rows(_SPENT):
+        fields = {"granted": granted, "seq": sequence, "spent": spent}
+        found[shard_tag(project)][account] |= fields
+    for project, _, endpoint_id, key_id, cost in _rows(_MONTH, month):
+        accounts = found[shard_tag(project)]
+        for account in (f"p:{project}", f"e:{endpoint_id}", f"k:{key_id}"):
+            accounts[account][f"m:{name}"] = accounts[account].get(f"m:{name}", 0) + int(cost)
+    for project, tier, tokens in _rows(_ALLOWANCE, month):
+        found[shard_tag(project)][f"p:{project}"][f"a:{name}:{tier}"] = int(tokens)
+    return found
+
+
+def _recent() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    rows = UsageRecord.objects.filter(started_at__gte=clock.now() - REMEMBERED).order_by()
+    pairs = rows.values_list("project__public_id", "request_id")
+    for project, request_id in pairs.iterator(chunk_size=5000):
+        found[shard_tag(project)].append(request_id)
+    return found
+
+
+def _rows(sql: str, *params: datetime) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _batches(items: list[str], size: int) -> Iterable[list[str]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -19,6 +19,7 @@ import string
 import uuid
 import zlib
 from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
 # ── Names in Valkey ────────────────────────────────────────────────────────────────────
@@ -264,9 +265,17 @@ class UsageEvent:
 T = TypeVar("T", Grant, Route, Pool, UsageEvent)
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_EVENT_FIELDS = tuple(f.name for f in fields(UsageEvent))
+_event_values = attrgetter(*_EVENT_FIELDS)
+
+
 def dump(thing: Grant | Route | Pool | UsageEvent) -> str:
     """Write a contract as JSON."""
-    return json.dumps(asdict(thing), separators=(",", ":"))
+    if isinstance(thing, UsageEvent):
+        # Flat, and once for each request: asdict would copy it deeply, at ten times the cost.
+        return _encode(dict(zip(_EVENT_FIELDS, _event_values(thing), strict=True)))
+    return _encode(asdict(thing))
 
 
 def load(kind: type[T], text: str | bytes) -> T:

@@ -24,11 +24,17 @@ class Health(Protocol):
     def may_try(self, worker_id: str) -> bool:
         """Say whether a request may go there now."""
 
+    def asked(self, worker_id: str) -> None:
+        """Learn that a request went there."""
+
     def succeeded(self, worker_id: str) -> None:
         """Learn that a worker began to answer."""
 
     def failed(self, worker_id: str) -> None:
         """Learn that a worker failed a request through its own fault."""
+
+    def given_up(self, worker_id: str) -> None:
+        """Learn that its caller left before it could be judged."""
 
 
 class Reporter(Protocol):

@@ -15,6 +15,7 @@ from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.fleet.http import HttpFleet
 from inference.freepass import FreePass
+from inference.health import Breakers
 from inference.log import RequestLog
 from inference.metrics import Json, Metrics
 from inference.outcome import Outcome
@@ -64,7 +65,7 @@ class Gateway:
         )
         self.changes = Changes(url, self.tables)
         self.fleet = HttpFleet(_Credentials(config.keyring))
-        health = AllWell()
+        self.health = Breakers(loop.time)
         self.plane = Plane(
             config=config,
             loop=loop,
@@ -72,8 +73,8 @@ class Gateway:
             tables=self.tables,
             limiter=FreePass(self.events),
             fleet=self.fleet,
-            health=health,
-            picker=Picker(self.fleet.in_flight, health.may_try, SystemRandom()),
+            health=self.health,
+            picker=Picker(self.fleet.in_flight, self.health.may_try, SystemRandom()),
             wheel=Wheel(loop),
             reporter=Reports(self.log, self.metrics),
         )
@@ -126,6 +127,7 @@ class Gateway:
                 "table_entries": len(self.tables),
                 "events_held": len(self.events),
                 "valkey_up": float(self.link.is_up),
+                "workers_out": len(self.health.out()),
             }
         )
 
@@ -145,20 +147,6 @@ class Gateway:
 
     def _on_lost(self, text: str) -> None:
         self.log.say("usage_event_lost", "critical", usage_event=text)
-
-
-class AllWell:
-    """Believes in every worker."""
-
-    def may_try(self, worker_id: str) -> bool:
-        """Say yes."""
-        return True
-
-    def succeeded(self, worker_id: str) -> None:
-        """Take no notice."""
-
-    def failed(self, worker_id: str) -> None:
-        """Take no notice."""
 
 
 class _Credentials:

@@ -73,6 +73,7 @@ class Asking(Answer):
             return
         tried.append(worker.worker_id)
         self._exchange.outcome.worker_id = worker.worker_id
+        plane.health.asked(worker.worker_id)
         self._call = plane.fleet.ask(worker, self._path, self._headers, self._made.body, self)
 
     def _ask_another(self) -> None:

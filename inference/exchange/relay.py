@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # the exchange makes its relay
 PASSED_ON = frozenset({400, 404, 413, 422})
 """Statuses of a worker that are about the request itself: the caller's to read."""
 
-OK, NOT_OK, TOO_MANY, CALLER_GONE = 200, 300, 429, 499
-"""The last is of a caller that left: for logs and usage only, as nginx says it."""
+OK, NOT_OK, TOO_MANY, CALLER_GONE, BUSY = 200, 300, 429, 499, 503
+"""499 is of a caller that left: for logs and usage only, as nginx says it."""
 
 SSE_OWN = frozenset({b"content-type", b"content-length", b"cache-control"})
 TAIL_BYTES = 4096
@@ -77,16 +77,17 @@ class Relay(Asking):
         """Begin the answer, or turn to another worker."""
         exchange = self._exchange
         plane, worker_id = exchange.plane, exchange.outcome.worker_id
+        shown = dict(headers)
         if status not in PASSED_ON and not OK <= status < NOT_OK:
-            self._is_full = self._is_full or status == TOO_MANY
-            if status != TOO_MANY:
+            is_full = status == TOO_MANY or (status == BUSY and b"retry-after" in shown)
+            self._is_full = self._is_full or is_full
+            if not is_full:
                 plane.health.failed(worker_id)
             self._ask_another()
             return
         plane.health.succeeded(worker_id)
         self._status = status
         self._last_at = plane.loop.time()
-        shown = dict(headers)
         is_stream = shown.get(b"content-type", b"").startswith(b"text/event-stream")
         if is_stream:
             if b"content-encoding" not in shown:
@@ -212,6 +213,8 @@ class Relay(Asking):
     def left(self) -> None:
         """Hang up on the worker: nobody listens any more."""
         self._hang_up()
+        if not self._status:
+            self._exchange.plane.health.given_up(self._exchange.outcome.worker_id)
         self._status = CALLER_GONE
         self._conclude("caller_left", "")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from inference.contracts import OPERATIONS
+from inference.contracts import OPERATIONS, route_key
 from inference.problems import Refused
 
 PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/v1(/|$)"
@@ -27,20 +27,17 @@ _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a path asks for: ``rest`` is what stands below ``/v1/``."""
+    """What a path asks for: ``rest`` is what stands below ``/v1/``.
+
+    ``methods``: those that this place knows, none if the place is unknown. ``route_key``: the
+    name of its endpoint in Valkey.
+    """
 
     project: str
     slug: str
     rest: str
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """Methods that this place knows; none if the place is unknown."""
-        if self.rest in OPERATIONS:
-            return ("POST",)
-        if self.rest == "models" or self.rest.startswith("models/"):
-            return ("GET",)
-        return ()
+    methods: tuple[bytes, ...]
+    route_key: str
 
 
 @lru_cache(4096)
@@ -56,5 +53,14 @@ def read_target(raw: bytes) -> Target:
         raise Refused("invalid_request", "The path is malformed.")
     if _TRICKS.search(path) or _DOTS.search(path):
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
-    rest = (parts[3] or "").removesuffix("/")
-    return Target(project=parts[1], slug=unquote(parts[2]), rest=unquote(rest))
+    project, slug = parts[1], unquote(parts[2])
+    rest = unquote((parts[3] or "").removesuffix("/"))
+    return Target(project, slug, rest, _methods(rest), route_key(project, slug))
+
+
+def _methods(rest: str) -> tuple[bytes, ...]:
+    if rest in OPERATIONS:
+        return (b"POST",)
+    if rest == "models" or rest.startswith("models/"):
+        return (b"GET",)
+    return ()

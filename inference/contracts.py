@@ -73,7 +73,7 @@ model may score, and most servers have no ``responses``."""
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY = re.compile(r"xero_[a-z][a-z0-9-]{1,31}_[0-9A-Za-z]{49}", re.ASCII)
-_CHECKSUM_LENGTH = 6
+_PAIRS = [high + low for high in BASE62 for low in BASE62]
 
 
 EVENT_FIELD = "event"
@@ -112,11 +112,9 @@ def checksum(text: str) -> str:
     The CRC-32 of everything before it, in base 62, padded with zeros: it tells a typo from
     a key without a look-up, and protects nothing.
     """
-    number, digits = zlib.crc32(text.encode()), []
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, 62)
-        digits.append(BASE62[digit])
-    return "".join(reversed(digits))
+    high, rest = divmod(zlib.crc32(text.encode()), len(_PAIRS) ** 2)
+    middle, low = divmod(rest, len(_PAIRS))
+    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def is_key(text: str) -> bool:

@@ -40,7 +40,7 @@ SSE: Headers = [
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Names:
     """The ids of one request: ours, and the caller's own if it sent a sane one."""
 

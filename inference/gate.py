@@ -38,8 +38,8 @@ NO_SLO = Slo()
 
 def read_method(target: Target, method: bytes) -> None:
     """Refuse a method that this place does not know. Unknown places are not judged here."""
-    allowed = target.methods
-    if allowed and method.decode("latin-1") not in allowed:
+    if target.methods and method not in target.methods:
+        allowed = tuple(known.decode() for known in target.methods)
         raise Refused("method_not_allowed", f"Use {' or '.join(allowed)} here.", allow=allowed)
 
 

@@ -8,6 +8,7 @@ the last tenth of a second of them, and no usage: that does not travel by log.
 from __future__ import annotations
 
 import json
+import re
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ FLUSH_LINES = 256
 SERVER_FAULT = 500
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+# The words of a line as they are, if nothing in them needs an escape: ten times cheaper.
+_is_plain = re.compile(r'(?:"[a-z_]+":"[0-9A-Za-z._~+/=:@-]*",?)+').fullmatch
 
 
 class RequestLog:
@@ -39,33 +43,26 @@ class RequestLog:
         self._second = 0
         self._second_text = ""
 
-    def ended(self, outcome: Outcome, now: float) -> None:
+    def ended(self, outcome: Outcome) -> None:
         """Write the line of a request."""
-        names, (source, usage) = outcome.names, outcome.tokens()
-        ttft_ms = outcome.ttft_ms
-        line: dict[str, Any] = {
-            "event": "inference_request",
-            "level": "error" if outcome.status >= SERVER_FAULT else "info",
-            "timestamp": self._timestamp(),
-            "request_id": names.request_id,
-            "caller_request_id": names.caller_id,
-            "project": outcome.project,
-            "endpoint": outcome.endpoint,
-            "key_id": outcome.key_id,
-            "worker_id": outcome.worker_id,
-            "operation": outcome.operation,
-            "streamed": outcome.streamed,
-            "status": outcome.status,
-            "code": outcome.code,
-            "ending": outcome.ending,
-            "ttft_ms": None if ttft_ms is None else round(ttft_ms, 3),
-            "latency_ms": round((now - outcome.began_at) * 1000, 3),
-            "tokens_in": usage.tokens_in,
-            "tokens_out": usage.tokens_out,
-            "tokens_cached": usage.tokens_cached,
-            "tokens_source": source,
-        }
-        self._put(_encode(line))
+        names, tokens = outcome.names, outcome.tokens
+        level = "error" if outcome.status >= SERVER_FAULT else "info"
+        words = (
+            f'"request_id":"{names.request_id}","caller_request_id":"{names.caller_id}"'
+            f',"project":"{outcome.project}","endpoint":"{outcome.endpoint}"'
+            f',"key_id":"{outcome.key_id}","worker_id":"{outcome.worker_id}"'
+            f',"operation":"{outcome.operation}","code":"{outcome.code}"'
+            f',"ending":"{outcome.ending}","tokens_source":"{outcome.source}"'
+        )
+        if not _is_plain(words):
+            words = _careful_words(outcome)
+        self._put(
+            f'{{"event":"inference_request","level":"{level}","timestamp":"{self._timestamp()}"'
+            f',{words},"streamed":{"true" if outcome.streamed else "false"}'
+            f',"status":{outcome.status},"ttft_ms":{outcome.ttft_ms or "null"}'
+            f',"latency_ms":{outcome.latency_ms},"tokens_in":{tokens.tokens_in}'
+            f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached}}}'
+        )
 
     def say(self, event: str, level: str = "info", **facts: Any) -> None:
         """Write a line about the process itself."""
@@ -97,3 +94,19 @@ class RequestLog:
             moment = datetime.fromtimestamp(second, UTC)
             self._second_text = moment.strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
+
+
+def _careful_words(outcome: Outcome) -> str:
+    words = {
+        "request_id": outcome.names.request_id,
+        "caller_request_id": outcome.names.caller_id,
+        "project": outcome.project,
+        "endpoint": outcome.endpoint,
+        "key_id": outcome.key_id,
+        "worker_id": outcome.worker_id,
+        "operation": outcome.operation,
+        "code": outcome.code,
+        "ending": outcome.ending,
+        "tokens_source": outcome.source,
+    }
+    return _encode(words)[1:-1]

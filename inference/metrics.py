@@ -8,7 +8,7 @@ second; whoever is scraped adds up the snapshots (docs/adr/0004).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 from inference.outcome import Outcome
@@ -18,6 +18,7 @@ ENDPOINTS_MAX = 10_000
 """Label sets are kept for ever by whoever scrapes: beyond this many, endpoints share one."""
 
 Json = dict[str, Any]
+Labels = tuple[str, ...]
 
 
 class Histogram:
@@ -26,43 +27,44 @@ class Histogram:
     __slots__ = ("counts", "sums")
 
     def __init__(self) -> None:
-        self.counts: dict[str, list[int]] = {}
+        self.counts: defaultdict[str, list[int]] = defaultdict(_no_counts)
         self.sums: defaultdict[str, float] = defaultdict(float)
 
     def add(self, label: str, seconds: float) -> None:
         """Count one duration."""
-        counts = self.counts.get(label)
-        if counts is None:
-            counts = self.counts[label] = [0] * (len(BUCKETS_S) + 1)
-        counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.counts[label][bisect_left(BUCKETS_S, seconds)] += 1
         self.sums[label] += seconds
+
+
+def _no_counts() -> list[int]:
+    return [0] * (len(BUCKETS_S) + 1)
 
 
 class Metrics:
     """Counts of one process."""
 
     def __init__(self) -> None:
-        self.requests: Counter[str] = Counter()
-        self.endpoints: Counter[str] = Counter()
-        self.tokens: Counter[str] = Counter()
+        self.requests: defaultdict[Labels, int] = defaultdict(int)
+        self.endpoints: defaultdict[str, int] = defaultdict(int)
+        self.tokens: defaultdict[Labels, int] = defaultdict(int)
         self.latency = Histogram()
         self.ttft = Histogram()
 
-    def ended(self, outcome: Outcome, now: float) -> None:
+    def ended(self, outcome: Outcome) -> None:
         """Count a request that ended."""
-        operation = outcome.operation if outcome.route is not None else ""
-        status = f"{operation}\t{outcome.status}\t{outcome.ending}\t{outcome.code}"
-        self.requests[status] += 1
-        if outcome.route is None:
+        route = outcome.route
+        operation = "" if route is None else outcome.operation
+        self.requests[operation, str(outcome.status), outcome.ending, outcome.code] += 1
+        if route is None:
             return
-        self.endpoints[self._endpoint(outcome.route.endpoint_id)] += 1
-        self.latency.add(operation, now - outcome.began_at)
+        self.endpoints[self._endpoint(route.endpoint_id)] += 1
+        self.latency.add(operation, outcome.ended_at - outcome.began_at)
         if outcome.first_at is not None:
             self.ttft.add(operation, outcome.first_at - outcome.began_at)
-            source, usage = outcome.tokens()
-            self.tokens[f"in\t{source}"] += usage.tokens_in
-            self.tokens[f"out\t{source}"] += usage.tokens_out
-            self.tokens[f"cached\t{source}"] += usage.tokens_cached
+            source, tokens = outcome.source, outcome.tokens
+            self.tokens["in", source] += tokens.tokens_in
+            self.tokens["out", source] += tokens.tokens_out
+            self.tokens["cached", source] += tokens.tokens_cached
 
     def _endpoint(self, endpoint_id: str) -> str:
         known = self.endpoints
@@ -72,13 +74,17 @@ class Metrics:
     def snapshot(self, gauges: dict[str, float]) -> Json:
         """Return all counts as plain values, with what is measured only now."""
         return {
-            "requests": dict(self.requests),
+            "requests": _joined(self.requests),
             "endpoints": dict(self.endpoints),
-            "tokens": dict(self.tokens),
-            "latency": {"counts": self.latency.counts, "sums": dict(self.latency.sums)},
-            "ttft": {"counts": self.ttft.counts, "sums": dict(self.ttft.sums)},
+            "tokens": _joined(self.tokens),
+            "latency": {"counts": dict(self.latency.counts), "sums": dict(self.latency.sums)},
+            "ttft": {"counts": dict(self.ttft.counts), "sums": dict(self.ttft.sums)},
             "gauges": gauges,
         }
+
+
+def _joined(counts: dict[Labels, int]) -> dict[str, int]:
+    return {"\t".join(labels): count for labels, count in counts.items()}
 
 
 def merge(snapshots: list[Json]) -> Json:

@@ -11,10 +11,15 @@ from inference.tokens import Usage, estimate_tokens
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 """Operations that generate no tokens, however long their answer is."""
 
+NOTHING = Usage(0, 0, 0)
+
 
 @dataclass(slots=True)
 class Outcome:
-    """Facts of one request, gathered while it runs. Times are loop seconds."""
+    """Facts of one request, gathered while it runs. Times are loop seconds.
+
+    ``source`` and ``tokens`` are known once it is closed.
+    """
 
     names: Names
     began_at: float
@@ -31,19 +36,38 @@ class Outcome:
     code: str = ""
     ending: str = ""
     first_at: float | None = None
+    ended_at: float = 0.0
     answer_bytes: int = 0
     deltas: int = 0
     usage: Usage | None = None
+    source: str = "absent"
+    tokens: Usage = NOTHING
+
+    def close(self, status: int, code: str, ending: str, now: float) -> None:
+        """Say how it ended, and settle on its tokens.
+
+        As the engine counted them, or as we can tell, or none at all: nothing is charged for
+        what never gave a byte, nor for a worker's own refusal.
+        """
+        self.status, self.code, self.ending, self.ended_at = status, code, ending, now
+        if self.usage is not None:
+            self.source, self.tokens = "measured", self.usage
+        elif self.first_at is not None and ending != "refused":
+            self.source, self.tokens = "estimated", self._estimate()
 
     @property
     def ttft_ms(self) -> float | None:
         """Milliseconds until the first byte of a worker's answer."""
-        return None if self.first_at is None else (self.first_at - self.began_at) * 1000
+        return None if self.first_at is None else round((self.first_at - self.began_at) * 1000, 3)
 
-    def event(self, ended_at: float) -> UsageEvent:
-        """Say what was used. Only of a request that passed the gate."""
-        source, usage = self.tokens()
-        route = self.route
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds from the request's head to its end."""
+        return round((self.ended_at - self.began_at) * 1000, 3)
+
+    def event(self) -> UsageEvent:
+        """Say what was used. Only of a closed request that passed the gate."""
+        route, tokens = self.route, self.tokens
         assert route is not None  # noqa: S101 - the limiter was asked with it
         return UsageEvent(
             request_id=self.names.request_id,
@@ -57,32 +81,20 @@ class Outcome:
             streamed=self.streamed,
             status=self.status,
             ending=self.ending,
-            source=source,
-            tokens_in=usage.tokens_in,
-            tokens_out=usage.tokens_out,
-            tokens_cached=usage.tokens_cached,
-            ttft_ms=_rounded(self.ttft_ms),
-            latency_ms=round((ended_at - self.began_at) * 1000, 3),
+            source=self.source,
+            tokens_in=tokens.tokens_in,
+            tokens_out=tokens.tokens_out,
+            tokens_cached=tokens.tokens_cached,
+            ttft_ms=self.ttft_ms,
+            latency_ms=self.latency_ms,
             tier=route.terms.tier,
             terms_version=route.terms.version,
             caller_request_id=self.names.caller_id,
             secret_id=self.secret_id,
         )
 
-    def tokens(self) -> tuple[str, Usage]:
-        """Tokens as the engine counted them, or as we can tell, or none at all.
-
-        Nothing is charged for what never gave a byte, nor for a worker's own refusal.
-        """
-        if self.usage is not None:
-            return "measured", self.usage
-        if self.first_at is None or self.ending == "refused":
-            return "absent", Usage(0, 0, 0)
+    def _estimate(self) -> Usage:
         is_text = self.answer_bytes and self.operation not in ONLY_READ
         generated = estimate_tokens(self.answer_bytes) if is_text else 0
         out = self.deltas if self.streamed else generated
-        return "estimated", Usage(estimate_tokens(self.prompt_bytes), out, 0)
-
-
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, 3)
+        return Usage(estimate_tokens(self.prompt_bytes), out, 0)

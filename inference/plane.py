@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from inference.config import PlaneConfig
+from inference.contracts import Pool, Worker
 from inference.outcome import Outcome
 from inference.pick import Picker
 from inference.ports import Fleet, Limiter
@@ -16,6 +17,9 @@ from inference.timers import Wheel
 
 if TYPE_CHECKING:  # an exchange holds its plane
     from inference.exchange.core import Exchange
+
+AbleKey = tuple[tuple[str, ...], str]
+Able = tuple[list[Pool | None], list[list[Worker]]]
 
 
 class Health(Protocol):
@@ -40,8 +44,8 @@ class Health(Protocol):
 class Reporter(Protocol):
     """Who is told of every request that ended."""
 
-    def ended(self, outcome: Outcome, now: float) -> None:
-        """Take the facts of a request. ``now`` is the loop's clock."""
+    def ended(self, outcome: Outcome) -> None:
+        """Take the facts of a request that is closed."""
 
 
 @dataclass(slots=True)
@@ -58,6 +62,8 @@ class Plane:
     picker: Picker
     wheel: Wheel
     reporter: Reporter
+    able: dict[AbleKey, Able] = field(default_factory=dict)
+    """Workers that can serve an operation, found once for each set of pools."""
     draining: bool = False
     running: set[Exchange] = field(default_factory=set)
     """Exchanges that have not ended yet."""

@@ -19,7 +19,7 @@ class Due(Protocol):
     due: float
 
     def on_due(self, now: float) -> None:
-        """Act; to be called again, move ``due`` on and be armed again."""
+        """Act. It is watched on if ``due`` was moved on, and no more if it was disarmed."""
 
 
 class Wheel:
@@ -40,7 +40,7 @@ class Wheel:
         if known is not None:
             if known <= slot:
                 return
-            self._slots[known].discard(thing)
+            self._drop(thing, known)
         self._where[thing] = slot
         self._slots.setdefault(slot, set()).add(thing)
         if self._handle is None:
@@ -50,7 +50,7 @@ class Wheel:
         """Watch it no more."""
         slot = self._where.pop(thing, None)
         if slot is not None:
-            self._slots[slot].discard(thing)
+            self._drop(thing, slot)
 
     def __len__(self) -> int:
         """Return how many things are watched."""
@@ -67,9 +67,19 @@ class Wheel:
         present = int(now / TICK_S)
         for slot in [slot for slot in self._slots if slot <= present]:
             for thing in self._slots.pop(slot):
-                del self._where[thing]
-                if thing.due <= now:
-                    thing.on_due(now)
-                else:
-                    self.arm(thing)
+                if self._where.get(thing) == slot:  # Else another's end has disarmed it.
+                    self._look_at(thing, slot, now)
         self._handle = self._loop.call_later(TICK_S, self._turn) if self._slots else None
+
+    def _look_at(self, thing: Due, slot: int, now: float) -> None:
+        if thing.due <= now:
+            thing.on_due(now)
+        if self._where.get(thing) == slot:
+            del self._where[thing]
+            if thing.due > now:
+                self.arm(thing)
+
+    def _drop(self, thing: Due, slot: int) -> None:
+        things = self._slots.get(slot)
+        if things is not None:
+            things.discard(thing)

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from pathlib import Path
-from random import SystemRandom
+from random import Random
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -41,10 +41,10 @@ class Reports:
         self.log = log
         self.metrics = metrics
 
-    def ended(self, outcome: Outcome, now: float) -> None:
+    def ended(self, outcome: Outcome) -> None:
         """Pass it on."""
-        self.metrics.ended(outcome, now)
-        self.log.ended(outcome, now)
+        self.metrics.ended(outcome)
+        self.log.ended(outcome)
 
 
 class Gateway:
@@ -74,7 +74,7 @@ class Gateway:
             limiter=FreePass(self.events),
             fleet=self.fleet,
             health=self.health,
-            picker=Picker(self.fleet.in_flight, self.health.may_try, SystemRandom()),
+            picker=Picker(self.fleet.in_flight, self.health.may_try, Random()),  # noqa: S311
             wheel=Wheel(loop),
             reporter=Reports(self.log, self.metrics),
         )

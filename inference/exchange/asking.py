@@ -36,13 +36,11 @@ class Asking(Answer):
         "_path",
         "_tried",
         "_verdict",
-        "due",
     )
 
     def __init__(
         self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
     ) -> None:
-        self.due = 0.0
         self._exchange = exchange
         self._passed = passed
         self._made = made
@@ -57,13 +55,9 @@ class Asking(Answer):
         """Ask the first worker. From now on the tier's time runs."""
         self._path, self._headers = path, headers
         exchange = self._exchange
-        self.due = exchange.outcome.began_at + self._passed.route.terms.request_timeout_s
-        exchange.plane.wheel.arm(self)
+        limit_s = self._passed.route.terms.request_timeout_s
+        exchange.wait_until(exchange.outcome.began_at + limit_s)
         self._ask()
-
-    def on_due(self, now: float) -> None:
-        """Act when ``due`` has come."""
-        raise NotImplementedError
 
     def _ask(self) -> None:
         plane, tried = self._exchange.plane, self._tried
@@ -90,14 +84,10 @@ class Asking(Answer):
 
     def _refuse(self, code: str, message: str) -> None:
         exchange = self._exchange
-        self._hang_up()
+        self._drop_call()
         ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
         extra = [*ids, *rate_fields(self._verdict.limits)]
         exchange.refuse(Refused(code, message), extra, ENDINGS.get(code, "refused"))
-
-    def _hang_up(self) -> None:
-        self._exchange.plane.wheel.disarm(self)
-        self._drop_call()
 
     def _drop_call(self) -> None:
         call, self._call = self._call, None

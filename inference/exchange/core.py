@@ -107,8 +107,7 @@ class Exchange:
         """Learn that the request body is complete."""
         if self.state is State.READING:
             self._complete = True
-            self.due = self.plane.loop.time() + self.plane.config.waits.decision_s
-            self.plane.wheel.arm(self)
+            self.wait_until(self.plane.loop.time() + self.plane.config.waits.decision_s)
             self._go_on()
 
     def left(self) -> None:
@@ -135,9 +134,18 @@ class Exchange:
         elif self.state is not State.DONE:
             self.refuse(Refused("service_unavailable", "The gateway is stopping."))
 
+    def wait_until(self, moment: float) -> None:
+        """Wait for something else from now on, until then."""
+        is_sooner = moment < self.due
+        self.due = moment
+        if is_sooner:
+            self.plane.wheel.arm(self)
+
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
-        if self.state is State.READING and not self._complete:
+        if self._relay is not None:
+            self._relay.on_due(now)
+        elif self.state is State.READING and not self._complete:
             self.refuse(Refused("request_timeout", "The request body did not arrive in time."))
         else:
             self.refuse(Refused("service_unavailable", "The gateway could not decide in time."))
@@ -211,7 +219,7 @@ class Exchange:
                 self._on_refusal(verdict)
             elif self.state is State.DONE:
                 # The caller left while it was decided: what was held has to be released.
-                self.plane.limiter.settle(self.outcome.event(self.plane.loop.time()))
+                self.plane.limiter.settle(self.outcome.event())
             else:
                 self._is_admitted = True
                 self._relay = Relay(self, passed, made, verdict)
@@ -227,7 +235,6 @@ class Exchange:
 
     def _start(self, relay: Relay) -> None:
         self.state = State.RELAYING
-        self.plane.wheel.disarm(self)
         up = [field for field in self._headers if field[0] in UP]
         up.append((b"x-request-id", self.names.request_id.encode()))
         relay.begin("/" + self._target.rest, up)
@@ -242,11 +249,10 @@ class Exchange:
         plane, outcome = self.plane, self.outcome
         self.state, self._relay = State.DONE, None
         plane.wheel.disarm(self)
-        outcome.status, outcome.code, outcome.ending = status, code, ending
-        now = plane.loop.time()
+        outcome.close(status, code, ending, plane.loop.time())
         if self._is_admitted:
-            plane.limiter.settle(outcome.event(now))
-        plane.reporter.ended(outcome, now)
+            plane.limiter.settle(outcome.event())
+        plane.reporter.ended(outcome)
         plane.running.discard(self)
 
     def refuse(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import is_
 
 from inference import gate
 from inference.address import Target
@@ -15,14 +16,16 @@ from inference.contracts import (
     digest_of,
     grant_key,
     pool_key,
-    route_key,
 )
 from inference.plane import Plane
 from inference.problems import Refused
-from inference.tables import Found
+from inference.tables import Found, Thing
+
+ONLY_GET = (b"GET",)
+ABLE_MAX = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passed:
     """A request that passed the gate. ``pools``: who can serve it, best pool first."""
 
@@ -68,48 +71,67 @@ class LookUp:
     def begin(self, address: str) -> None:
         """Ask for the rows of the key and of the endpoint. Raises ``Refused`` at once."""
         self._address = address
-        tables, target = self._plane.tables, self._target
+        tables, name = self._plane.tables, self._target.route_key
         token = gate.read_bearer(self._fields)
-        keys = [route_key(target.project, target.slug)]
+        keys = [name]
         for pepper in self._plane.config.peppers:
             key = grant_key(digest_of(token, pepper))
             keys.append(key)
-            if tables.look(key) is not None:
-                break
+            grant, route = tables.look(key), tables.look(name)
+            if isinstance(grant, Grant) and isinstance(route, Route):
+                self._check(grant, route, sure=True)
+                return
         tables.resolve(keys, self._on_rows)
 
     def _on_rows(self, found: Found, sure: bool) -> None:
+        first, *rest = found.values()
+        grant = next((thing for thing in rest if isinstance(thing, Grant)), None)
+        route = first if isinstance(first, Route) else None
         try:
-            self._check_rows(found, sure)
+            self._check(grant, route, sure=sure)
         except Refused as refusal:
             self._refused(refusal)
 
-    def _check_rows(self, found: Found, sure: bool) -> None:
+    def _check(self, grant: Grant | None, route: Route | None, *, sure: bool) -> None:
         plane, target = self._plane, self._target
-        first, *rest = found.values()
-        grant = next((thing for thing in rest if isinstance(thing, Grant)), None)
         _need(sure or grant is not None)
         self._grant = gate.check_grant(grant, target, self._address, plane.clock())
-        route = first if isinstance(first, Route) else None
         _need(sure or route is not None)
         self._route = gate.check_route(route, target)
-        if target.methods == ("GET",):
+        if target.methods == ONLY_GET:
             self._passed(Passed(self._grant, self._route, []))
             return
         gate.check_operation(self._route, target)
         gate.read_slo(self._fields)
         gate.read_encoding(self._fields)
-        plane.tables.resolve([pool_key(name) for name in self._route.pools], self._on_pools)
+        self._find_pools(self._route.pools)
+
+    def _find_pools(self, names: tuple[str, ...]) -> None:
+        tables = self._plane.tables
+        keys = [pool_key(name) for name in names]
+        pools = [tables.look(key) for key in keys]
+        if None in pools:
+            tables.resolve(keys, self._on_pools)
+        else:
+            self._on_found(pools)
 
     def _on_pools(self, found: Found, sure: bool) -> None:
-        pools = [thing if isinstance(thing, Pool) else None for thing in found.values()]
         try:
-            _need(sure or any(pools))
-            workers = gate.find_workers(self._route, pools, self._target)
+            _need(sure or any(found.values()))
+            self._on_found(list(found.values()))
         except Refused as refusal:
             self._refused(refusal)
-            return
-        self._passed(Passed(self._grant, self._route, workers))
+
+    def _on_found(self, things: list[Thing | None]) -> None:
+        able, name = self._plane.able, (self._route.pools, self._target.rest)
+        known = able.get(name)
+        if known is None or not all(map(is_, known[0], things)):
+            pools = [thing if isinstance(thing, Pool) else None for thing in things]
+            known = pools, gate.find_workers(self._route, pools, self._target)
+            if len(able) >= ABLE_MAX:
+                able.clear()
+            able[name] = known
+        self._passed(Passed(self._grant, self._route, known[1]))
 
 
 def _need(known: bool) -> None:

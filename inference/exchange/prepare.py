@@ -13,7 +13,7 @@ GENERATING = frozenset({"chat/completions", "completions"})
 """Operations whose streams can be asked for usage, and end with ``[DONE]``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A body ready for a worker. ``clamped`` is what to tell the caller, if anything."""
 

@@ -94,7 +94,7 @@ class Relay(Asking):
                 self._filter = StreamFilter(drop_usage=self._made.drop_usage)
             headers = [*SSE, *(field for field in headers if field[0] not in SSE_OWN)]
             silence_end = self._last_at + plane.config.waits.silence_s
-            self._wait_until(min(silence_end, self._idle_end()))
+            self._exchange.wait_until(min(silence_end, self._idle_end()))
         names = exchange.names
         fields = [*names.fields(), *names.worker_fields(worker_id), *headers]
         fields += rate_fields(self._verdict.limits)
@@ -175,7 +175,7 @@ class Relay(Asking):
     # ── Mid-answer ─────────────────────────────────────────────────────────────────────
 
     def _break(self, code: str, message: str, last: bytes = b"") -> None:
-        self._hang_up()
+        self._drop_call()
         exchange, watch = self._exchange, self._filter
         self._conclude(ENDINGS.get(code, "refused"), code)
         if watch is None:
@@ -203,7 +203,6 @@ class Relay(Asking):
 
     def _conclude(self, ending: str, code: str) -> None:
         exchange, watch = self._exchange, self._filter
-        exchange.plane.wheel.disarm(self)
         if watch is not None:
             exchange.outcome.usage, exchange.outcome.deltas = watch.usage, watch.deltas
         exchange.conclude(self._status, code, ending)
@@ -212,7 +211,7 @@ class Relay(Asking):
 
     def left(self) -> None:
         """Hang up on the worker: nobody listens any more."""
-        self._hang_up()
+        self._drop_call()
         if not self._status:
             self._exchange.plane.health.given_up(self._exchange.outcome.worker_id)
         self._status = CALLER_GONE
@@ -254,7 +253,7 @@ class Relay(Asking):
     def _wait_for_caller(self, now: float, since: float) -> None:
         end = since + self._exchange.plane.config.waits.stalled_caller_s
         if now < end:
-            self._wait_until(end)
+            self._exchange.wait_until(end)
             return
         self._exchange.caller.abort()
         self.left()
@@ -266,11 +265,7 @@ class Relay(Asking):
             said_at = self._said_at = now
             if watch.at_boundary:
                 self._exchange.caller.write(KEEP_ALIVE)
-        self._wait_until(min(said_at + silence_s, self._idle_end()))
+        self._exchange.wait_until(min(said_at + silence_s, self._idle_end()))
 
     def _idle_end(self) -> float:
         return self._last_at + self._passed.route.terms.idle_timeout_s
-
-    def _wait_until(self, moment: float) -> None:
-        self.due = moment
-        self._exchange.plane.wheel.arm(self)

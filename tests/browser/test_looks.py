@@ -1,0 +1,191 @@
+"""How pages look and behave: theme, width, keyboard, charts, and what axe finds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from dashboard.tests.cast import used
+from projects.models import Project
+from tests.browser.conftest import NewContext, sign_in
+
+PUBLIC = (
+    "/",
+    "/auth/login",
+    "/auth/register",
+    "/auth/password/reset/",
+    "/models/",
+    "/docs/quickstart/",
+)
+ACCOUNT = ("/auth/email/", "/auth/2fa/", "/auth/sessions/", "/auth/password/change/")
+OWN = (
+    "",
+    "endpoints/",
+    "endpoints/new/",
+    "endpoints/chat/",
+    "endpoints/chat/retire/",
+    "keys/",
+    "keys/new/",
+    "models/",
+    "models/smollm2-135m-instruct/",
+    "usage/",
+    "settings/",
+)
+SERIOUS = {"serious", "critical"}
+WIDTHS = (390, 1024, 1440)
+IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+def addresses(project: Project) -> list[str]:
+    return [*ACCOUNT, *(f"/dashboard/{project.public_id}/{path}" for path in OWN)]
+
+
+def found_by_axe(page: Page, path: str) -> list[str]:
+    page.goto(path)
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{path}: {one['id']}: {node['target']}"
+        for one in violations
+        if one["impact"] in SERIOUS
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.slow  # Axe reads some twenty pages.
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(context: NewContext, furnished: Project, theme: str) -> None:
+    page = context(color_scheme=theme, reduced_motion="reduce").new_page()
+    found = [fault for path in PUBLIC for fault in found_by_axe(page, path)]
+    sign_in(page, furnished.memberships.get().user)
+    found += [fault for path in addresses(furnished) for fault in found_by_axe(page, path)]
+
+    assert found == []
+
+
+def found_too_wide(page: Page, path: str) -> list[str]:
+    page.goto(path)
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 844})
+        if page.evaluate(IS_TOO_WIDE):
+            found.append(f"{path} at {width}")
+    return found
+
+
+@pytest.mark.slow  # Some twenty pages at three widths.
+def test_no_page_is_wider_than_the_window(context: NewContext, furnished: Project) -> None:
+    page = context().new_page()
+    found = [fault for path in PUBLIC for fault in found_too_wide(page, path)]
+    sign_in(page, furnished.memberships.get().user)
+    found += [fault for path in addresses(furnished) for fault in found_too_wide(page, path)]
+
+    assert found == []
+
+
+def test_theme_is_remembered_by_the_server(page: Page, transactional_db: None) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Dark").first.click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "xero-dark")
+
+    sent = page.reload()
+
+    assert sent is not None
+    assert '<html lang="en" data-theme="xero-dark">' in sent.text()
+    page.get_by_role("button", name="As the system").first.click()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile(".*"))
+
+
+def test_theme_is_remembered_without_script(context: NewContext, transactional_db: None) -> None:
+    page = context(java_script_enabled=False).new_page()
+    page.goto("/models/")
+
+    page.get_by_role("button", name="Dark").first.click()
+
+    expect(page).to_have_url(re.compile("/models/$"))
+    expect(page.locator("html")).to_have_attribute("data-theme", "xero-dark")
+
+
+def test_drawer_opens_and_closes_on_a_phone(context: NewContext, furnished: Project) -> None:
+    page = context(viewport={"width": 390, "height": 844}).new_page()
+    sign_in(page, furnished.memberships.get().user)
+    usage = page.get_by_role("navigation", name="Project").get_by_role("link", name="Usage")
+    expect(usage).to_be_hidden()
+
+    page.get_by_role("button", name="Open the menu").click()
+    expect(usage).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(usage).to_be_hidden()
+
+
+def test_rows_are_walked_with_the_arrow_keys(page: Page, furnished: Project) -> None:
+    sign_in(page, furnished.memberships.get().user)
+    page.goto(f"/dashboard/{furnished.public_id}/endpoints/")
+    rows = page.locator("a[data-row-link]")
+    rows.first.focus()
+
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(rows.first).to_be_focused()
+
+
+def test_menu_closes_on_escape_and_gives_the_focus_back(page: Page, furnished: Project) -> None:
+    sign_in(page, furnished.memberships.get().user)
+    menu = page.locator("nav.x-nav > details").last
+    menu.locator("summary").click()
+    expect(menu.get_by_role("link", name="Security")).to_be_visible()
+
+    page.keyboard.press("Escape")
+
+    expect(menu.get_by_role("link", name="Security")).to_be_hidden()
+    expect(menu.locator("summary")).to_be_focused()
+
+
+def test_chart_is_drawn_and_its_figures_stand_in_a_table(page: Page, furnished: Project) -> None:
+    sign_in(page, furnished.memberships.get().user)
+
+    expect(page.locator(".x-chart canvas")).to_be_visible()
+    page.get_by_text("Show as table").click()
+
+    expect(page.get_by_role("columnheader", name="From (UTC)")).to_be_visible()
+    assert page.locator(".x-chart + details tbody tr").count() == 24
+
+
+def test_more_records_are_put_below_the_first(page: Page, furnished: Project) -> None:
+    for _ in range(50):
+        used(furnished)
+    sign_in(page, furnished.memberships.get().user)
+    page.goto(f"/dashboard/{furnished.public_id}/usage/")
+    rows = page.locator("#rows tr")
+    expect(rows).to_have_count(50)
+
+    page.get_by_role("link", name="Load more").click()
+
+    expect(rows).to_have_count(53)
+    expect(page.get_by_role("link", name="Load more")).to_have_count(0)
+
+
+def test_language_of_examples_is_chosen_once(page: Page, furnished: Project) -> None:
+    sign_in(page, furnished.memberships.get().user)
+    page.goto(f"/dashboard/{furnished.public_id}/endpoints/chat/")
+    page.get_by_text("Python", exact=True).click()
+    expect(page.get_by_text("from openai import OpenAI")).to_be_visible()
+
+    page.goto("/")
+
+    expect(page.get_by_text("from openai import OpenAI")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/auth/login", "/docs/quickstart/", "/no-such-page/"])
+def test_policy_allows_no_inline_and_no_eval(page: Page, transactional_db: None, path: str) -> None:
+    sent = page.request.get(path)
+
+    policy = sent.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'self'" in policy
+    assert not re.search(r"<script(?![^>]*(src=|application/json))", sent.text())
+    assert not re.search(r"\sstyle=|\son[a-z]+=\"", sent.text())

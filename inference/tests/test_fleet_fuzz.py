@@ -130,7 +130,7 @@ def test_mutated_answers_tell_one_bounded_story(
     request: pytest.FixtureRequest,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    chance = random.Random(request.config.getoption("--fuzz-seed"))  # noqa: S311  chance, no secret
+    chance = random.Random(request.config.getoption("--fuzz-seed"))
     wanted = request.config.getoption("--fuzz-bytes")
     fed = rounds = 0
     while fed < wanted:

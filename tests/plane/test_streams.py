@@ -104,6 +104,16 @@ async def test_at_most_two_others_are_tried(running: Running, hire: Hire) -> Non
     assert sum(len(worker.asked) for worker in workers) == 3
 
 
+async def test_worker_that_keeps_failing_is_left_alone(running: Running, hire: Hire) -> None:
+    broken = await hire([answer(b"{}", 500)])
+    await hire([answer(completion())])
+
+    said = [(await running.ask(request(CHAT, ASK, key=KEY))).status for _ in range(40)]
+
+    assert said == [200] * 40
+    assert len(broken.asked) == 5
+
+
 async def test_workers_refusal_of_the_request_is_not_tried_elsewhere(
     running: Running, hire: Hire
 ) -> None:

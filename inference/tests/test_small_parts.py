@@ -1,0 +1,222 @@
+"""Ids, fields, peers, picks, deadlines, refusals, counts: the small parts, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from random import Random
+
+import pytest
+
+from inference.contracts import Worker, moment_of
+from inference.fields import Names, duration, rate_fields, sane_id
+from inference.ids import decision_id, request_id
+from inference.log import RequestLog
+from inference.metrics import Metrics, merge
+from inference.outcome import Outcome
+from inference.peers import Proxies
+from inference.pick import Picker
+from inference.ports import RateLimits
+from inference.problems import CODES, FINAL, Refused
+from inference.scrape import render
+from inference.timers import Wheel
+
+pytestmark = pytest.mark.anyio
+
+
+def test_request_ids_are_uuids_of_version_7_that_tell_their_moment() -> None:
+    made = [request_id(1_800_000_000.123) for _ in range(1000)]
+
+    assert len(set(made)) == 1000
+    assert {name[16] for name in made} == {"7"}
+    assert {name[20] for name in made} <= set("89ab")
+    assert moment_of(made[0]) == pytest.approx(1_800_000_000.123, abs=0.001)
+    assert decision_id(made[0]) == "dec_" + made[0][4:]
+
+
+def test_later_ids_sort_later() -> None:
+    assert request_id(1.0) < request_id(1.002) < request_id(time.time())
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (b"abc-123", "abc-123"),
+        (b"a" * 128, "a" * 128),
+        (b"a" * 129, ""),
+        (b"", ""),
+        (b'a"b', ""),
+        (b"a b", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_callers_id_is_kept_only_if_it_is_sane(value: bytes, kept: str) -> None:
+    assert sane_id(value) == kept
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, b"0ms"),
+        (0.0123, b"12ms"),
+        (1, b"1s"),
+        (59.4, b"59s"),
+        (360, b"6m0s"),
+        (3630, b"1h0m30s"),
+    ],
+)
+def test_durations_are_written_as_openai_does(seconds: float, text: bytes) -> None:
+    assert duration(seconds) == text
+
+
+def test_unlimited_kinds_have_no_rate_fields() -> None:
+    assert rate_fields(None) == rate_fields(RateLimits()) == []
+    assert dict(rate_fields(RateLimits(limit_tokens=10, remaining_tokens=-1))) == {
+        b"x-ratelimit-limit-tokens": b"10",
+        b"x-ratelimit-remaining-tokens": b"0",
+        b"x-ratelimit-reset-tokens": b"0ms",
+    }
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "caller"),
+    [
+        pytest.param("6.6.6.6", b"1.1.1.1", "6.6.6.6", id="a stranger's word"),
+        pytest.param("10.0.0.1", b"1.1.1.1", "1.1.1.1", id="one proxy"),
+        pytest.param("10.0.0.1", b"9.9.9.9, 1.1.1.1, 10.0.0.2", "1.1.1.1", id="two proxies"),
+        pytest.param("10.0.0.1", b"1.1.1.1, unknown", "10.0.0.1", id="nonsense"),
+        pytest.param("10.0.0.1", b"10.0.0.3", "10.0.0.3", id="only proxies"),
+        pytest.param("10.0.0.1", b"", "10.0.0.1", id="nothing"),
+        pytest.param("::ffff:10.0.0.1", b"2001:db8::1", "2001:db8::1", id="IPv6"),
+        pytest.param("", b"1.1.1.1", "", id="unix socket"),
+    ],
+)
+def test_only_trusted_proxies_say_who_is_calling(peer: str, said: bytes, caller: str) -> None:
+    headers = [(b"x-forwarded-for", said)]
+
+    assert Proxies(("10.0.0.0/8",)).caller_of(peer, headers) == caller
+    assert Proxies(()).caller_of(peer, headers) == peer
+
+
+def worker(name: str, slots: int | None = None) -> Worker:
+    return Worker(name, "http://w/v1", "m", (), slots=slots)
+
+
+def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> None:
+    busy = {"a": 9, "b": 0, "c": 5}
+    picker = Picker(busy.__getitem__, lambda _: True, Random(7))
+    pool = [worker("a"), worker("b"), worker("c", slots=5)]
+
+    chosen = [picker.pick([pool], []) for _ in range(400)]
+
+    names = [found.worker_id for found in chosen if found is not None]
+    assert "c" not in names
+    assert names.count("b") > 250
+
+
+def test_tried_and_broken_workers_are_passed_over_and_then_the_next_pool() -> None:
+    picker = Picker(lambda _: 0, lambda name: name != "b", Random(7))
+    first, second = [worker("a"), worker("b")], [worker("c")]
+
+    assert picker.pick([first, second], ["a"]) == worker("c")
+    assert picker.pick([first, second], ["a", "c"]) is None
+
+
+def test_full_worker_is_better_than_none() -> None:
+    picker = Picker(lambda _: 5, lambda _: True, Random(7))
+
+    assert picker.pick([[worker("a", slots=1)]], []) == worker("a", slots=1)
+
+
+class Waiter:
+    def __init__(self, due: float, wheel: Wheel) -> None:
+        self.due = due
+        self.fired: list[float] = []
+        self.others: list[Waiter] = []
+        self._wheel = wheel
+
+    def on_due(self, now: float) -> None:
+        self.fired.append(now)
+        for other in self.others:
+            self._wheel.disarm(other)
+
+
+async def test_deadlines_fire_once_never_early_and_follow_when_moved() -> None:
+    loop = asyncio.get_running_loop()
+    wheel, start = Wheel(loop), loop.time()
+    early, moved, gone = (Waiter(start + 0.05, wheel) for _ in range(3))
+    for waiter in (early, moved, gone):
+        wheel.arm(waiter)
+    moved.due = start + 0.15
+    wheel.disarm(gone)
+
+    await asyncio.sleep(0.3)
+
+    assert [len(waiter.fired) for waiter in (early, moved, gone)] == [1, 1, 0]
+    assert 0.05 <= early.fired[0] - start < 0.12
+    assert 0.15 <= moved.fired[0] - start < 0.25
+    assert len(wheel) == 0
+
+
+async def test_deadline_disarmed_by_another_of_the_same_moment_does_not_fire() -> None:
+    loop = asyncio.get_running_loop()
+    wheel, moment = Wheel(loop), loop.time() + 0.03
+    pair = [Waiter(moment, wheel) for _ in range(2)]
+    pair[0].others, pair[1].others = [pair[1]], [pair[0]]
+    for waiter in pair:
+        wheel.arm(waiter)
+
+    await asyncio.sleep(0.15)
+
+    assert len(pair[0].fired) + len(pair[1].fired) == 1
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_refusal_has_the_one_envelope(code: str) -> None:
+    refusal = Refused(code, "Why.", param="p")
+    error = json.loads(refusal.body())["error"]
+    fields = dict(refusal.headers())
+
+    assert (error["message"], error["param"], error["code"]) == ("Why.", "p", code)
+    assert error["type"] == CODES[code][1]
+    assert (b"retry-after" in fields) == (refusal.status in (429, 503))
+    assert ("retry_after" in error) == (refusal.status == 429)
+    assert ("retry_strategy" in error) == (refusal.status == 429 and code not in FINAL)
+    assert (fields.get(b"x-should-retry") == b"false") == (code in FINAL)
+
+
+def ended(**facts: object) -> Outcome:
+    outcome = Outcome(Names("req_1", "mine"), began_at=1.0, **facts)  # type: ignore[arg-type] # why: named in the tests
+    outcome.close(200, "", "complete", 1.5)
+    return outcome
+
+
+async def test_line_is_json_also_when_a_path_holds_quotes() -> None:
+    written: list[bytes] = []
+    log = RequestLog(written.append, asyncio.get_running_loop(), lambda: 1_800_000_000.25)
+
+    log.ended(ended(project="proj_A", endpoint='a"b\\c'))
+    log.ended(ended(project="proj_A", endpoint="chat", first_at=1.25, streamed=True))
+    log.flush()
+
+    odd, plain = (json.loads(line) for line in b"".join(written).splitlines())
+    assert odd["endpoint"] == 'a"b\\c'
+    assert (odd["ttft_ms"], odd["streamed"]) == (None, False)
+    assert (plain["ttft_ms"], plain["latency_ms"], plain["streamed"]) == (250.0, 500.0, True)
+    assert plain["timestamp"] == "2027-01-15T08:00:00.250Z"
+    assert set(odd) == set(plain)
+
+
+def test_counts_of_several_processes_add_up() -> None:
+    one, two = Metrics(), Metrics()
+    for metrics in (one, two, two):
+        metrics.ended(ended())
+
+    total = merge([one.snapshot({"open": 1}), two.snapshot({"open": 2})])
+    text = render([total]).decode()
+
+    assert (
+        'xerotier_requests_total{code="",ending="complete",operation="",status="200"} 3.0' in text
+    )
+    assert "xerotier_open 3.0" in text

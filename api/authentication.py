@@ -48,6 +48,9 @@ class KeyAuthentication(BaseAuthentication):
     Missing, malformed, unknown, expired and revoked are one answer: 401 ``invalid_api_key``.
     """
 
+    scope = Scope.MANAGEMENT
+    surface = "management API"
+
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ShownKey] | None:
         """Return the key's holder; nothing if no bearer was shown."""
         scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
@@ -56,8 +59,10 @@ class KeyAuthentication(BaseAuthentication):
         address = request.META.get("REMOTE_ADDR", "")
         secret = _live_secret(plain.strip())
         key = secret.key
-        if Scope.MANAGEMENT not in key.scopes:
-            raise ScopeInsufficient("The management API needs a key with the scope “management”.")
+        if self.scope not in key.scopes:
+            raise ScopeInsufficient(
+                f"The {self.surface} needs a key with the scope “{self.scope.value}”."
+            )
         if not rules.is_welcome(address, allow=key.ip_allow, block=key.ip_block):
             raise AddressNotAllowed("This key may not be used from this address.")
         _note_use(secret)
@@ -68,6 +73,13 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return REALM
+
+
+class UsageKeyAuthentication(KeyAuthentication):
+    """The same for the usage API, which is read with the scope ``inference``."""
+
+    scope = Scope.INFERENCE
+    surface = "usage API"
 
 
 def _live_secret(plain: str) -> KeySecret:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
+from rest_framework.authentication import SessionAuthentication
 
 from api.audit import AuditExport, AuditList
+from api.authentication import UsageKeyAuthentication
+from usage.urls import usage_urls
 
 management: list[URLPattern | URLResolver] = [
     path("", include("endpoints.urls")),
@@ -15,8 +18,11 @@ management: list[URLPattern | URLResolver] = [
     path("audit/export", AuditExport.as_view(), name="audit-export"),
 ]
 
+usage = usage_urls(authentication_classes=[UsageKeyAuthentication, SessionAuthentication])
+
 urlpatterns = [
     path("", include("ledger.urls")),
+    path("<str:project_id>/v1/usage/", include(usage)),
     path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("<str:project_id>/v1/management/", include(management)),
 ]

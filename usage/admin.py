@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from common.admin import ReadOnlyAdmin
-from usage.models import PoisonEvent, UsageRecord
+from usage.models import Budget, BudgetNotice, PoisonEvent, UsageRecord, UsageRollup
 
 
 @admin.register(UsageRecord)
@@ -13,7 +13,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     """Every request of every project. Nobody changes these rows."""
 
     list_display = ["request_id", "started_at", "project", "endpoint", "model", "status"]
-    list_display += ["ending", "tokens_in", "tokens_out", "source", "ttft_ms", "latency_ms"]
+    list_display += ["ending", "tokens_in", "tokens_out", "cost", "source", "ttft_ms", "latency_ms"]
     list_filter = ["started_at", "status", "ending", "source", "tier", "operation"]
     search_fields = ["request_id", "caller_request_id", "endpoint", "key_id", "project__slug"]
     list_select_related = ["project"]
@@ -26,3 +26,35 @@ class PoisonEventAdmin(ReadOnlyAdmin):
     list_display = ["stream", "entry_id", "reason", "seen_at"]
     list_filter = ["stream", "seen_at"]
     search_fields = ["entry_id", "body", "reason"]
+
+
+@admin.register(UsageRollup)
+class UsageRollupAdmin(ReadOnlyAdmin):
+    """Derived sums: rebuilt with ``manage.py rollups``."""
+
+    list_display = ["grain", "at", "project", "endpoint", "key_id", "model", "requests"]
+    list_display += ["failures", "tokens_in", "tokens_out", "cost"]
+    list_filter = ["grain", "at", "model"]
+    search_fields = ["project__slug", "endpoint", "key_id"]
+    list_select_related = ["project"]
+
+
+@admin.register(Budget)
+class BudgetAdmin(ReadOnlyAdmin):
+    """What projects allow themselves a month."""
+
+    list_display = ["public_id", "project", "scope", "subject_id", "amount", "is_enforced"]
+    list_display += ["set_at", "ended_at"]
+    list_filter = ["scope", "is_enforced"]
+    search_fields = ["project__slug", "subject_id", "public_id"]
+    list_select_related = ["project"]
+
+
+@admin.register(BudgetNotice)
+class BudgetNoticeAdmin(ReadOnlyAdmin):
+    """Which thresholds somebody was told of."""
+
+    list_display = ["budget", "project", "month", "percent", "spent", "sent_at"]
+    list_filter = ["percent", "month"]
+    search_fields = ["project__slug", "budget__public_id"]
+    list_select_related = ["project", "budget"]

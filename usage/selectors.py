@@ -98,9 +98,11 @@ def page(
     """
     rows = records(project=project, wanted=wanted)
     if after is not None:
+        # The first condition is implied by the second, and is one the index can begin at.
         rows = rows.filter(
             Q(started_at__lt=after.started_at)
-            | Q(started_at=after.started_at, request_id__lt=after.request_id)
+            | Q(started_at=after.started_at, request_id__lt=after.request_id),
+            started_at__lte=after.started_at,
         )
     found = list(rows[: limit + 1])
     if len(found) <= limit:

@@ -1,0 +1,112 @@
+"""What a caller may ask of usage, and what it gets to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.rest.inputs import DEFAULT_LIMIT, MAX_LIMIT, StrictSerializer
+from usage.rules import Grain
+from usage.selectors import Filter
+
+
+class UsageQuery(StrictSerializer):
+    """Which records are meant. Without ``since`` and ``until``: all of them."""
+
+    since = serializers.DateTimeField(required=False, help_text="From this moment on (RFC 3339)")
+    until = serializers.DateTimeField(required=False, help_text="Before this moment")
+    endpoint = serializers.CharField(required=False, max_length=63, help_text="Slug")
+    key_id = serializers.CharField(required=False, max_length=32)
+    model = serializers.CharField(required=False, max_length=80)
+    failed_only = serializers.BooleanField(required=False, default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a period that ends before it begins."""
+        if "since" in attrs and "until" in attrs and attrs["until"] <= attrs["since"]:
+            raise serializers.ValidationError({"until": ["Choose a moment after since."]})
+        return attrs
+
+
+class RecordsQuery(UsageQuery):
+    """One page of records, newest first."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT)
+    after = serializers.CharField(
+        required=False, max_length=48, help_text="Id of the record before the first"
+    )
+
+
+class SeriesQuery(UsageQuery):
+    """A time series."""
+
+    step = serializers.ChoiceField(Grain.choices, default=Grain.HOUR)
+
+
+class ExportQuery(UsageQuery):
+    """All records, streamed."""
+
+    format = serializers.ChoiceField(["csv", "jsonl"], default="jsonl")
+
+
+class SummaryOut(serializers.Serializer[Any]):
+    """Sums. Money is integer micro-units of the currency."""
+
+    object = serializers.ChoiceField(["usage.summary"], default="usage.summary")
+    requests = serializers.IntegerField()
+    failures = serializers.IntegerField()
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    tokens_cached = serializers.IntegerField()
+    cost = serializers.IntegerField()
+    ttft_p95_ms = serializers.FloatField(allow_null=True)
+    latency_avg_ms = serializers.FloatField(allow_null=True)
+
+
+class PointOut(serializers.Serializer[Any]):
+    """One step of a time series."""
+
+    at = serializers.DateTimeField()
+    requests = serializers.IntegerField()
+    failures = serializers.IntegerField()
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    cost = serializers.IntegerField()
+
+
+class RecordOut(serializers.Serializer[Any]):
+    """One request."""
+
+    object = serializers.ChoiceField(["usage.record"], default="usage.record")
+    id = serializers.CharField(source="request_id")
+    started_at = serializers.DateTimeField()
+    endpoint = serializers.CharField()
+    model = serializers.CharField()
+    key_id = serializers.CharField()
+    worker_id = serializers.CharField()
+    operation = serializers.CharField()
+    streamed = serializers.BooleanField()
+    status = serializers.IntegerField()
+    ending = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment] # why: a field, and DRF has such an attribute
+        help_text="measured, estimated or absent"
+    )
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    tokens_cached = serializers.IntegerField()
+    cost = serializers.IntegerField()
+    tier = serializers.CharField()
+    terms_number = serializers.IntegerField(
+        help_text="Version of the tier's terms it was billed on"
+    )
+    ttft_ms = serializers.FloatField(allow_null=True)
+    latency_ms = serializers.FloatField()
+    caller_request_id = serializers.CharField()
+
+
+FILTERS = ("since", "until", "endpoint", "key_id", "model", "failed_only")
+
+
+def filter_of(asked: dict[str, Any]) -> Filter:
+    """Return the filter a validated query means."""
+    return Filter(**{name: asked[name] for name in FILTERS if name in asked})

@@ -112,8 +112,6 @@ class Connection(asyncio.Protocol):
             self._settle(call)
 
     def _settle(self, call: HttpCall) -> None:
-        if self.call is not call:
-            return  # Given up while being told.
         reader = self._reader
         if reader.fault:
             self.drop()

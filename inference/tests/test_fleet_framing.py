@@ -97,6 +97,26 @@ async def test_answer_that_ends_with_its_connection_is_whole(said: bytes, body: 
     assert (asker.body, idle) == (body, 0)
 
 
+async def test_answer_without_framing_is_broken_by_a_reset() -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.say(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await told.wait()
+        line.reset()
+
+    told = asyncio.Event()
+    with fleet() as client:
+        async with upstream(script) as up:
+            _, asker = ask(client, up)
+            await asker.heard(b"half")
+            told.set()
+            await asker.finished()
+
+    assert asker.calls == ["head", "data", "fail"]
+    assert asker.failure is not None
+    assert asker.failure.reason == "reset"
+
+
 async def test_informational_heads_are_skipped() -> None:
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 

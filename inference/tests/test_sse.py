@@ -99,3 +99,38 @@ def test_broken_stream_is_not_done() -> None:
     _, scan = run([DELTA, b"data: [DO"], drop_usage=True)
 
     assert not scan.done
+
+
+@pytest.mark.parametrize("over", [0, 1])
+@pytest.mark.parametrize("step", [1, 5000, 1 << 20])
+def test_usage_block_is_dropped_up_to_the_bound_whatever_the_cut(over: int, step: int) -> None:
+    start, end = b'data: {"choices":[],"x":"', b'","usage":{"prompt_tokens":1}}'
+    block = start + b"x" * (HOLD_MAX + over - len(start) - len(end)) + end + b"\n\n"
+    pieces = [block[at : at + step] for at in range(0, len(block), step)]
+
+    relayed, scan = run(pieces, drop_usage=True)
+
+    assert relayed == (block if over else b"")
+    assert scan.usage == Usage(1, 0)
+
+
+def test_blank_line_before_a_dropped_block_passes() -> None:
+    assert StreamFilter(drop_usage=True).feed(b"\n" + USAGE) == b"\n"
+
+
+def test_long_comment_among_blocks_is_no_event() -> None:
+    _, scan = run([DELTA + b": " + b"x" * 80 + b"\n\n" + DELTA], drop_usage=True)
+
+    assert scan.events == 2
+
+
+def test_held_block_leaves_a_boundary_and_a_large_one_does_not() -> None:
+    scan = StreamFilter(drop_usage=True)
+    scan.feed(DELTA[:-1])
+    assert scan.at_boundary
+
+    scan.feed(b"x" * (HOLD_MAX + 100))
+    assert not scan.at_boundary
+
+    scan.feed(b"\n\n")
+    assert scan.at_boundary

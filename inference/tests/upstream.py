@@ -8,7 +8,9 @@ it can be as wrong as a test needs.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,7 +55,9 @@ class Line:
         self.closed.set()
 
     def reset(self) -> None:
-        """Close without ceremony."""
+        """Close with RST instead of FIN."""
+        socket_ = self.writer.get_extra_info("socket")
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def _body(self, head: bytes) -> bytes:

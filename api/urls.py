@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.authentication import SessionAuthentication
 
+from api import wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
 from usage.urls import usage_urls
@@ -23,6 +24,7 @@ usage = usage_urls(authentication_classes=[UsageKeyAuthentication, SessionAuthen
 urlpatterns = [
     path("", include("ledger.urls")),
     path("<str:project_id>/v1/usage/", include(usage)),
+    path(".well-known/jwks.json", wellknown.jwks, name="jwks"),
     path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("<str:project_id>/v1/management/", include(management)),
 ]

@@ -10,7 +10,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys import selectors, services
+from apikeys import passes, selectors, services
 from apikeys.errors import KeyUnknown
 from apikeys.services import IssuedKey, KeyChanges
 from apikeys.shapes import (
@@ -20,6 +20,8 @@ from apikeys.shapes import (
     KeyIn,
     KeyOut,
     KeyPatch,
+    PassIn,
+    PassOut,
     QuotaIn,
     QuotaOut,
     RotateIn,
@@ -173,6 +175,25 @@ class KeyQuota(ManagementView):
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
         _changed(request, seat, key_id, _quota(None), is_match_required=False)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PassList(ManagementView):
+    """``/{project}/v1/management/tokens``."""
+
+    @extend_schema(
+        operation_id="mint_pass", tags=["tokens"], request=PassIn, responses={201: PassOut}
+    )
+    def post(self, request: Request, project_id: str) -> Response:
+        """Sign a pass: a JWT of five minutes that opens inference without a key."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        said = parse(PassIn, request)
+        said["endpoint"] = _pin(seat, said.get("endpoint"))
+
+        def mint() -> Response:
+            minted = passes.mint_pass(project=seat.project, by=seat.actor, **said)
+            return Response(PassOut(minted).data, status=status.HTTP_201_CREATED)
+
+        return answered_once(request, seat.actor, mint)
 
 
 def _issue(seat: Seat, said: dict[str, Any]) -> Response:

@@ -111,3 +111,24 @@ class KeySecret(models.Model):
     def is_live(self, moment: datetime) -> bool:
         """Say whether this secret of the key still counts at ``moment``."""
         return self.ends_at is None or moment < self.ends_at
+
+
+class SigningKey(Versioned):
+    """A key that signs passes. Its private half is sealed with the platform's keyring.
+
+    It signs from ``signs_from`` until a newer one does, and stays published until
+    ``ends_at``, when its last pass has run out. Rows stay.
+    """
+
+    kid = models.CharField(max_length=32, unique=True, default=ids.signing_key_id, editable=False)
+    x = models.CharField(max_length=64, editable=False, help_text="Public half, base64url")
+    sealed = models.TextField(editable=False)
+    created_at = models.DateTimeField()
+    signs_from = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-signs_from", "-id"]
+
+    def __str__(self) -> str:
+        return self.kid

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
-from apikeys.models import ApiKey, KeySecret
+from apikeys.models import ApiKey, KeySecret, SigningKey
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -60,3 +60,23 @@ def secret_by_digest(digests: list[str]) -> KeySecret | None:
         .select_related("key__project", "key__endpoint")
         .first()
     )
+
+
+def newest_signing_key() -> SigningKey | None:
+    """Return the signing key made last, whether it signs yet or not."""
+    return SigningKey.objects.order_by("-signs_from", "-id").first()
+
+
+def signing_key_at(*, moment: datetime) -> SigningKey | None:
+    """Return the key that signs at a moment: the newest that has begun."""
+    return SigningKey.objects.filter(signs_from__lte=moment).order_by("-signs_from", "-id").first()
+
+
+def published_signing_keys(*, moment: datetime) -> QuerySet[SigningKey]:
+    """Return the signing keys whose passes may still be good, and the one that comes next."""
+    return SigningKey.objects.filter(Q(ends_at=None) | Q(ends_at__gt=moment))
+
+
+def signing_keys() -> QuerySet[SigningKey]:
+    """Return every signing key there ever was."""
+    return SigningKey.objects.all()

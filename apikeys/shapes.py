@@ -118,3 +118,31 @@ class IssuedKeyOut(KeyOut):
     """A key with its new secret, which is shown this once; null when the answer is repeated."""
 
     secret = serializers.CharField(allow_null=True, read_only=True)
+
+
+class PassIn(StrictSerializer):
+    """What a caller may say about a pass. It never opens the management API."""
+
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField([scope for scope in SCOPES if scope != "management"]),
+        default=["inference"],
+        allow_empty=False,
+        max_length=3,
+    )
+    endpoint = serializers.CharField(
+        max_length=63, required=False, allow_null=True, help_text="Slug the pass is pinned to"
+    )
+    subject = serializers.RegexField(
+        r"^[A-Za-z0-9_.:@+-]{1,64}$",
+        required=False,
+        help_text="Who will show it: your own name for your user",
+    )
+
+
+class PassOut(serializers.Serializer[Any]):
+    """A pass, shown this once; ``token`` is null when the answer is repeated."""
+
+    object = serializers.CharField(default="pass", read_only=True)
+    token = serializers.CharField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+    subject = serializers.CharField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apikeys.api import KeyDetail, KeyIpFilter, KeyList, KeyQuota, KeyRotation
+from apikeys.api import KeyDetail, KeyIpFilter, KeyList, KeyQuota, KeyRotation, PassList
 
 urlpatterns = [
     path("api-keys", KeyList.as_view(), name="api-keys"),
@@ -12,4 +12,5 @@ urlpatterns = [
     path("api-keys/<str:key_id>/rotate", KeyRotation.as_view(), name="api-key-rotation"),
     path("api-keys/<str:key_id>/ip-filter", KeyIpFilter.as_view(), name="api-key-ip-filter"),
     path("api-keys/<str:key_id>/quota", KeyQuota.as_view(), name="api-key-quota"),
+    path("tokens", PassList.as_view(), name="tokens"),
 ]

@@ -49,6 +49,11 @@ def key_id() -> str:
     return mint("key")
 
 
+def signing_key_id() -> str:
+    """Mint the name of a key that signs passes."""
+    return mint("sig")
+
+
 def worker_id() -> str:
     """Mint a worker's id."""
     return mint("wrk")

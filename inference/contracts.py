@@ -6,8 +6,8 @@ values and survives a round trip through JSON, so it can travel by any transport
 Control → data: a ``Grant`` (what one key may do), a ``Route`` (what one endpoint is) and a
 ``Pool`` (which workers serve it) lie in Valkey under the names below, each with the
 ``version`` of the row it was made from; a higher version always wins, and a revoked or
-deleted thing is a *tombstone* (``gone``), never a missing entry.
-Data → control: one ``UsageEvent`` for every admitted request.
+deleted thing is a *tombstone* (``gone``), never a missing entry. Back comes one
+``UsageEvent`` for every admitted request.
 """
 
 from __future__ import annotations
@@ -109,8 +109,7 @@ def digest_of(secret: bytes, pepper: bytes) -> str:
 def checksum(text: str) -> str:
     """Return the last six characters of a key whose other characters are ``text``.
 
-    The CRC-32 of everything before it, in base 62, padded with zeros: it tells a typo from
-    a key without a look-up, and protects nothing.
+    CRC-32 in base 62, padded: it tells a typo from a key without a look-up; protects nothing.
     """
     high, rest = divmod(zlib.crc32(text.encode()), len(_PAIRS) ** 2)
     middle, low = divmod(rest, len(_PAIRS))
@@ -135,10 +134,7 @@ def moment_of(request_id: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one key may do. Times are Unix seconds.
-
-    ``secret_id`` tells the two secrets of a rotated key apart; 0 is neither.
-    """
+    """What one key may do. Times are Unix seconds; ``secret_id`` 0 is no key's."""
 
     version: int
     key_id: str

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+
 from agents import selectors as agents
 from agents.models import WorkerState
+from apikeys import selectors as apikeys
 from apikeys.models import ApiKey
 from catalog import selectors as catalog
 from catalog.models import TierTerms
 from common import clock
 from endpoints.models import Endpoint, EndpointState
+from inference import pass_keys as signers
 from inference.contracts import (
     Grant,
     Pool,
@@ -104,6 +108,23 @@ def pool_of(model_name: str) -> Entry:
     name = pool_name(model_name)
     pool = Pool(version=sum(row.version for row in rows), name=name, workers=workers)
     return Entry(pool_key(name), pool.version, dump(pool))
+
+
+def pass_keys() -> Entry:
+    """Return the entry of the keys that sign passes; its version is the sum of theirs."""
+    rows = list(apikeys.signing_keys())
+    now = clock.now()
+    keys = signers.PassKeys(
+        version=sum(row.version for row in rows),
+        issuer=settings.PUBLIC_URL,
+        audience=signers.AUDIENCE,
+        keys=tuple(
+            signers.PassKey(row.kid, row.x, row.ends_at.timestamp() if row.ends_at else None)
+            for row in rows
+            if row.ends_at is None or row.ends_at > now
+        ),
+    )
+    return Entry(signers.NAME, keys.version, signers.dump(keys))
 
 
 def _terms(tier: str, row: TierTerms) -> Terms:

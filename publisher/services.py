@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from agents import selectors as agents
+from apikeys import selectors as key_selectors
 from apikeys import services as apikeys
 from apikeys.models import ApiKey
 from common import clock
@@ -21,7 +22,7 @@ from common.models import OutboxEntry
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
 from publisher import money, store
-from publisher.compile import Entry, grants_of, pool_of, route_of
+from publisher.compile import Entry, grants_of, pass_keys, pool_of, route_of
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ def _everything() -> Iterator[Entry]:
         yield route_of(endpoint)
     for model_name in agents.served_models():
         yield pool_of(model_name)
+    if key_selectors.newest_signing_key() is not None:
+        yield pass_keys()
 
 
 def _entries(topic: str, subject_id: str) -> Iterable[Entry]:
@@ -107,6 +110,7 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
     "project": lambda subject: _grants(apikeys.touch_keys(int(subject))),
     "endpoint": lambda subject: _routes([int(subject)]),
     "pool": lambda subject: [pool_of(subject)],
+    "jwks": lambda subject: [pass_keys()],
     "tier": lambda subject: _routes(endpoints.touch_endpoints(tier_id=int(subject))),
     "model": lambda subject: _routes(endpoints.touch_endpoints(model_id=int(subject))),
 }

@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "change the key that signs passes": {
+            "task": "apikeys.rotate_signing_key",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "forget answers to POSTs after their day": {
             "task": "common.forget_answers",
             "schedule": 3600.0,

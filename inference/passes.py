@@ -1,0 +1,144 @@
+"""Passes: short-lived JWTs that open what a key would, without a look-up (RFC 7519, RFC 8037).
+
+A browser or a trusted proxy shows one instead of an API key. The platform signs it with
+Ed25519; the public keys, issuer and audience lie in Valkey as ``PassKeys``. What is verified
+becomes a ``Grant``, so everything behind the gate treats it as a key's.
+
+Every rule here is on purpose narrower than the standard: one algorithm, no ``crit``, no
+algorithm taken from the token, all claims required.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import OrderedDict
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from inference.contracts import Grant
+from inference.pass_keys import LIFE_S, SKEW_S, PassKey, PassKeys
+
+ALGORITHM = "EdDSA"
+MAX_LENGTH = 4096
+REMEMBERED = 4096
+_PARTS = 3
+
+
+def looks_like_pass(token: bytes) -> bool:
+    """Say whether this bearer has the form of a pass, and so is no API key."""
+    return token.startswith(b"eyJ") and token.count(b".") == _PARTS - 1
+
+
+class PassBook:
+    """Verified passes of one process, so that each signature is checked once.
+
+    What failed is not remembered: nobody can push good passes out with bad ones.
+    """
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
+        self._version = -1
+        self._grants: OrderedDict[bytes, Grant] = OrderedDict()
+
+    def read(self, token: bytes, keys: PassKeys, now: float) -> Grant | None:
+        """Return what a pass grants now; none if it is not good. ``now`` is Unix seconds."""
+        if keys.version != self._version:
+            self._grants.clear()
+            self._version = keys.version
+        grant = self._grants.get(token)
+        if grant is None:
+            grant = verify(token, keys, now)
+            if grant is not None:
+                self._remember(token, grant)
+        return grant if grant is not None and now < (grant.expires_at or 0) else None
+
+    def _remember(self, token: bytes, grant: Grant) -> None:
+        self._grants[token] = grant
+        while len(self._grants) > self._size:
+            self._grants.popitem(last=False)
+
+
+def verify(token: bytes, keys: PassKeys, now: float) -> Grant | None:
+    """Return what a pass grants; none if anything about it is wrong, and never why."""
+    parts = token.split(b".")
+    if len(token) > MAX_LENGTH or len(parts) != _PARTS:
+        return None
+    try:
+        head, claims, signature = _object(parts[0]), _object(parts[1]), _decode(parts[2])
+    except (ValueError, RecursionError):
+        return None
+    key = _key_of(head, keys, now)
+    if key is None or not _is_signed(key, parts[0] + b"." + parts[1], signature):
+        return None
+    return _grant_of(claims, keys, now)
+
+
+def _key_of(head: dict[str, Any], keys: PassKeys, now: float) -> PassKey | None:
+    # The algorithm is ours, never the token's choice; an extension we don't know is refused.
+    if head.get("alg") != ALGORITHM or head.get("typ", "JWT") != "JWT" or "crit" in head:
+        return None
+    named = (key for key in keys.keys if key.kid == head.get("kid"))
+    key = next(named, None)
+    return key if key is not None and (key.until is None or now < key.until) else None
+
+
+def _is_signed(key: PassKey, signed: bytes, signature: bytes) -> bool:
+    try:
+        public = Ed25519PublicKey.from_public_bytes(_decode(key.x.encode()))
+        public.verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _grant_of(claims: dict[str, Any], keys: PassKeys, now: float) -> Grant | None:
+    if claims.get("iss") != keys.issuer or claims.get("aud") != keys.audience:
+        return None
+    times = [claims.get(name) for name in ("iat", "nbf", "exp")]
+    if not all(type(moment) in (int, float) for moment in times):
+        return None
+    if not _is_in_time(times, now):
+        return None
+    words = [claims.get(name) for name in ("sub", "jti", "by", "project")]
+    scopes, endpoint = claims.get("scopes"), claims.get("endpoint")
+    if not all(isinstance(word, str) and word for word in words) or not _is_words(scopes):
+        return None
+    if endpoint is not None and not isinstance(endpoint, str):
+        return None
+    return Grant(
+        version=keys.version,
+        key_id=str(words[2])[:32],
+        project=str(words[3]),
+        scopes=tuple(scopes or ()),
+        expires_at=float(times[2] or 0) + SKEW_S,
+        endpoint=endpoint,
+    )
+
+
+def _is_in_time(times: list[Any], now: float) -> bool:
+    issued, begins, ends = times
+    lives = 0 < ends - issued <= LIFE_S and begins <= ends
+    return bool(lives and issued - SKEW_S <= now and begins - SKEW_S <= now < ends + SKEW_S)
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _object(part: bytes) -> dict[str, Any]:
+    value = json.loads(_decode(part))
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - one kind of refusal
+    return value
+
+
+def _decode(part: bytes) -> bytes:
+    """Read base64url without padding, strictly: one text for one value (RFC 7515 §2)."""
+    raw = base64.b64decode(part + b"=" * (-len(part) % 4), b"-_", validate=True)
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part:
+        raise binascii.Error("not canonical")
+    return raw

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import connection
 from django.test import Client
-from usage.services import Arrived, ensure_partitions, take_in
 
 from accounts.models import User
 from inference.contracts import UsageEvent, dump
 from projects.models import Project
 from tests.make import make_event
+from usage.intake import Arrived, ensure_partitions, take_in
 
 
 def signed_in(user: User) -> Client:

@@ -135,6 +135,19 @@ def test_member_revokes_only_keys_of_their_own(acme: Project) -> None:
     assert own.revoked_at is not None
 
 
+def test_member_cannot_make_themselves_a_management_key(acme: Project) -> None:
+    member = make_user()
+    seat(acme, member, Role.MEMBER)
+
+    answer = signed_in(member).post(
+        base(acme) + "new/", {"name": "own", "scopes": ["inference", "management"]}
+    )
+
+    assert answer.status_code == 422
+    assert "that needs admin or more" in answer.context["page"].form.errors["scopes"][0]
+    assert not ApiKey.objects.exists()
+
+
 def test_rival_cannot_revoke_a_key(acme: Project, rex: User, rival: Project) -> None:
     key = make_key(acme, name="ci").key
 

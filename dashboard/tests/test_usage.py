@@ -41,7 +41,14 @@ def test_filters_live_in_the_address(page: Client, acme: Project) -> None:
     key = make_key(acme, name="ci").key
     wanted = used(acme, endpoint="chat", key_id=key.public_id, status=502, ending="worker_broke")
     used(acme, endpoint="chat", key_id=key.public_id)
-    used(acme, endpoint="other", key_id=key.public_id, status=502, ending="worker_broke")
+    used(
+        acme,
+        endpoint="other",
+        endpoint_id="ep_other",
+        key_id=key.public_id,
+        status=502,
+        ending="worker_broke",
+    )
     used(acme, endpoint="chat", status=502, ending="worker_broke")
 
     answer = page.get(url(acme), {"endpoint": "chat", "key": key.public_id, "failed": "1"})

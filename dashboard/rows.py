@@ -88,6 +88,7 @@ class RecordRow:
     key: str
     tokens_in: int
     tokens_out: int
+    cost: int
     source: str
     ttft_ms: float | None
     latency_ms: float
@@ -149,6 +150,7 @@ def record_row(record: UsageRecord, key_names: dict[str, str]) -> RecordRow:
         key=key_names.get(record.key_id, record.key_id),
         tokens_in=record.tokens_in,
         tokens_out=record.tokens_out,
+        cost=record.cost,
         source=record.source,
         ttft_ms=record.ttft_ms,
         latency_ms=record.latency_ms,

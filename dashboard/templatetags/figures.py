@@ -7,6 +7,8 @@ from django import template
 register = template.Library()
 
 MICRO = 1_000_000
+LEAST_SHOWN = 100
+"""Micro-units: what four places of a currency can say."""
 GIB = 1024**3
 MIB = 1024**2
 SECOND_MS = 1000
@@ -24,7 +26,7 @@ def duration(value_ms: float | None) -> str:
     """Write milliseconds as a person reads them: ``184 ms``, ``2.41 s``."""
     if value_ms is None:
         return NOTHING
-    if value_ms < SECOND_MS:
+    if round(value_ms) < SECOND_MS:
         return f"{value_ms:.0f} ms"
     return f"{value_ms / SECOND_MS:.2f} s"
 
@@ -37,6 +39,14 @@ def money(micro: int | None) -> str:
     whole, rest = divmod(micro, MICRO)
     places = f"{rest:06d}".rstrip("0").ljust(2, "0")
     return f"${whole:,}.{places}"
+
+
+@register.filter
+def cost(micro: int) -> str:
+    """Write what something cost, the same number of places below each other: ``$0.0020``."""
+    if micro >= MICRO or micro == 0:
+        return f"${micro / MICRO:,.2f}"
+    return f"${micro / MICRO:.4f}" if micro >= LEAST_SHOWN else "< $0.0001"
 
 
 @register.filter
@@ -76,6 +86,12 @@ def percent(value: float | None) -> str:
     if value is None:
         return NOTHING
     return f"{value:.2f}" if 0 < value < 1 else f"{value:.1f}".removesuffix(".0")
+
+
+@register.filter
+def percent_unit(value: float | None) -> str:
+    """Write the unit that belongs to ``percent``; none for no figure."""
+    return "" if value is None else "%"
 
 
 @register.filter

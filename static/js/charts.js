@@ -85,7 +85,7 @@
     const options = {
       width: holder.clientWidth,
       height: HEIGHT,
-      padding: [10, 4, 0, 0],
+      padding: [10, 14, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: false, y: false },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference.contracts import Route, UsageEvent
+from inference.contracts import Route, Terms, UsageEvent, cost_of
 from inference.fields import Names
 from inference.tokens import Usage, estimate_tokens
 
@@ -91,6 +91,17 @@ class Outcome:
             terms_version=route.terms.version,
             caller_request_id=self.names.caller_id,
             secret_id=self.secret_id,
+            cost=self._cost(route.terms),
+        )
+
+    def _cost(self, terms: Terms) -> int:
+        tokens = self.tokens
+        return cost_of(
+            tokens.tokens_in,
+            tokens.tokens_out,
+            tokens.tokens_cached,
+            price_per_million=terms.price_per_million,
+            cached_percent=terms.cached_percent,
         )
 
     def _estimate(self) -> Usage:

@@ -1,6 +1,6 @@
 """Serve the platform: both planes on one port, stopped in good order.
 
-``python -m xerotier_site.server [--host H] [--port P] [--plane]``
+``python -m xerotier_site.server [--host H] [--port P] [--workers N] [--plane]``
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import contextlib
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from functools import partial
 
 import uvicorn
@@ -21,7 +23,13 @@ from uvicorn.importer import import_from_string
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
 from xerotier_site import env
-from xerotier_site.plane import PlaneMount
+from xerotier_site.herd import Herd, end_with_parent
+from xerotier_site.logs import configure_logging
+from xerotier_site.plane import PlaneMount, read_config
+
+BACKLOG = 4096
+LAST_WORK_S = 5.0
+"""After the grace: the last events, the last log lines."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -38,7 +46,7 @@ class PlatformServer(uvicorn.Server):
             "log_config": None,
             "access_log": False,
             "server_header": False,
-            "backlog": 4096,
+            "backlog": BACKLOG,
             "ws_max_size": 1024 * 1024,
             **options,
         }
@@ -107,18 +115,40 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if env.mistakes:
         raise env.BadSettings(env.mistakes)
+    configure_logging()
+    if asked.workers > 1 and asked.fd is None:
+        return _serve_together(asked)
     module = "xerotier_site.plane" if asked.plane else "xerotier_site.asgi"
-    mount = import_from_string(f"{module}:mount")
+    mount: PlaneMount = import_from_string(f"{module}:mount")
+    if asked.metrics_dir:
+        mount.config = replace(mount.config, metrics_dir=asked.metrics_dir)
     application = import_from_string(f"{module}:application")
-    PlatformServer(mount, application, host=asked.host, port=asked.port).run()
+    if asked.fd is None:
+        PlatformServer(mount, application, host=asked.host, port=asked.port).run()
+    else:
+        end_with_parent(asked.parent)
+        PlatformServer(mount, application).run([socket.socket(fileno=asked.fd)])
     return 0
+
+
+def _serve_together(asked: argparse.Namespace) -> int:
+    listener = socket.create_server((asked.host, asked.port), backlog=BACKLOG)
+    waits = read_config().waits
+    with tempfile.TemporaryDirectory(prefix="xt-metrics-") as folder:
+        arguments = ["--metrics-dir", folder, *(["--plane"] if asked.plane else [])]
+        patience_s = waits.drain_delay_s + waits.grace_s + LAST_WORK_S
+        return Herd(listener, arguments, asked.workers).run(patience_s)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xerotier_site.server", description=__doc__)
     parser.add_argument("--host", default=env.text("XEROTIER_HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=env.number("XEROTIER_PORT", 8000))
+    parser.add_argument("--workers", type=int, default=env.number("XEROTIER_WORKERS", 1))
     parser.add_argument("--plane", action="store_true", help="the data plane alone")
+    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--metrics-dir", default="", help=argparse.SUPPRESS)
     return parser
 
 

@@ -175,8 +175,9 @@ class Exchange:
         if self.state is not State.READING:
             return
         self._passed = passed
-        self.outcome.route, self.outcome.key_id = passed.route, passed.grant.key_id
-        self.outcome.secret_id = passed.grant.secret_id
+        outcome, grant = self.outcome, passed.grant
+        outcome.route, outcome.key_id = passed.route, grant.key_id
+        outcome.secret_id = grant.secret_id
         self._go_on()
 
     # ── Admission ──────────────────────────────────────────────────────────────────────

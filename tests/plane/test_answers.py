@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.plane.workers import (
     stream,
     usage_event,
 )
-from tests.plane.world import ASK, CHAT, KEY, PROJECT, STREAM, World
+from tests.plane.world import ASK, CHAT, KEY, PROJECT, STREAM, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +89,8 @@ async def test_worker_never_sees_the_callers_key(running: Running, hire: Hire) -
 async def test_usage_event_arrives_once_with_what_the_engine_counted(
     running: Running, hire: Hire, world: World
 ) -> None:
+    world.grant(version=2, secret_id=7)
+    world.route(version=2, terms=replace(TERMS, price_per_million=1_000_000))
     await hire([answer(completion(tokens_in=11, tokens_out=3))])
 
     heard = await running.ask(request(CHAT, ASK, key=KEY))
@@ -97,6 +100,7 @@ async def test_usage_event_arrives_once_with_what_the_engine_counted(
     assert event["request_id"] == heard.header("x-xerotier-request-id")
     assert (event["tokens_in"], event["tokens_out"], event["source"]) == (11, 3, "measured")
     assert (event["ending"], event["status"], event["key_id"]) == ("complete", 200, "key_Ada")
+    assert (event["secret_id"], event["cost"]) == (7, 14)
 
 
 async def test_models_are_listed_and_described(running: Running) -> None:

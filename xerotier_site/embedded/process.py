@@ -84,8 +84,13 @@ def leash(orphan_signal: signal.Signals) -> Callable[[], None]:
     return tie
 
 
-def spawn(command: Command, *, output: int | None = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """Start a child in its own process group; its two outputs are one.
+def spawn(
+    command: Command,
+    *,
+    output: int | None = subprocess.PIPE,
+    complaints: int = subprocess.STDOUT,
+) -> subprocess.Popen[bytes]:
+    """Start a child in its own process group; its two outputs are one unless told otherwise.
 
     Its own group keeps a Ctrl-C at the terminal away from it: the supervisor stops its
     children in order.
@@ -95,7 +100,7 @@ def spawn(command: Command, *, output: int | None = subprocess.PIPE) -> subproce
         list(command.argv),
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=complaints,
         env={**inherited(), **command.environment},
         cwd=command.folder,
         process_group=0,
@@ -129,7 +134,8 @@ def wait_until(
     deadline = time.monotonic() + patience_s
     while not ready():
         if child.poll() is not None:
-            raise PartFailed(f"{what} ended while it started (exit {child.returncode}).")
+            said = child.stdout.read().decode(errors="replace") if child.stdout else ""
+            raise PartFailed(f"{what} does not start: {last_line(said)}")
         if time.monotonic() > deadline:
             raise PartFailed(f"{what} was not ready after {patience_s:.0f} s.")
         time.sleep(0.02)

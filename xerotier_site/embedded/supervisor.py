@@ -27,7 +27,7 @@ BACKOFF_S = (1, 2, 4, 8, 15, 30)
 STEADY_S = 60
 """A part that lived this long begins again at the shortest pause."""
 
-STREAMS_S, PROGRAMS_S, DATABASES_S = 8.6, 0.6, 0.5
+STREAMS_S, PROGRAMS_S, DATABASES_S = 8.3, 0.5, 0.6
 """How long each wave may take to stop: together they stay under 10 s."""
 
 
@@ -99,6 +99,18 @@ class Supervisor:
                 break
             time.sleep(TICK_S)
         return [one.part.name for one in waiting]
+
+    def see_through(self, child: subprocess.Popen[bytes]) -> int:
+        """Wait for a passing child and return its exit code; it ends with us if we must stop."""
+        while child.poll() is None:
+            try:
+                self.tick()
+            except (Stopped, PartFailed):
+                kill_group(child)
+                child.wait()
+                raise
+            time.sleep(TICK_S / 2)
+        return child.returncode
 
     def last_words(self, name: str) -> str:
         """Return the last line a part said."""

@@ -170,6 +170,16 @@ def test_who_takes_requests_leaves_first_and_who_keeps_data_last(
     assert trace.read_text().split() == ["server", "chat-model", "valkey"]
 
 
+def test_passing_child_ends_with_the_wish_to_stop(supervisor: Supervisor) -> None:
+    child = spawn(Command([sys.executable, "-c", FOREVER]), output=None)
+    supervisor._note_signal()
+
+    with pytest.raises(Stopped):
+        supervisor.see_through(child)
+
+    assert child.returncode == -signal.SIGKILL
+
+
 def test_signal_becomes_a_wish_to_stop(supervisor: Supervisor) -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     hangup = signal.getsignal(signal.SIGHUP)

@@ -22,9 +22,6 @@ from inference.tokens import Usage, read_usage, usage_of
 HOLD_MAX: Final = 64 * 1024
 """Bytes of one block that are held; beyond it the block is relayed as it comes."""
 
-SHORT_MAX: Final = 32
-"""A block that says ``[DONE]`` is no longer than this. What is longer needs no look."""
-
 TAIL_MAX: Final = 16 * 1024
 """Bytes at the end of such a block in which its usage is looked for."""
 
@@ -38,6 +35,7 @@ _TEXT: Final = re.compile(
 _CONTENT: Final = b'"content":"'
 _LF: Final = ord("\n")
 _QUOTE: Final = ord('"')
+_DONE: Final = b"[DONE]"
 _NEEDLE: Final = b'"usage"'
 _OVERLAP: Final = 3
 """A blank line that is not complete has at most three bytes: CR LF CR."""
@@ -85,9 +83,10 @@ class StreamFilter:
         """Take what was read and return what to relay now."""
         size = len(data)
         if (
-            SHORT_MAX + 2 < size <= HOLD_MAX
+            size <= HOLD_MAX
             and not self._block
             and data[:5] == b"data:"
+            and _DONE not in data[5:12]
             and b"\r" not in data
             and (_NEEDLE not in data or _all_null(data))
         ):
@@ -122,7 +121,7 @@ class StreamFilter:
         """Count several plain blocks; false if one of them needs a closer look."""
         blocks = data[:-2].split(b"\n\n")
         for block in blocks:
-            if len(block) <= SHORT_MAX or block[:5] != b"data:":
+            if block[:5] != b"data:" or _DONE in block[5:12]:
                 return False
         self._skip_lf = False
         self.events += len(blocks)
@@ -178,7 +177,7 @@ class StreamFilter:
         payload = _payload(block)
         if payload is None:
             return False
-        if len(block) <= SHORT_MAX and payload == b"[DONE]":
+        if payload == _DONE:
             self.done = True
         elif _NEEDLE in payload and not _all_null(payload) and self._is_ours(payload):
             return True
@@ -218,11 +217,11 @@ def _start_of_block(buffer: bytearray, at: int) -> int:
 def _payload(block: bytes) -> bytes | None:
     """Return what a block's data lines say; none if it has no such line."""
     if block.startswith(b"data:") and b"\n" not in block and b"\r" not in block:
-        return block[5:].strip(b" ")
+        return block[5:].removeprefix(b" ").rstrip(b" ")
     lines = _LINE_END.split(block.removeprefix(_BOM))
     fields = [line.partition(b":") for line in lines]
     values = [value.removeprefix(b" ") for name, _, value in fields if name == b"data"]
-    return b"\n".join(values).strip(b" ") if values else None
+    return b"\n".join(values).rstrip(b" ") if values else None
 
 
 def _all_null(data: bytes) -> bool:

@@ -97,7 +97,7 @@ def _one(seen: Seen, block: bytes, *, drop_usage: bool) -> None:
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
-    payload = b"\n".join(data).strip(b" ")
+    payload = b"\n".join(data).rstrip(b" ")
     document = _parsed(payload)
     seen.usage = usage_of(document) or seen.usage
     seen.done = seen.done or (bool(data) and payload == b"[DONE]")

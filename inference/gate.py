@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from inference.address import Target
 from inference.contracts import OPERATIONS, Grant, Pool, Route, Worker, is_key
+from inference.passes import looks_like_pass
 from inference.problems import Refused
 
 INFERENCE = "inference"
@@ -44,10 +45,12 @@ def read_method(target: Target, method: bytes) -> None:
 
 
 def read_bearer(fields: Fields) -> bytes:
-    """Return the API key of a request, checked for form and checksum without a look-up."""
+    """Return the API key or the pass of a request, checked for its form without a look-up."""
     scheme, _, token = fields.get(b"authorization", b"").partition(b" ")
     token = token.strip()
-    if scheme.lower() != b"bearer" or not is_key(token.decode("latin-1")):
+    if scheme.lower() != b"bearer":
+        raise Refused("invalid_api_key", _BAD_KEY)
+    if not is_key(token.decode("latin-1")) and not looks_like_pass(token):
         raise Refused("invalid_api_key", _BAD_KEY)
     return token
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from inference.config import PlaneConfig
 from inference.contracts import Pool, Worker
 from inference.outcome import Outcome
+from inference.passes import PassBook
 from inference.pick import Picker
 from inference.ports import Fleet, Limiter
 from inference.tables import Tables
@@ -62,6 +63,7 @@ class Plane:
     picker: Picker
     wheel: Wheel
     reporter: Reporter
+    passes: PassBook = field(default_factory=PassBook)
     able: dict[AbleKey, Able] = field(default_factory=dict)
     """Workers that can serve an operation, found once for each set of pools."""
     draining: bool = False

@@ -18,9 +18,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from inference import pass_keys
 from inference.contracts import Grant, Pool, Route, load
+from inference.pass_keys import PassKeys
 
-Thing = Grant | Route | Pool
+Thing = Grant | Route | Pool | PassKeys
 Found = dict[str, Thing | None]
 """What a read brought, by name; ``None``: there is no such entry."""
 
@@ -38,6 +40,7 @@ _READERS: dict[str, Callable[[bytes], Thing]] = {
     "grant": partial(load, Grant),
     "route": partial(load, Route),
     "pool": partial(load, Pool),
+    pass_keys.NAME: pass_keys.load,
 }
 
 

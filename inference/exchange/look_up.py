@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import is_
 
-from inference import gate
+from inference import gate, pass_keys
 from inference.address import Target
 from inference.contracts import (
     Grant,
@@ -17,6 +17,8 @@ from inference.contracts import (
     grant_key,
     pool_key,
 )
+from inference.pass_keys import PassKeys
+from inference.passes import looks_like_pass
 from inference.plane import Plane
 from inference.problems import Refused
 from inference.tables import Found, Thing
@@ -49,6 +51,7 @@ class LookUp:
         "_refused",
         "_route",
         "_target",
+        "_token",
     )
 
     def __init__(
@@ -65,6 +68,7 @@ class LookUp:
         self._passed = passed
         self._refused = refused
         self._address = ""
+        self._token = b""
         self._grant: Grant
         self._route: Route
 
@@ -73,6 +77,10 @@ class LookUp:
         self._address = address
         tables, name = self._plane.tables, self._target.route_key
         token = gate.read_bearer(self._fields)
+        if looks_like_pass(token):
+            self._token = token
+            tables.resolve([name, pass_keys.NAME], self._on_signers)
+            return
         keys = [name]
         for pepper in self._plane.config.peppers:
             key = grant_key(digest_of(token, pepper))
@@ -89,6 +97,17 @@ class LookUp:
         route = first if isinstance(first, Route) else None
         try:
             self._check(grant, route, sure=sure)
+        except Refused as refusal:
+            self._refused(refusal)
+
+    def _on_signers(self, found: Found, sure: bool) -> None:
+        route, signers = found.values()
+        grant = None
+        if isinstance(signers, PassKeys):
+            grant = self._plane.passes.read(self._token, signers, self._plane.clock())
+            sure = True if grant is None else sure
+        try:
+            self._check(grant, route if isinstance(route, Route) else None, sure=sure)
         except Refused as refusal:
             self._refused(refusal)
 

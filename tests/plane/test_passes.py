@@ -1,0 +1,97 @@
+"""Passes at the door: a signed JWT opens what its project's keys would, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from inference import pass_keys
+from inference.contracts import CHANGES
+from tests.plane.caller import request
+from tests.plane.conftest import Hire, Running, until
+from tests.plane.workers import answer, completion
+from tests.plane.world import ASK, CHAT, PROJECT, RIVAL, World
+
+pytestmark = pytest.mark.anyio
+
+OURS = Ed25519PrivateKey.generate()
+
+
+def text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def make_pass(key: Ed25519PrivateKey = OURS, **changes: Any) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": "https://platform",
+        "aud": pass_keys.AUDIENCE,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 300,
+        "sub": "usr_1",
+        "jti": "1",
+        "by": "key_Ada",
+        "project": PROJECT,
+        "scopes": ["inference"],
+        "endpoint": None,
+        **changes,
+    }
+    head = {"alg": "EdDSA", "typ": "JWT", "kid": "k1"}
+    signed = f"{text(json.dumps(head).encode())}.{text(json.dumps(claims).encode())}"
+    return f"{signed}.{text(key.sign(signed.encode()))}"
+
+
+@pytest.fixture
+def signers(world: World) -> None:
+    key = pass_keys.PassKey("k1", text(OURS.public_key().public_bytes_raw()))
+    keys = pass_keys.PassKeys(1, "https://platform", pass_keys.AUDIENCE, (key,))
+    world.valkey.set(pass_keys.NAME, pass_keys.dump(keys))
+    world.valkey.publish(CHANGES, json.dumps({"key": pass_keys.NAME, "version": 1}))
+
+
+@pytest.mark.usefixtures("signers")
+async def test_good_pass_opens_and_is_booked_on_whoever_signed_for_it(
+    running: Running, hire: Hire, world: World
+) -> None:
+    await hire([answer(completion())])
+    good = make_pass()
+
+    said = [(await running.ask(request(CHAT, ASK, key=good))).status for _ in range(2)]
+
+    assert said == [200, 200]
+    await until(lambda: len(world.events()) == 2)
+    assert {event["key_id"] for event in world.events()} == {"key_Ada"}
+
+
+@pytest.mark.usefixtures("signers")
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"key": Ed25519PrivateKey.generate()}, "invalid_api_key", id="forged"),
+        pytest.param({"exp": 1_000_000_000}, "invalid_api_key", id="over"),
+        pytest.param({"scopes": []}, "scope_insufficient", id="without the scope"),
+        pytest.param({"project": RIVAL}, "cross_project_access", id="another project's"),
+        pytest.param({"endpoint": "other"}, "endpoint_not_allowed", id="for another endpoint"),
+    ],
+)
+async def test_other_passes_do_not(
+    running: Running, hire: Hire, world: World, changes: dict[str, Any], code: str
+) -> None:
+    worker = await hire([answer(completion())])
+
+    heard = await running.ask(request(CHAT, ASK, key=make_pass(**changes)))
+
+    assert heard.error["code"] == code
+    assert (worker.asked, world.events()) == ([], [])
+
+
+async def test_no_pass_is_good_where_no_signer_is_known(running: Running) -> None:
+    heard = await running.ask(request(CHAT, ASK, key=make_pass()))
+
+    assert (heard.status, heard.error["code"]) == (401, "invalid_api_key")

@@ -8,10 +8,14 @@ and functions belong to a whole Valkey server, so numbered databases would not p
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
+import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,8 +26,12 @@ from xerotier_site.embedded.process import lesser_account
 ENVIRONMENT = os.environ  # noqa: TID251 - written here, before the settings read it
 GIVEN = "XEROTIER_TEST_VALKEY_GIVEN"
 
+LOCK = "test-run.lock"
+STALE_S = 60
+
 _servers: list[databases.Server] = []
 _folders: list[Path] = []
+_locks: list[IO[str]] = []
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,12 +50,17 @@ def pytest_unconfigure() -> None:
         _servers.pop().stop()
     while _folders:
         databases.remove(_folders.pop())
+    while _locks:
+        _locks.pop().close()
 
 
 def _start() -> None:
     account = lesser_account()
     folder = databases.socket_folder(account)
+    _sweep(folder.parent)
     _folders.append(folder)
+    _locks.append((folder / LOCK).open("w"))
+    fcntl.flock(_locks[-1], fcntl.LOCK_EX)
     ENVIRONMENT["XEROTIER_HOME"] = str(folder / "home")
     (folder / "home").mkdir()
     log = folder / "servers.log"
@@ -59,6 +72,15 @@ def _start() -> None:
             _start_missing(premises)
         except PartFailed as fault:
             pytest.exit(f"{fault} It said: {log.read_text()}", returncode=3)
+
+
+def _sweep(parent: Path) -> None:
+    # Folders of runs that were killed: their lock is free. A fresh one may not have its yet.
+    for lock in parent.glob(f"xt-*/{LOCK}"):
+        with contextlib.suppress(OSError), lock.open("r+") as file:
+            if time.time() - lock.stat().st_mtime > STALE_S:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                databases.remove(lock.parent)
 
 
 def _start_missing(premises: databases.Premises) -> None:

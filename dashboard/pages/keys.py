@@ -66,12 +66,12 @@ class ShownOnce:
 @require_GET
 @project_page()
 def key_list(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """List the keys, newest first."""
+    """List the keys, those that open a door first, each part newest first."""
     now = clock.now()
     rows = selectors.keys_of(project=seat.project)
-    context = KeyList(
-        shell_for(seat, "keys"), crumbs_to(seat), tuple(key_row(seat, key, now) for key in rows)
-    )
+    keys = [key_row(seat, key, now) for key in rows]
+    live_first = sorted(keys, key=lambda row: row.state.word != "active")
+    context = KeyList(shell_for(seat, "keys"), crumbs_to(seat), tuple(live_first))
     return show(request, "dashboard/keys.html", context)
 
 

@@ -59,6 +59,31 @@ def size(value_bytes: int | None) -> str:
     return f"{value_bytes / GIB:,.1f} GiB"
 
 
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(agent: str) -> str:
+    """Name the browser and the system in a User-Agent; what names neither is shown as it is."""
+    program = next((name for mark, name in BROWSERS if mark in agent), "")
+    system = next((name for mark, name in SYSTEMS if mark in agent), "")
+    return " on ".join(filter(None, (program, system))) or agent or "Unknown"
+
+
 @register.filter
 def middle(value: str, keep: int = 14) -> str:
     """Shorten a long id in the middle, so that both its ends stay: ``req_9fK2…c41``."""

@@ -76,6 +76,24 @@ def test_long_id_is_shortened_in_the_middle(value: str, written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("agent", "written"),
+    [
+        pytest.param(
+            "Mozilla/5.0 (X11; Linux) Chrome/150 Safari/537", "Chrome on Linux", id="chrome"
+        ),
+        pytest.param(
+            "Mozilla/5.0 (Mac OS X) Version/26 Safari/605", "Safari on macOS", id="safari"
+        ),
+        pytest.param("Mozilla/5.0 (Windows) Chrome/150 Edg/150", "Edge on Windows", id="edge"),
+        pytest.param("curl/8.5", "curl/8.5", id="a program"),
+        pytest.param("", "Unknown", id="nothing said"),
+    ],
+)
+def test_browser(agent: str, written: str) -> None:
+    assert figures.browser(agent) == written
+
+
+@pytest.mark.parametrize(
     ("value_bytes", "written"),
     [
         pytest.param(0, "–", id="unknown"),

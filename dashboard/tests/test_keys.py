@@ -170,6 +170,16 @@ def test_form_without_its_token_is_refused(ada: User, acme: Project) -> None:
     assert not ApiKey.objects.exists()
 
 
+def test_live_keys_stand_before_revoked_ones(page: Client, acme: Project) -> None:
+    old = make_key(acme, name="old").key
+    newer = make_key(acme, name="newer").key
+    page.post(base(acme) + f"{newer.public_id}/revoke/")
+
+    rows = page.get(base(acme)).context["page"].keys
+
+    assert [row.public_id for row in rows] == [old.public_id, newer.public_id]
+
+
 def test_list_holds_only_ours(page: Client, acme: Project, rival: Project) -> None:
     make_key(acme, name="ours")
     make_key(rival, name="theirs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -65,6 +65,7 @@ class EndpointOut(serializers.Serializer[Any]):
     path = serializers.SerializerMethodField(help_text="Base path of its OpenAI surface")
     created_at = serializers.DateTimeField()
 
+    @extend_schema_field(serializers.CharField())
     def get_path(self, endpoint: Endpoint) -> str:
         """Return the part of the base URL after the host."""
         return f"/{endpoint.project.public_id}/{endpoint.slug}/v1"

@@ -236,10 +236,14 @@ REST_FRAMEWORK = {
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 """Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Xerotier management API",
+    "TITLE": "Xerotier API",
     "VERSION": "1",
+    "DESCRIPTION": "Inference on your endpoints, and everything that manages them.",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["api.schema.only_ours"],
+    "POSTPROCESSING_HOOKS": ["api.schema.complete"],
+    "COMPONENT_SPLIT_PATCH": False,
 }
 
 # ── Money ──────────────────────────────────────────────────────────────────────────────

@@ -90,7 +90,7 @@ class ProjectDetail(ManagementView):
         tags=["project"],
         request=None,
         parameters=[DeleteQuery],
-        responses=ProjectOut,
+        responses={200: ProjectOut},
     )
     def delete(self, request: Request, project_id: str) -> Response:
         """Mark the project for deletion: its keys stop now, its end comes in seven days."""

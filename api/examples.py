@@ -1,0 +1,54 @@
+"""An example for every operation that takes something. Tests execute each one.
+
+They are written for a project with an endpoint ``chat`` and one key; the order of the
+document is the order in which they run, each on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What to send."""
+
+    body: dict[str, Any] | list[Any] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+
+
+PATHS: dict[str, tuple[str, str]] = {
+    "project_id": ("proj_Ab3dE5fG7hJ9", "The project's id"),
+    "slug": ("chat", "An endpoint's slug, or its id"),
+    "key_id": ("key_Ab3dE5fG7hJ9", "A key's id"),
+    "member_id": ("mem_Ab3dE5fG7hJ9", "A member's id"),
+    "invitation_id": ("inv_Ab3dE5fG7hJ9", "An invitation's id"),
+}
+"""Name of a part of the path → an example, and what it is."""
+
+EXAMPLES: dict[str, Example] = {
+    "open_endpoint": Example({"slug": "support", "model": "smollm2-135m-instruct", "tier": "free"}),
+    "change_endpoint": Example({"state": "paused"}),
+    "retire_endpoint": Example(query={"slug": "chat"}),
+    "issue_api_key": Example(
+        {
+            "name": "nightly",
+            "scopes": ["inference"],
+            "endpoint": "chat",
+            "expires_at": "2099-01-01T00:00:00Z",
+            "ip_filter": {"allow": ["10.0.0.0/8", "2001:db8::/32"], "block": ["10.0.0.13"]},
+            "quota": {"requests": 1000, "window_s": 3600},
+        }
+    ),
+    "change_api_key": Example({"name": "nightly batch", "expires_at": None}),
+    "rotate_api_key": Example({"grace_s": 3600}),
+    "set_api_key_ip_filter": Example({"allow": ["203.0.113.0/24"], "block": []}),
+    "set_api_key_quota": Example({"requests": 100, "window_s": 60}),
+    "mint_pass": Example({"endpoint": "chat", "subject": "user-7"}),
+    "change_project": Example({"name": "Acme Research"}),
+    "delete_project": Example(query={"slug": "acme"}),
+    "transfer_project": Example({"member": "mem_Ab3dE5fG7hJ9"}),
+    "change_member": Example({"role": "viewer"}),
+    "invite_member": Example({"email": "grace@example.com", "role": "member"}),
+}

@@ -8,6 +8,7 @@ from django.urls import include, path
 
 from projects.pages import invitation
 from xerotier_site import seeing_as
+from xerotier_site.reference import api_reference
 
 # The people who may look behind everything sign in by the same door, with the same limits
 # and second factor, as everyone else.
@@ -22,6 +23,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("auth/", include("accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),
+    path("docs/api/", api_reference, name="api-reference"),
     path("", include("dashboard.urls")),
     path("", include("api.urls")),
 ]

@@ -42,10 +42,11 @@ def guide(request: HttpRequest, name: str) -> HttpResponse:
     if name not in names:
         raise Http404
     document = _document(name)
-    guides = tuple(
+    written = (
         NavItem(_document(other).title or other, "docs", f"/docs/{other}/", other == name)
         for other in names
     )
+    guides = (*written, NavItem("API reference", "docs", "/docs/api/", is_current=False))
     sections = tuple(heading for heading in document.headings if heading.level == SECTION)
     return show(request, "dashboard/guide.html", Guide(document, guides, sections))
 

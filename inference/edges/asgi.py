@@ -51,7 +51,8 @@ class AsgiCaller:
         self._say({"type": "http.response.body", "body": data, "more_body": True})
 
     def finish(self) -> None:
-        """Send the end of the body."""
+        """Send the end of the body, and listen on: only that tells the end of the connection."""
+        self.readable.set()
         self._say({"type": "http.response.body", "body": b"", "more_body": False})
 
     def abort(self) -> None:

@@ -54,14 +54,23 @@ class Asking(Answer):
     def begin(self, path: str, headers: Headers) -> None:
         """Ask the first worker. From now on the tier's time runs."""
         self._path, self._headers = path, headers
+        if self._made.body is not None:
+            self.wait_for_answer()
+        self._ask()
+
+    def wait_for_answer(self) -> None:
+        """Give the worker the tier's time, from when the request was complete at the latest."""
         exchange = self._exchange
         limit_s = self._passed.route.terms.request_timeout_s
-        exchange.wait_until(exchange.outcome.began_at + limit_s)
-        self._ask()
+        is_whole = self._made.body is not None
+        start = exchange.outcome.began_at if is_whole else exchange.plane.loop.time()
+        exchange.wait_until(start + limit_s)
 
     def _ask(self) -> None:
         plane, tried = self._exchange.plane, self._tried
-        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= FAILOVERS else None
+        # What has gone up in pieces was not kept, so nobody else can be asked.
+        most = FAILOVERS if self._made.body is not None else 0
+        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= most else None
         if worker is None:
             self._give_up()
             return
@@ -76,18 +85,32 @@ class Asking(Answer):
 
     def _give_up(self) -> None:
         if self._is_full:
-            self._refuse("capacity_exceeded", "Every worker of this endpoint is full.")
+            code, message = "capacity_exceeded", "Every worker of this endpoint is full."
         elif self._tried:
-            self._refuse("upstream_error", "The worker failed before it answered.")
+            code, message = "upstream_error", "The worker failed before it answered."
         else:
-            self._refuse("endpoint_inactive", "No worker serves this endpoint right now.")
+            code, message = "endpoint_inactive", "No worker serves this endpoint right now."
+        self._refuse(Refused(code, message))
 
-    def _refuse(self, code: str, message: str) -> None:
+    def send(self, data: bytes) -> bool:
+        """Send a piece of the request body; false if the worker is slow."""
+        return self._call is None or not data or self._call.write(data)
+
+    def end_body(self) -> None:
+        """Say that the request body is complete."""
+        if self._call is not None:
+            self._call.end()
+
+    def on_drain(self) -> None:
+        """Let the caller send on."""
+        self._exchange.resume_body()
+
+    def _refuse(self, refusal: Refused) -> None:
         exchange = self._exchange
         self._drop_call()
         ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
         extra = [*ids, *rate_fields(self._verdict.limits)]
-        exchange.refuse(Refused(code, message), extra, ENDINGS.get(code, "refused"))
+        exchange.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
 
     def _drop_call(self) -> None:
         call, self._call = self._call, None

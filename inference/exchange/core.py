@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from inference import gate
-from inference.address import Target, read_target
+from inference.exchange.body import Body
+from inference.exchange.head import Head, read_head, too_large
 from inference.exchange.look_up import LookUp, Passed
 from inference.exchange.models import models_answer
-from inference.exchange.prepare import prepare
+from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
-from inference.fields import SINGLE, UP, Names, rate_fields, sane_id
+from inference.fields import UP, Names, rate_fields, sane_id
 from inference.ids import request_id
 from inference.outcome import Outcome
 from inference.plane import Plane
@@ -38,14 +38,13 @@ class Exchange:
     """A request under way. See the module."""
 
     __slots__ = (
-        "_chunks",
-        "_complete",
-        "_headers",
+        "_body",
+        "_head",
         "_is_admitted",
+        "_is_holding",
+        "_made",
         "_passed",
         "_relay",
-        "_size",
-        "_target",
         "caller",
         "due",
         "names",
@@ -59,14 +58,13 @@ class Exchange:
         self.caller = caller
         self.state = State.READING
         self.due = 0.0
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._complete = False
+        self._body = Body()
+        self._is_holding = False
         self._is_admitted = False
         self._passed: Passed | None = None
         self._relay: Relay | None = None
-        self._headers: Headers
-        self._target: Target
+        self._head: Head
+        self._made: Prepared
         self.names: Names
         self.outcome: Outcome
 
@@ -77,36 +75,42 @@ class Exchange:
         plane = self.plane
         plane.running.add(self)
         now = plane.loop.time()
-        self._headers = headers
-        fields = dict(headers)
-        self.names = Names(request_id(plane.clock()), sane_id(fields.get(b"x-request-id", b"")))
+        asked_id = next((value for name, value in headers if name == b"x-request-id"), b"")
+        self.names = Names(request_id(plane.clock()), sane_id(asked_id))
         self.outcome = Outcome(self.names, began_at=now)
         self.due = now + plane.config.waits.body_idle_s
         plane.wheel.arm(self)
         try:
-            self._check_head(method, target, fields)
-            LookUp(plane, self._target, fields, self._on_passed, self.refuse).begin(
-                self.caller.address
-            )
+            head = self._head = read_head(plane, self.outcome, method, target, headers)
+            look_up = LookUp(plane, head.target, head.fields, self._on_passed, self.refuse)
+            look_up.begin(self.caller.address)
         except Refused as refusal:
             self.refuse(refusal)
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request body."""
-        if self.state is not State.READING:
+        if self.state is State.DONE:
             return
-        self._size += len(data)
-        self._chunks.append(data)
-        waits = self.plane.config.waits
+        body, bounds, waits = self._body, self.plane.config.bounds, self.plane.config.waits
+        body.take(data)
         idle_at = self.plane.loop.time() + waits.body_idle_s
         self.due = min(idle_at, self.outcome.began_at + waits.body_whole_s)
-        if self._size > self.plane.config.bounds.body_bytes:
-            self.refuse(self._too_large())
+        if body.size > bounds.body_bytes:
+            self._fail(too_large(self.plane))
+        elif body.is_passing:
+            self._send_up()
+        elif body.size > bounds.whole_body_bytes:
+            self.caller.pause_body()
+            self._go_on()
 
     def body_end(self) -> None:
         """Learn that the request body is complete."""
-        if self.state is State.READING:
-            self._complete = True
+        if self.state is State.DONE:
+            return
+        self._body.is_complete = True
+        if self._body.is_passing:
+            self._send_up()
+        else:
             self.wait_until(self.plane.loop.time() + self.plane.config.waits.decision_s)
             self._go_on()
 
@@ -129,10 +133,7 @@ class Exchange:
 
     def stop(self) -> None:
         """End it now, because the process stops."""
-        if self._relay is not None:
-            self._relay.stop()
-        elif self.state is not State.DONE:
-            self.refuse(Refused("service_unavailable", "The gateway is stopping."))
+        self._fail(Refused("service_unavailable", "The gateway is stopping."))
 
     def wait_until(self, moment: float) -> None:
         """Wait for something else from now on, until then."""
@@ -143,33 +144,13 @@ class Exchange:
 
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
-        if self._relay is not None:
+        is_uploading = not self._body.is_complete and not self._is_holding
+        if is_uploading and self.state in (State.READING, State.RELAYING):
+            self._fail(Refused("request_timeout", "The request body did not arrive in time."))
+        elif self._relay is not None:
             self._relay.on_due(now)
-        elif self.state is State.READING and not self._complete:
-            self.refuse(Refused("request_timeout", "The request body did not arrive in time."))
         else:
             self.refuse(Refused("service_unavailable", "The gateway could not decide in time."))
-
-    # ── The gate ───────────────────────────────────────────────────────────────────────
-
-    def _check_head(self, method: bytes, raw_target: bytes, fields: dict[bytes, bytes]) -> None:
-        if self.plane.draining:
-            raise Refused("service_unavailable", "The gateway is stopping; please try again.")
-        self._target = target = read_target(raw_target)
-        self.outcome.project, self.outcome.endpoint = target.project, target.slug
-        self.outcome.operation = target.rest
-        gate.read_method(target, method)
-        if len(fields) != len(self._headers):
-            names = [name for name, _ in self._headers]
-            if any(names.count(name) > 1 for name in SINGLE):
-                raise Refused("invalid_request", "A header field was sent twice.")
-        length = fields.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.plane.config.bounds.body_bytes:
-            raise self._too_large()
-
-    def _too_large(self) -> Refused:
-        limit = self.plane.config.bounds.body_bytes
-        return Refused("request_too_large", f"The body is larger than {limit} bytes.")
 
     def _on_passed(self, passed: Passed) -> None:
         if self.state is not State.READING:
@@ -183,25 +164,29 @@ class Exchange:
     # ── Admission ──────────────────────────────────────────────────────────────────────
 
     def _go_on(self) -> None:
-        if self._passed is None or not self._complete:
+        passed, body, head = self._passed, self._body, self._head
+        is_large = body.size > self.plane.config.bounds.whole_body_bytes
+        if passed is None or self.state is not State.READING:
+            return
+        if not body.is_complete and not is_large:
             return
         try:
-            if self._passed.pools:
-                self._admit(self._passed)
+            if not passed.pools:
+                self._answer_models(passed)
+            elif body.is_complete:
+                self._admit(passed, prepare(body.whole(), head.target.rest, passed.route))
             else:
-                self._answer_models(self._passed)
+                self._admit(passed, body.begin_passing(head.target.rest, head.announced))
         except Refused as refusal:
             self.refuse(refusal)
 
     def _answer_models(self, passed: Passed) -> None:
-        body = models_answer(passed.route, self._target.rest)
+        body = models_answer(passed.route, self._head.target.rest)
         self.conclude(200, "", "complete")
         self._send(200, [(b"content-type", b"application/json")], body)
 
-    def _admit(self, passed: Passed) -> None:
-        chunks, self._chunks = self._chunks, []
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        made = prepare(body, self._target.rest, passed.route)
+    def _admit(self, passed: Passed, made: Prepared) -> None:
+        self._made = made
         self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
         self.state = State.DECIDING
         ask = Ask(
@@ -236,9 +221,35 @@ class Exchange:
 
     def _start(self, relay: Relay) -> None:
         self.state = State.RELAYING
-        up = [field for field in self._headers if field[0] in UP]
+        up = [field for field in self._head.headers if field[0] in UP]
         up.append((b"x-request-id", self.names.request_id.encode()))
-        relay.begin("/" + self._target.rest, up)
+        relay.begin("/" + self._head.target.rest, up)
+        if self._body.is_passing and self.state is State.RELAYING:
+            self._send_up()
+
+    def _send_up(self) -> None:
+        relay, made = self._relay, self._made
+        if relay is None:
+            return  # It is still being decided; the pieces wait.
+        try:
+            is_fast = relay.send(self._body.pass_on(made))
+        except Refused as refusal:
+            self._fail(refusal)
+            return
+        if self._body.is_complete:
+            self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
+            relay.end_body()
+            relay.wait_for_answer()
+        elif is_fast:
+            self.resume_body()
+        else:
+            self._is_holding = True
+            self.caller.pause_body()
+
+    def resume_body(self) -> None:
+        """Let the caller send on: the worker has room."""
+        self._is_holding = False
+        self.caller.resume_body()
 
     # ── Endings ────────────────────────────────────────────────────────────────────────
 
@@ -255,6 +266,12 @@ class Exchange:
             plane.limiter.settle(outcome.event())
         plane.reporter.ended(outcome)
         plane.running.discard(self)
+
+    def _fail(self, refusal: Refused) -> None:
+        if self._relay is not None:
+            self._relay.end(refusal)
+        else:
+            self.refuse(refusal)
 
     def refuse(
         self, refusal: Refused, extra: Headers | None = None, ending: str = "refused"

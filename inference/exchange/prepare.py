@@ -15,9 +15,12 @@ GENERATING = frozenset({"chat/completions", "completions"})
 
 @dataclass(slots=True)
 class Prepared:
-    """A body ready for a worker. ``clamped`` is what to tell the caller, if anything."""
+    """A body ready for a worker, or none if it follows in pieces.
 
-    body: bytes
+    ``clamped`` is what to tell the caller, if anything.
+    """
+
+    body: bytes | None
     streaming: bool
     n: int
     limit: int | None

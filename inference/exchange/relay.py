@@ -14,7 +14,7 @@ from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.fields import SSE, rate_fields
 from inference.ports import Headers, Verdict, WorkerFailed
-from inference.problems import stream_error
+from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
 from inference.tokens import read_usage
 
@@ -130,9 +130,6 @@ class Relay(Asking):
             self._tail = (self._tail + held)[-TAIL_BYTES:]
             exchange.caller.write(held)
 
-    def on_drain(self) -> None:
-        """Nothing is sent up in pieces here."""
-
     def on_end(self) -> None:
         """Complete the answer, if it is complete."""
         self._call = None
@@ -230,19 +227,17 @@ class Relay(Asking):
         if self._call is not None:
             self._call.resume()
 
-    def stop(self) -> None:
-        """End the answer, because the process stops."""
+    def end(self, refusal: Refused) -> None:
+        """End the answer for a reason of ours: as an ordinary error if it has not begun."""
         if not self._has_begun:
-            self._refuse("service_unavailable", "The gateway is stopping.")
+            self._refuse(refusal)
         else:
-            self._break("service_unavailable", "The gateway is stopping.")
+            self._break(refusal.code, refusal.message)
 
     def on_due(self, now: float) -> None:
         """Say something in a long silence, and end what takes too long."""
-        if not self._has_begun:
-            self._refuse("upstream_timeout", "The worker did not begin to answer in time.")
-        elif self._filter is None:
-            self._break("upstream_timeout", "The answer was not complete in time.")
+        if not self._has_begun or self._filter is None:
+            self.end(Refused("upstream_timeout", "The answer was not there in time."))
         elif self._paused_at is not None:
             self._wait_for_caller(now, self._paused_at)
         elif now - self._last_at >= self._passed.route.terms.idle_timeout_s:

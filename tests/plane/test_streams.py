@@ -129,13 +129,13 @@ async def test_silence_is_filled_between_events(
     config: PlaneConfig, world: World, hire: Hire
 ) -> None:
     waits = replace(config.waits, silence_s=0.1)
-    await hire([SSE_HEAD + chunk(delta("Pa")), 0.25, chunk(delta("ris")), chunk(DONE), SSE_END])
+    await hire([SSE_HEAD + chunk(delta("Pa")), 0.5, chunk(delta("ris")), chunk(DONE), SSE_END])
 
     async with serve(replace(config, waits=waits)) as running:
         heard = await running.ask(request(CHAT, STREAM, key=KEY))
 
     filled = heard.body.count(b": keep-alive\n\n")
-    assert filled == 2
+    assert 2 <= filled <= 4
     assert heard.body.replace(b": keep-alive\n\n", b"") == delta("Pa") + delta("ris") + DONE
 
 

@@ -1,0 +1,71 @@
+"""A request body: gathered whole while it is small, passed up as it comes when it is large.
+
+A whole body can be read before anyone is asked, changed anywhere, and sent to a second worker
+if the first one fails. A large one can't: what a retry would need is not kept, so there is
+none, and only usage is asked for on the way (docs/adr/0004).
+"""
+
+from __future__ import annotations
+
+from inference.exchange.prepare import GENERATING, Prepared
+from inference.members import Malformed
+from inference.problems import Refused
+from inference.tokens import estimate_tokens
+from inference.upload import StreamedSplice
+
+
+class Body:
+    """What has arrived of a request body and was not used yet."""
+
+    __slots__ = ("_chunks", "_splice", "is_complete", "size")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._splice: StreamedSplice | None = None
+        self.is_complete = False
+        self.size = 0
+
+    @property
+    def is_passing(self) -> bool:
+        """Say whether it is passed up as it comes."""
+        return self._splice is not None
+
+    def take(self, data: bytes) -> None:
+        """Take a piece."""
+        self.size += len(data)
+        self._chunks.append(data)
+
+    def whole(self) -> bytes:
+        """Hand out everything."""
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def begin_passing(self, operation: str, announced: int) -> Prepared:
+        """Pass it up from now on. Its size is what it says, or what came so far."""
+        self._splice = StreamedSplice(ask_usage=operation in GENERATING)
+        size = max(announced, self.size)
+        return Prepared(
+            body=None,
+            streaming=True,
+            n=1,
+            limit=None,
+            prompt_bytes=size,
+            prompt_tokens=estimate_tokens(size),
+            drop_usage=False,
+            clamped=b"",
+        )
+
+    def pass_on(self, made: Prepared) -> bytes:
+        """Return what may go up now, and note in ``made`` what was learned. Raises ``Refused``."""
+        splice = self._splice
+        assert splice is not None  # noqa: S101 - passing has begun
+        try:
+            data = b"".join([splice.feed(chunk) for chunk in self._chunks])
+            self._chunks = []
+            if self.is_complete:
+                splice.finish()
+                made.streaming, made.prompt_bytes = splice.streaming, splice.prompt_bytes
+        except Malformed as fault:
+            raise Refused(fault.code, fault.message, fault.param) from fault
+        made.drop_usage = splice.added_usage
+        return data

@@ -1,0 +1,126 @@
+"""Request bodies too large to hold: passed up as they come, and changed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tests.plane.caller import Connection, request
+from tests.plane.conftest import Hire, Running, until
+from tests.plane.workers import BREAK, DONE, answer, chunk, completion, delta, stream
+from tests.plane.world import CHAT, KEY, World
+
+pytestmark = pytest.mark.anyio
+
+WORDS = "x" * 600_000
+HEAD = request(CHAT, key=KEY, headers={"Transfer-Encoding": "chunked"})
+FRONT = b'{"model":"m","messages":[{"role":"user","content":"'
+BACK = b'"}],"stream":true}'
+
+
+def large(**fields: object) -> dict[str, object]:
+    return {"model": "m", "messages": [{"role": "user", "content": WORDS}], **fields}
+
+
+async def test_worker_has_the_beginning_before_the_caller_has_sent_the_end(
+    running: Running, hire: Hire
+) -> None:
+    worker = await hire(stream(delta("ok"), DONE))
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(FRONT + WORDS.encode()))
+    await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
+    await caller.send(chunk(BACK) + b"0\r\n\r\n")
+    heard = await caller.answer()
+
+    assert heard.body == delta("ok") + DONE
+    sent = json.loads(worker.asked[0].body)
+    assert sent["stream_options"] == {"include_usage": True}
+    assert sent["messages"][0]["content"] == WORDS
+    assert worker.asked[0].header("transfer-encoding") == "chunked"
+
+
+async def test_plain_large_request_passes_unchanged(running: Running, hire: Hire) -> None:
+    worker = await hire([answer(completion())])
+    sent = json.dumps(large()).encode()
+    caller = await running.connect()
+
+    await caller.send(request(CHAT, sent, key=KEY)[:-10])
+    await asyncio.sleep(0.01)
+    await caller.send(sent[-10:])
+    heard = await caller.answer()
+
+    assert (heard.status, heard.body) == (200, completion())
+    assert worker.asked[0].body == sent
+
+
+async def test_large_body_that_is_no_request_is_refused_and_taken_back(
+    running: Running, hire: Hire, world: World
+) -> None:
+    worker = await hire([answer(completion())])
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(FRONT + WORDS.encode()))
+    await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
+    await caller.send(chunk(b'"}]}}') + b"0\r\n\r\n")
+    heard = await caller.answer()
+
+    assert (heard.status, heard.error["code"]) == (400, "json_parse_error")
+    assert worker.asked == []
+    await until(world.events)
+    assert world.events()[0]["ending"] == "refused"
+    assert running.gateway.fleet.in_flight("wrk_0") == 0
+
+
+async def test_caller_that_leaves_in_the_middle_frees_the_worker(
+    running: Running, hire: Hire, world: World
+) -> None:
+    await hire([answer(completion())])
+    caller = await running.connect()
+    await caller.send(HEAD + chunk(FRONT + WORDS.encode()))
+    await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
+
+    left_at = asyncio.get_running_loop().time()
+    caller.reset()
+    await until(lambda: not running.gateway.fleet.in_flight("wrk_0"))
+
+    assert asyncio.get_running_loop().time() - left_at < 0.05
+    await until(world.events)
+    assert world.events()[0]["ending"] == "caller_left"
+
+
+async def test_large_request_is_not_tried_twice(running: Running, hire: Hire) -> None:
+    workers = [await hire([BREAK]) for _ in range(2)]
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(FRONT + WORDS.encode()))
+    await until(lambda: sum(map(running.gateway.fleet.in_flight, ("wrk_0", "wrk_1"))))
+    await caller.send(chunk(BACK) + b"0\r\n\r\n")
+    heard = await caller.answer()
+
+    assert (heard.status, heard.error["code"]) == (502, "upstream_error")
+    assert sum(len(worker.asked) for worker in workers) == 1
+
+
+async def test_worker_that_reads_slowly_slows_the_upload(running: Running, world: World) -> None:
+    deaf = await asyncio.start_server(lambda _r, _w: asyncio.sleep(10), "127.0.0.1", 0, limit=1024)
+    port = deaf.sockets[0].getsockname()[1]
+    world.serve(f"http://127.0.0.1:{port}/v1")
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(FRONT + b"x" * 300_000))
+    sending = asyncio.ensure_future(_send_much(caller))
+    await until(lambda: running.gateway.plane.running)
+    [protocol] = running.server.server_state.connections
+    await until(lambda: protocol.flow.read_paused, 10.0)  # type: ignore[union-attr] # why: it is ours
+
+    assert not sending.done()
+    sending.cancel()
+    deaf.close()
+
+
+async def _send_much(caller: Connection) -> None:
+    for _ in range(200):
+        await caller.send(chunk(b"x" * 100_000))

@@ -13,6 +13,7 @@ from apikeys import rules, secrets, selectors, services
 from apikeys.models import KeySecret, Scope
 from common import clock
 from common.actor import REQUEST_ID, Actor, ActorKind
+from common.addresses import caller_address
 from common.problems import Problem
 
 REALM = "Bearer"
@@ -56,7 +57,7 @@ class KeyAuthentication(BaseAuthentication):
         scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        address = request.META.get("REMOTE_ADDR", "")
+        address = caller_address(request)
         secret = _live_secret(plain.strip())
         key = secret.key
         if self.scope not in key.scopes:

@@ -9,6 +9,7 @@ from rest_framework.authentication import SessionAuthentication
 from api import wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
+from api.scanning import KeyReport
 from usage.urls import usage_urls
 
 management: list[URLPattern | URLResolver] = [
@@ -25,6 +26,7 @@ urlpatterns = [
     path("", include("ledger.urls")),
     path("<str:project_id>/v1/usage/", include(usage)),
     path(".well-known/jwks.json", wellknown.jwks, name="jwks"),
+    path("api/key-scanning/report", KeyReport.as_view(), name="key-report"),
     path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("<str:project_id>/v1/management/", include(management)),
 ]

@@ -54,3 +54,19 @@ class GraceTooLong(Problem):
     """The old secret may live on for at most seven days."""
 
     code = "rotation_grace_too_long"
+
+
+class SignatureInvalid(Problem):
+    """A report of leaked keys has a signature that is not good."""
+
+    code = "signature_invalid"
+    status = 401
+    kind = "authentication_error"
+
+
+class ReportUnsigned(Problem):
+    """A report of leaked keys is not signed, and holds no key that would speak for itself."""
+
+    code = "report_unsigned"
+    status = 401
+    kind = "authentication_error"

@@ -235,6 +235,8 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+SCANNER_KEYS = env.text("XEROTIER_SCANNER_KEYS", "")
+"""Public keys of those whose reports of leaked keys we believe, as GitHub publishes them."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 """Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {

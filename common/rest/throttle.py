@@ -17,6 +17,8 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from common.addresses import caller_address
+
 logger = logging.getLogger(__name__)
 
 META = "xerotier.rate"
@@ -107,4 +109,4 @@ def caller_of(request: Request) -> str:
         return f"key:{actor.subject}"
     if request.user.is_authenticated:
         return f"person:{request.user.pk}"
-    return f"address:{request.META.get('REMOTE_ADDR', '')}"
+    return f"address:{caller_address(request)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from api.middleware import _BUG
 from api.problems import _BY_CLASS
 from common.problems import Problem
 from inference.problems import CODES
@@ -31,6 +32,7 @@ def test_every_error_code_is_documented_with_its_status() -> None:
     known = {(code, status) for code, (status, _) in CODES.items()}
     known |= {(kind.code, kind.status) for kind in problems_of(Problem)}
     known |= {(code, status) for _, status, code, _ in _BY_CLASS}
+    known.add((_BUG[0], 500))
     assert documented == known
 
 

@@ -129,6 +129,7 @@ class Ask:
     n: int
     streaming: bool
     now: float
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

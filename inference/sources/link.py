@@ -82,12 +82,19 @@ class Link(asyncio.Protocol):
         if not self.is_up:
             self._loop.call_soon(then, LinkDown("no connection to Valkey"))
             return
-        self._send(parts, then)
+        self._put(_pack(parts), then)
 
-    def _send(self, parts: tuple[Part, ...], then: OnReply) -> None:
+    def send(self, packed: bytes, then: OnReply) -> None:
+        """Send one command that is packed already: on the hot path most of it never changes."""
+        if not self.is_up:
+            self._loop.call_soon(then, LinkDown("no connection to Valkey"))
+            return
+        self._put(packed, then)
+
+    def _put(self, packed: bytes, then: OnReply) -> None:
         if not self._out:
             self._loop.call_soon(self._flush)
-        self._out.append(_pack(parts))
+        self._out.append(packed)
         self._waiting.append((self._loop.time(), then))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout_s / 4, self._check)
@@ -131,8 +138,8 @@ class Link(asyncio.Protocol):
         self._out = []
         greeting = self._url.greeting()
         for command in greeting[:-1]:
-            self._send(command, self._on_greeting)
-        self._send(greeting[-1], self._on_greeted)
+            self._put(_pack(command), self._on_greeting)
+        self._put(_pack(greeting[-1]), self._on_greeted)
 
     def _on_greeting(self, reply: Any) -> None:
         if isinstance(reply, Exception):

@@ -246,6 +246,25 @@ def test_quota_counts_a_window_from_its_first_request(shard: Shard) -> None:
     assert shard.word("req_4", terms) == "admitted"
 
 
+def test_quota_whose_clock_went_back_ends_after_one_window_at_most(shard: Shard) -> None:
+    terms = Terms(quota=1, quota_s=60)
+    shard.admit("req_1", terms)
+    shard.now -= 3_000 * SECOND
+
+    refused = shard.admit("req_2", terms)
+
+    assert (refused[0], refused[5]) == (b"quota", 60 * SECOND)
+
+
+def test_allowance_can_be_used_to_its_last_token(shard: Shard) -> None:
+    terms = Terms(allowance=500)
+
+    words = [shard.word(f"req_{tokens}", terms, Size(hold_tokens=tokens)) for tokens in (300, 200)]
+
+    assert words == ["admitted"] * 2
+    assert shard.word("req_3", terms, Size(hold_tokens=1)) == "allowance"
+
+
 def test_allowance_returns_with_the_utc_month(shard: Shard) -> None:
     terms, size = Terms(allowance=500), Size(hold_tokens=266)
     shard.admit("req_1", terms, size)

@@ -248,8 +248,9 @@ class History(RuleBasedStateMachine):
             event(f"admit: {expected}")
             assert self.shard.word(name, terms, size) == expected
 
-    @rule(name=NAMES, tokens=st.sampled_from([0, SLICE]), price=PRICES)
-    def renew(self, name: str, tokens: int, price: int) -> None:
+    @rule(data=st.data(), tokens=st.sampled_from([0, SLICE]), price=PRICES)
+    def renew(self, data: st.DataObject, tokens: int, price: int) -> None:
+        name = data.draw(st.sampled_from([*sorted(self.model.requests), "req_none"]))
         expected = self.model.renew(name, tokens, tokens * price, self.shard.now)
         assert self.shard.renew(name, tokens, tokens * price, ALLOWANCE) == expected
 

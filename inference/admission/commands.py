@@ -1,0 +1,161 @@
+"""Calls of the admission functions, as bytes ready for Valkey.
+
+Most of what a call says depends only on the key and the endpoint, so it is packed once for
+both. Numbers that change have a fixed width: their length need not be counted again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final
+
+import hiredis
+
+from inference.admission.plan import Plan, request_bucket, token_bucket
+from inference.contracts import Grant, Terms, UsageEvent, shard_tag
+from inference.ports import Ask
+
+LEASE_S: Final = 15.0
+LINES_MAX: Final = 4096
+
+# hiredis types the argument as a tuple of one; it takes any number.
+pack: Callable[[tuple[str | bytes | int, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+_ADMIT: Final = (
+    b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n"
+    b"$16\r\n%016d\r\n$1\r\n%d\r\n"
+)
+_SETTLE: Final = b"%s$36\r\n%s\r\n%s$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
+_RENEW: Final = (
+    b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
+)
+
+
+class Line:
+    """A key on an endpoint, for one kind of request: what all its calls have in common."""
+
+    __slots__ = ("_admit", "_renew", "_settle", "_who", "about", "grant", "route", "shard", "tag")
+
+    def __init__(self, ask: Ask) -> None:
+        self.grant, self.route = ask.grant, ask.route
+        self.tag = shard_tag(ask.route.project)
+        self.shard = int(self.tag[2:-1])
+        who = (ask.route.project, ask.route.endpoint_id, ask.grant.key_id, ask.route.terms.tier)
+        self.about = _about(ask)
+        self._admit = _head("xt1_admit", self.tag, 21, *who, *_limits(ask.grant, ask.route.terms))
+        self._admit += _strings(self.about)
+        self._renew = _head("xt1_renew", self.tag, 6)
+        self._settle = _head("xt1_settle", self.tag, 8)
+        self._who = _strings(*who)
+
+    def admit(self, request_id: bytes, plan: Plan, *, forced: bool = False) -> bytes:
+        """Pack an admission; a forced one is never refused: the request runs already."""
+        return _ADMIT % (
+            self._admit,
+            request_id,
+            plan.est_in,
+            plan.est_out,
+            plan.est_money,
+            plan.hold_tokens,
+            plan.hold_money,
+            forced,
+        )
+
+    def renew(self, request_id: bytes, tokens: int, money: int) -> bytes:
+        """Pack a renewal of the lease that holds so much more."""
+        allowance = self.route.terms.monthly_tokens or 0
+        return _RENEW % (self._renew, request_id, int(LEASE_S), tokens, money, allowance, 0)
+
+    def settle(self, request_id: bytes, tokens: int, cost: int, event: bytes) -> bytes:
+        """Pack the end of a request."""
+        return _SETTLE % (self._settle, request_id, self._who, tokens, cost, len(event), event)
+
+    def text(self, event: UsageEvent, cost: int) -> bytes:
+        """Write an event as JSON; what it shares with others of this line is written already."""
+        ttft = "null" if event.ttft_ms is None else event.ttft_ms
+        caller = ""
+        if event.caller_request_id:
+            caller = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
+        return (
+            f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
+            f'{json.dumps(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
+            f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
+            f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{cost},'
+            f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{caller}}}'
+        ).encode()
+
+
+class Lines:
+    """The lines in use. Told apart by the very objects the tables hold: new ones, new line."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[int, int, str, bool], Line] = {}
+
+    def of(self, ask: Ask) -> Line:
+        """Return the line of a request."""
+        # A line keeps its grant and route alive, so their ids can't be used again meanwhile.
+        known = (id(ask.grant), id(ask.route), ask.operation, ask.streaming)
+        line = self._lines.get(known)
+        if line is None:
+            if len(self._lines) >= LINES_MAX:
+                self._lines.clear()
+            line = self._lines[known] = Line(ask)
+        return line
+
+
+def settle_again(event: dict[str, str | int], text: bytes) -> bytes:
+    """Pack the end of a request from a journal, where only its event is left."""
+    tag = shard_tag(str(event["project"]))
+    who = [str(event[name]) for name in ("project", "endpoint_id", "key_id", "tier")]
+    tokens = int(event["tokens_in"]) + int(event["tokens_out"])
+    return pack(
+        ("FCALL", "xt1_settle", 1, tag, event["request_id"], *who, tokens, event["cost"], text)
+    )
+
+
+def void(tag: str, request_id: bytes) -> bytes:
+    """Pack the undoing of an admission whose request never ran."""
+    return pack(("FCALL", "xt1_void", 1, tag, request_id))
+
+
+def _limits(grant: Grant, terms: Terms) -> tuple[str | int, ...]:
+    step_us, cap_us = request_bucket(terms)
+    token_us, token_cap_us = token_bucket(terms)
+    return (
+        step_us,
+        cap_us,
+        repr(token_us),
+        repr(token_cap_us),
+        terms.concurrent,
+        grant.quota_requests or 0,
+        grant.quota_window_s or 0,
+        terms.monthly_tokens or 0,
+        int(LEASE_S),
+    )
+
+
+def _about(ask: Ask) -> str:
+    route = ask.route
+    shared = {
+        "project": route.project,
+        "endpoint": route.endpoint,
+        "endpoint_id": route.endpoint_id,
+        "model": route.model,
+        "key_id": ask.grant.key_id,
+        "operation": ask.operation,
+        "streamed": ask.streaming,
+        "tier": route.terms.tier,
+        "terms_version": route.terms.version,
+    }
+    return json.dumps(shared, separators=(",", ":"))[1:-1]
+
+
+def _head(function: str, tag: str, arguments: int, *first: str | int) -> bytes:
+    # The count of parts stands in front: FCALL, function, number of keys, the key, arguments.
+    return b"*%d\r\n" % (4 + arguments) + _strings("FCALL", function, 1, tag, *first)
+
+
+def _strings(*parts: str | int) -> bytes:
+    raw = [str(part).encode() for part in parts]
+    return b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in raw)

@@ -1,0 +1,98 @@
+"""How much a request is taken to use, and how much it holds: pure arithmetic.
+
+Money is held in slices. A stream holds its prompt and ``SLICE_TOKENS`` a choice, and renews;
+any other answer can't be ended half-way, so it holds all that it may use. Tokens a minute
+reserve the first slice of either: an estimate that is corrected when the request ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from inference.contracts import Terms, cost_of
+from inference.ports import Ask
+
+SLICE_TOKENS: Final = 256
+UNKNOWN_LIMIT: Final = 4096
+"""Tokens of an answer where neither the caller nor the model says how long it may be."""
+
+MINUTE_US: Final = 60_000_000
+BURST_LEAST_FREE: Final = 3
+BURST_LEAST: Final = 10
+FREE: Final = "free"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one request is expected to use and what it holds, in tokens and micro-units.
+
+    ``est_*`` is charged if its gateway is never heard of again. ``covered`` is the number of
+    tokens up to which nothing need be renewed (none: all); ``step`` is a renewal's.
+    """
+
+    est_in: int
+    est_out: int
+    est_money: int
+    hold_tokens: int
+    hold_money: int
+    covered: int | None
+    step: int
+
+
+def price(terms: Terms, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> int:
+    """Return what so many tokens cost on these terms."""
+    if not terms.price_per_million:
+        return 0
+    return cost_of(
+        tokens_in,
+        tokens_out,
+        tokens_cached,
+        price_per_million=terms.price_per_million,
+        cached_percent=terms.cached_percent,
+    )
+
+
+def plan_of(ask: Ask) -> Plan:
+    """Say what a request is to hold."""
+    route, prompt = ask.route, ask.prompt_tokens
+    terms = route.terms
+    whole = _answer_limit(ask) if route.task == "generate" else 0
+    first = min(whole, SLICE_TOKENS)
+    est_out = ask.n * first
+    is_partial = ask.streaming and first < whole
+    held_out = est_out if is_partial else ask.n * whole
+    return Plan(
+        est_in=prompt,
+        est_out=est_out,
+        est_money=price(terms, prompt, est_out),
+        hold_tokens=0 if terms.monthly_tokens is None else prompt + held_out,
+        hold_money=price(terms, prompt, held_out),
+        covered=prompt + est_out if is_partial else None,
+        step=ask.n * SLICE_TOKENS,
+    )
+
+
+def _answer_limit(ask: Ask) -> int:
+    if ask.limit_tokens is not None:
+        return ask.limit_tokens
+    if ask.route.context_length is None:
+        return UNKNOWN_LIMIT
+    return max(ask.route.context_length - ask.prompt_tokens, 1)
+
+
+def request_bucket(terms: Terms) -> tuple[int, int]:
+    """Return µs a request and µs of burst: half the limit at once, at least 3 (10 if paid)."""
+    if terms.requests_per_min is None:
+        return 0, 0
+    step_us = -(-MINUTE_US // terms.requests_per_min)
+    least = BURST_LEAST_FREE if terms.tier == FREE else BURST_LEAST
+    return step_us, step_us * max(least, terms.requests_per_min // 2)
+
+
+def token_bucket(terms: Terms) -> tuple[float, float]:
+    """Return µs a token and µs of burst. The burst is half the limit, as for requests."""
+    if terms.tokens_per_min is None:
+        return 0.0, 0.0
+    step_us = MINUTE_US / terms.tokens_per_min
+    return step_us, step_us * max(1, terms.tokens_per_min // 2)

@@ -1,0 +1,101 @@
+"""A request that wants in, or is in: what the limiter knows of it, and who is to be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from inference.admission.commands import Line
+from inference.admission.plan import plan_of
+from inference.admission.segment import Segment
+from inference.ports import Ask, OnVerdict, Verdict
+
+if TYPE_CHECKING:  # the limiter makes these
+    from inference.admission.limiter import ValkeyLimiter
+
+
+class Running:
+    """One request. Its ``on_…`` methods take Valkey's answers: no closures on the hot path."""
+
+    __slots__ = (
+        "_limiter",
+        "_on_renewal",
+        "_on_verdict",
+        "id",
+        "is_local",
+        "leased_at",
+        "line",
+        "more_money",
+        "more_tokens",
+        "plan",
+        "where",
+    )
+
+    def __init__(self, limiter: ValkeyLimiter, ask: Ask, line: Line, on_verdict: OnVerdict) -> None:
+        self._limiter = limiter
+        self._on_verdict = on_verdict
+        self._on_renewal: OnVerdict | None = None
+        self.id = ask.request_id.encode()
+        self.line = line
+        self.plan = plan_of(ask)
+        self.leased_at = 0.0
+        self.more_tokens = 0
+        self.more_money = 0
+        self.is_local = False
+        """Whether it was let in without Valkey, which has not been told yet."""
+        self.where: tuple[Segment, int] | None = None
+        """Where its end stands in the journal."""
+
+    def admission(self, *, forced: bool = False) -> bytes:
+        """Return the call that asks for it to be let in, or says that it is."""
+        return self.line.admit(self.id, self.plan, forced=forced)
+
+    def renewal(self) -> bytes:
+        """Return the call that renews its lease and holds ``more_…``."""
+        return self.line.renew(self.id, self.more_tokens, self.more_money)
+
+    def wants(self, tokens: int, money: int, on_renewal: OnVerdict) -> None:
+        """Note what a renewal is to add, and who waits for it."""
+        self.more_tokens, self.more_money, self._on_renewal = tokens, money, on_renewal
+
+    def grow(self) -> None:
+        """Add what was renewed to what is held."""
+        plan = self.plan
+        plan.est_out += self.more_tokens
+        plan.est_money += self.more_money
+        plan.hold_money += self.more_money
+        if plan.hold_tokens:
+            plan.hold_tokens += self.more_tokens
+        if plan.covered is not None:
+            plan.covered += self.more_tokens
+
+    def tell(self, verdict: Verdict) -> None:
+        """Answer the one who asked for admission."""
+        self._on_verdict(verdict)
+
+    def tell_renewal(self, verdict: Verdict) -> None:
+        """Answer the one who asked to go on, once."""
+        on_renewal, self._on_renewal = self._on_renewal, None
+        self.more_tokens = self.more_money = 0
+        if on_renewal is not None:
+            on_renewal(verdict)
+
+    def on_admitted(self, reply: Any) -> None:
+        """Take the answer of ``admit``."""
+        self._limiter.on_admitted(self, reply)
+
+    def on_renewed(self, reply: Any) -> None:
+        """Take the answer of ``renew`` to a request for more."""
+        self._limiter.on_renewed(self, reply)
+
+    def on_leased(self, reply: Any) -> None:
+        """Take the answer of ``renew`` to a mere sign of life."""
+        self._limiter.on_leased(self, reply)
+
+    def on_asserted(self, reply: Any) -> None:
+        """Take the answer of a forced ``admit``."""
+        if isinstance(reply, list):
+            self.is_local = False
+
+    def on_settled(self, reply: Any) -> None:
+        """Take the answer of ``settle``."""
+        self._limiter.on_settled(self, reply)

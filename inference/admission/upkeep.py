@@ -1,0 +1,130 @@
+"""What a gateway does beside serving, once a second: leases, the journal's replay, reaping.
+
+One task, so that nothing here happens twice at once. It comes to life at once when the link
+comes up: Valkey may have lost its last second, or everything, and has to be told again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
+
+from inference.admission import commands, words
+from inference.admission.journal import Journal
+from inference.admission.limiter import ValkeyLimiter
+from inference.admission.reaper import Reaper
+from inference.admission.segment import Entry, Segment, place_of
+from inference.contracts import SHARDS, usage_watermark
+from inference.sources.link import Link, LinkDown
+
+EVERY_S: Final = 1.0
+WINDOW: Final = 128
+"""Ends told again at once: little enough not to delay the living."""
+
+
+class Upkeep:
+    """See the module. ``say`` takes an event's name and its facts, for the log."""
+
+    def __init__(
+        self,
+        link: Link,
+        limiter: ValkeyLimiter,
+        journal: Journal,
+        reaper: Reaper,
+        say: Callable[..., None],
+    ) -> None:
+        self._link = link
+        self._limiter = limiter
+        self._journal = journal
+        self._reaper = reaper
+        self._say = say
+        self._run_id = b""
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        link.on_up.append(self._wake.set)
+
+    def start(self) -> None:
+        """Begin, and go on until stopped."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop. What is not settled stays in the journal."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            # A broken link is told to everyone who waits for an answer; there is a next time.
+            with contextlib.suppress(LinkDown):
+                await self.turn()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S):
+                    await self._wake.wait()
+
+    async def turn(self) -> None:
+        """Do everything once. Raises ``LinkDown`` if Valkey goes away meanwhile."""
+        came_up = self._wake.is_set()
+        self._wake.clear()
+        self._limiter.keep_leases()
+        if not self._link.is_up:
+            return
+        has_restarted = came_up and await self._meet_server()
+        if self._limiter.is_behind or has_restarted:
+            await self._replay(again=has_restarted)
+        self._journal.confirm(await self._watermarks())
+        await self._reaper.turn()
+
+    async def _meet_server(self) -> bool:
+        """Say whether this is not the server we knew: it may have lost what it had."""
+        info = await self._ask("INFO", "server")
+        facts = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
+        known, self._run_id = self._run_id, facts[b"run_id"]
+        self._reaper.came_up()
+        return known != self._run_id
+
+    async def _watermarks(self) -> list[int]:
+        said = await self._ask("MGET", *(usage_watermark(shard) for shard in range(SHARDS)))
+        return [place_of(text) if text else 0 for text in said]
+
+    async def _replay(self, *, again: bool) -> None:
+        self._limiter.is_behind = False
+        entries = self._journal.open_entries(await self._watermarks(), again=again)
+        told = 0
+        while batch := list(islice(entries, WINDOW)):
+            told += await self._settle_again(batch)
+        if told:
+            self._say("journal_replayed", "info", entries=told)
+
+    async def _settle_again(self, batch: list[tuple[Segment, Entry]]) -> int:
+        calls = [commands.settle_again(json.loads(e.payload), e.payload) for _, e in batch]
+        replies = await asyncio.gather(*(self._send(call) for call in calls))
+        for (segment, entry), reply in zip(batch, replies, strict=True):
+            if not isinstance(reply, list) or reply[0] == words.UNRESTORED:
+                self._limiter.is_behind = True
+            else:
+                segment.settle(entry.at, place_of(reply[1] or b"0-1"), entry.shard)
+        return len(batch)
+
+    async def _ask(self, *parts: str | int) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        self._link.call(*parts, then=lambda reply: _resolve(future, reply))
+        reply = await future
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _send(self, packed: bytes) -> asyncio.Future[Any]:
+        future = asyncio.get_running_loop().create_future()
+        self._link.send(packed, lambda reply: _resolve(future, reply))
+        return future
+
+
+def _resolve(future: asyncio.Future[Any], reply: Any) -> None:
+    if not future.done():
+        future.set_result(reply)

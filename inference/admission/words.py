@@ -1,0 +1,83 @@
+"""What the admission functions answer, in the public words for it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from inference.contracts import Grant, Route
+from inference.ports import RateLimits, Verdict
+
+ADMITTED: Final = b"admitted"
+ENDED: Final = b"ended"
+RENEWED: Final = b"renewed"
+UNKNOWN: Final = b"unknown"
+UNRESTORED: Final = b"unrestored"
+
+RATE, QUOTA, BUDGET, BALANCE, UNAVAILABLE = (
+    "rate_limit_exceeded",
+    "quota_exceeded",
+    "budget_exceeded",
+    "insufficient_balance",
+    "service_unavailable",
+)
+CODES: Final = {
+    b"requests": RATE,
+    b"tokens": RATE,
+    b"concurrency": RATE,
+    b"quota": QUOTA,
+    b"allowance": QUOTA,
+    b"budget": BUDGET,
+    b"balance": BALANCE,
+}
+
+AWAY: Final = Verdict(
+    allowed=False,
+    code=UNAVAILABLE,
+    message="Limits can't be checked right now. Please try again.",
+    retry_after_s=2.0,
+)
+UNMETERED: Final = Verdict(
+    allowed=False,
+    code=UNAVAILABLE,
+    message="Usage can't be recorded right now. Please try again.",
+    retry_after_s=5.0,
+)
+
+
+def limits_of(reply: list[Any], route: Route) -> RateLimits:
+    """Read what is left from an answer of ``admit``."""
+    terms = route.terms
+    return RateLimits(
+        terms.requests_per_min,
+        reply[1],
+        reply[2] / 1e6,
+        terms.tokens_per_min,
+        reply[3],
+        reply[4] / 1e6,
+    )
+
+
+def refusal(
+    word: bytes, grant: Grant, route: Route, wait_us: int = 0, limits: RateLimits | None = None
+) -> Verdict:
+    """Say why a request is refused. A word that is not a limit's is our own fault."""
+    code = CODES.get(word)
+    if code is None:
+        return AWAY
+    wait_s = wait_us / 1e6 if wait_us and word != b"balance" else None
+    return Verdict(False, code, _message(word, grant, route), wait_s, limits)
+
+
+def _message(word: bytes, grant: Grant, route: Route) -> str:
+    terms = route.terms
+    return {
+        b"requests": f"This endpoint takes {terms.requests_per_min} requests per minute.",
+        b"tokens": f"This endpoint takes {terms.tokens_per_min} tokens per minute.",
+        b"concurrency": f"This endpoint serves {terms.concurrent} concurrent requests at most.",
+        b"quota": f"This key may make {grant.quota_requests} requests in "
+        f"{grant.quota_window_s} seconds.",
+        b"allowance": f"The project's monthly allowance of {terms.monthly_tokens} tokens "
+        "does not cover this request.",
+        b"budget": "A monthly budget does not cover this request.",
+        b"balance": "The project's balance does not cover this request.",
+    }[word]

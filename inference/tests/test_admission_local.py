@@ -1,0 +1,94 @@
+"""What a gateway lets in by itself during an outage: a share of each limit, never more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from inference.admission.local import Allowance, Share
+from inference.admission.plan import plan_of
+from inference.contracts import Grant, Route
+from inference.tests.asks import GRANT, ask_of, paid, route_of, terms_of
+
+SHARE = Share(part=0.25, money=1000, outage_s=600)
+
+
+def let_in(
+    allowance: Allowance, route: Route, *, grant: Grant = GRANT, running: int = 0, now: float = 0.0
+) -> bool:
+    plan = plan_of(ask_of(route, grant, prompt_tokens=100, limit_tokens=100))
+    return allowance.let_in(grant, route, plan, running, now)
+
+
+def count(allowance: Allowance, route: Route, *, now: float = 0.0, grant: Grant = GRANT) -> int:
+    return sum(let_in(allowance, route, now=now, grant=grant) for _ in range(300))
+
+
+def test_quarter_of_the_requests_pass_at_once_and_as_they_refill() -> None:
+    allowance, route = Allowance(SHARE), route_of(terms_of(requests_per_min=64))
+
+    at_once = count(allowance, route)
+    later = count(allowance, route, now=30.0)
+
+    assert (at_once, later) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("route", "grant", "most"),
+    [
+        pytest.param(route_of(terms_of(tokens_per_min=16_000)), GRANT, 10, id="tokens"),
+        pytest.param(route_of(terms_of(monthly_tokens=4_000)), GRANT, 5, id="allowance"),
+        pytest.param(
+            route_of(), replace(GRANT, quota_requests=16, quota_window_s=60), 4, id="quota"
+        ),
+        pytest.param(paid(route_of()), GRANT, 5, id="money"),
+    ],
+)
+def test_no_more_than_the_share_of(route: Route, grant: Grant, most: int) -> None:
+    generous = replace(route.terms, requests_per_min=10**6)
+    allowance = Allowance(SHARE)
+    allowance.learn("proj_a", 10**9)
+
+    assert count(allowance, replace(route, terms=generous), grant=grant) == most
+
+
+def test_balance_that_was_never_seen_pays_for_nothing() -> None:
+    assert not let_in(Allowance(SHARE), paid(route_of()))
+
+
+def test_balance_that_was_seen_pays_for_its_share() -> None:
+    allowance = Allowance(SHARE)
+    allowance.learn("proj_a", 1_000)
+
+    assert count(allowance, paid(route_of())) == 1
+
+
+def test_running_requests_count_against_the_share_of_concurrency() -> None:
+    route = route_of(terms_of(concurrent=8))
+
+    assert let_in(Allowance(SHARE), route, running=1)
+    assert not let_in(Allowance(SHARE), route, running=2)
+
+
+def test_nothing_passes_once_the_outage_has_lasted_too_long() -> None:
+    allowance = Allowance(SHARE)
+    assert let_in(allowance, route_of(), now=0.0)
+
+    assert not let_in(allowance, route_of(), now=600.0)
+
+
+def test_next_outage_begins_with_nothing_used() -> None:
+    allowance = Allowance(SHARE)
+    count(allowance, route_of())
+
+    allowance.over()
+
+    assert let_in(allowance, route_of(), now=1000.0)
+
+
+def test_running_stream_may_hold_more_only_within_the_cap() -> None:
+    allowance, route = Allowance(SHARE), paid(route_of())
+    allowance.learn("proj_a", 10**9)
+
+    assert [allowance.grow(route, 400, 400) for _ in range(3)] == [True, True, False]

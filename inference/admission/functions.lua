@@ -5,7 +5,7 @@
 --   :epoch          the moment from which admissions are served; missing: nothing was restored
 --   :r:{request}    marker of a request: live, reaped, settled or void
 --   :l:{endpoint}   leases of an endpoint's running requests, by the moment they end
---   :due            the same for the whole shard, for the reaper
+--   :endpoints      which endpoints have leases, for the reaper
 --   :e:{endpoint}   buckets;   at requests tokens            ┐ and in each of these three:
 --   :k:{key}        quota;     q_count q_ends                │ budget budget_v (monthly ceiling),
 --   :p:{project}    balance;   granted seq spent             │ held, m:{month} (spent in it)
@@ -19,11 +19,13 @@
 local KEEP_S = 49 * 3600 -- how long an ended request is remembered
 local LATE_US = 48 * 3600 * 1e6 -- beyond this a missing marker proves nothing any more
 local MINUTE_US = 60 * 1e6
+local DAY_US = 86400 * 1e6
 local UNRESTORED = 'unrestored'
 
-local function int(value) return string.format('%.0f', value) end
-
 local function call(...) return server.call(...) end
+
+-- For text only: as arguments of commands whole numbers stay exact by themselves.
+local function int(value) return string.format('%.0f', value) end
 
 local function now_us(given)
   if given and given ~= '' then return tonumber(given) end
@@ -31,9 +33,9 @@ local function now_us(given)
   return tonumber(time[1]) * 1e6 + tonumber(time[2])
 end
 
--- Year and month ("202611") of a moment, UTC. Howard Hinnant's days-to-civil, months only.
+-- Year and month ("202611") of a moment, UTC, as in Howard Hinnant's civil_from_days.
 local function month_of(us)
-  local z = math.floor(us / 86400e6) + 719468
+  local z = math.floor(us / DAY_US) + 719468
   local era = math.floor(z / 146097)
   local doe = z - era * 146097
   local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
@@ -41,16 +43,14 @@ local function month_of(us)
   local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
   local mp = math.floor((5 * doy + 2) / 153)
   local month = mp < 10 and mp + 3 or mp - 9
-  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return int(year * 100 + month), doy - math.floor((153 * mp + 2) / 5) + 1
+  return int((yoe + era * 400 + (month <= 2 and 1 or 0)) * 100 + month)
 end
 
--- Microseconds until the next UTC month begins: walk whole days, at most 31.
+-- Microseconds until the next UTC month begins: at most 31 days to look at.
 local function month_left_us(us)
-  local month = month_of(us)
-  local day = math.floor(us / 86400e6) * 86400e6
+  local month, today = month_of(us), math.floor(us / DAY_US) * DAY_US
   for ahead = 1, 31 do
-    if month_of(day + ahead * 86400e6) ~= month then return day + ahead * 86400e6 - us end
+    if month_of(today + ahead * DAY_US) ~= month then return today + ahead * DAY_US - us end
   end
 end
 
@@ -60,22 +60,45 @@ local function began_us(id)
   return (tonumber(string.sub(hex, 1, 12), 16) or 0) * 1000
 end
 
+local function project_key(tag, who) return tag .. ':p:' .. who.project end
+local function endpoint_key(tag, who) return tag .. ':e:' .. who.endpoint end
+local function key_key(tag, who) return tag .. ':k:' .. who.key end
+local function leases_key(tag, who) return tag .. ':l:' .. who.endpoint end
+
+-- ── Markers ──────────────────────────────────────────────────────────────────────────────
+-- A list rather than a map, because one is packed and unpacked twice for every request.
+
+local FIELDS = { 'state', 'place', 'month', 'began', 'about', 'est_in', 'est_out', 'est_money',
+  'hold_tokens', 'hold_money', 'request_us', 'token_us', 'quota' }
+local WHO = { 'project', 'endpoint', 'key', 'tier' }
+
+local function unpacked(packed)
+  if not packed then return nil end
+  local list, marker = cmsgpack.unpack(packed), { who = {} }
+  for at, name in ipairs(FIELDS) do marker[name] = list[at] end
+  for at, name in ipairs(WHO) do marker.who[name] = list[#FIELDS + at] end
+  return marker
+end
+
+local function packed(marker)
+  local list = {}
+  for at, name in ipairs(FIELDS) do list[at] = marker[name] or '' end
+  for at, name in ipairs(WHO) do list[#FIELDS + at] = marker.who[name] end
+  return cmsgpack.pack(list)
+end
+
 local function marker_key(tag, id) return tag .. ':r:' .. id end
-local function leases_key(tag, endpoint) return tag .. ':l:' .. endpoint end
-local function due_key(tag) return tag .. ':due' end
 
--- The three accounts that a request is charged to: project, endpoint, key.
-local function accounts(tag, who)
-  return { tag .. ':p:' .. who.project, tag .. ':e:' .. who.endpoint, tag .. ':k:' .. who.key }
+local function keep_live(tag, id, marker) call('SET', marker_key(tag, id), packed(marker)) end
+
+local function keep_ended(tag, id, state, place)
+  call('SET', marker_key(tag, id), cmsgpack.pack({ state, place or '' }), 'EX', KEEP_S)
 end
 
-local function read_marker(tag, id)
-  local packed = call('GET', marker_key(tag, id))
-  return packed and cmsgpack.unpack(packed) or nil
-end
-
-local function keep_marker(tag, id, marker)
-  call('SET', marker_key(tag, id), cmsgpack.pack(marker), 'EX', KEEP_S)
+-- What a shard knows before anything is decided: whether it is open, and the request's marker.
+local function look_up(tag, id)
+  local raw = call('MGET', tag .. ':epoch', marker_key(tag, id))
+  return raw[1], unpacked(raw[2])
 end
 
 -- ── Buckets ──────────────────────────────────────────────────────────────────────────────
@@ -99,103 +122,128 @@ local function left(full_at, now, bucket)
 end
 
 local function write_buckets(key, now, buckets)
-  call('HSET', key, 'at', int(now), 'requests', int(buckets.requests), 'tokens',
-    string.format('%.3f', buckets.tokens))
+  call('HSET', key, 'at', now, 'requests', buckets.requests, 'tokens', buckets.tokens)
 end
 
--- The two buckets of an endpoint. A clock that went back takes them along, at once and even if
--- nothing is taken: otherwise they would stay empty for as long as it went back.
-local function read_buckets(key, now)
-  local raw = call('HMGET', key, 'at', 'requests', 'tokens')
-  local back = math.max(tonumber(raw[1] or now) - now, 0)
-  local buckets = { requests = tonumber(raw[2] or 0) - back, tokens = tonumber(raw[3] or 0) - back }
+-- The two buckets in an endpoint's account. A clock that went back takes them along, at once and
+-- even if nothing is taken: otherwise they would stay empty for as long as it went back.
+local function buckets_in(key, now, at, requests, tokens)
+  local back = math.max(tonumber(at or now) - now, 0)
+  local buckets = { requests = tonumber(requests or 0) - back, tokens = tonumber(tokens or 0) - back }
   if back > 0 then write_buckets(key, now, buckets) end
   return buckets
 end
 
-local function shift_tokens(tag, endpoint, now, step_us, amount)
+local function read_buckets(key, now)
+  local raw = call('HMGET', key, 'at', 'requests', 'tokens')
+  return buckets_in(key, now, raw[1], raw[2], raw[3])
+end
+
+local function shift_tokens(tag, who, now, step_us, amount)
   if step_us == 0 or amount == 0 then return end
-  local key = tag .. ':e:' .. endpoint
+  local key = endpoint_key(tag, who)
   local buckets = read_buckets(key, now)
   buckets.tokens = math.max(buckets.tokens, now) + amount * step_us
   write_buckets(key, now, buckets)
 end
 
 -- ── Money and allowances ─────────────────────────────────────────────────────────────────
+-- Three accounts pay for a request: project, endpoint and key. Budgets and the allowance count a
+-- UTC month, the balance counts for ever. What costs nothing need ask, and tell, nobody.
 
--- Which ceiling refuses to hold this much more, if any. Budgets and the allowance count a UTC
--- month; the balance counts for ever. A request that costs nothing asks nobody.
-local function refused_by(tag, who, month, more)
-  local keys = accounts(tag, who)
-  if more.allowance > 0 then
-    local raw = call('HMGET', keys[1], 'a:' .. month .. ':' .. who.tier, 'ah:' .. who.tier)
-    if tonumber(raw[1] or 0) + tonumber(raw[2] or 0) + more.tokens > more.allowance then
-      return 'allowance'
-    end
+local function read_project(tag, who, month)
+  local raw = call('HMGET', project_key(tag, who), 'budget', 'held', 'm:' .. month, 'granted',
+    'spent', 'a:' .. month .. ':' .. who.tier, 'ah:' .. who.tier)
+  return {
+    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
+    free = tonumber(raw[4] or 0) - tonumber(raw[5] or 0) - tonumber(raw[2] or 0),
+    tokens = tonumber(raw[6] or 0) + tonumber(raw[7] or 0),
+  }
+end
+
+local function read_endpoint(tag, who, month, now)
+  local key = endpoint_key(tag, who)
+  local raw = call('HMGET', key, 'budget', 'held', 'm:' .. month, 'at', 'requests', 'tokens')
+  return {
+    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
+    buckets = buckets_in(key, now, raw[4], raw[5], raw[6]), is_new = not raw[4],
+  }
+end
+
+local function read_key(tag, who, month)
+  local raw = call('HMGET', key_key(tag, who), 'budget', 'held', 'm:' .. month, 'q_count', 'q_ends')
+  return {
+    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
+    q_count = tonumber(raw[4] or 0), q_ends = tonumber(raw[5] or 0),
+  }
+end
+
+local function read_accounts(tag, who, month, now)
+  return read_project(tag, who, month), read_endpoint(tag, who, month, now),
+    read_key(tag, who, month)
+end
+
+local function exceeds(account, money)
+  return account.budget and account.month + account.held + money > tonumber(account.budget)
+end
+
+-- Which ceiling refuses to hold this much more, if any.
+local function refused_by(project, endpoint, key, more)
+  if more.allowance > 0 and project.tokens + more.tokens > more.allowance then
+    return 'allowance'
   end
   if more.money == 0 then return nil end
-  for _, key in ipairs(keys) do
-    local raw = call('HMGET', key, 'budget', 'm:' .. month, 'held')
-    if raw[1] and tonumber(raw[2] or 0) + tonumber(raw[3] or 0) + more.money > tonumber(raw[1]) then
-      return 'budget'
-    end
+  if exceeds(project, more.money) or exceeds(endpoint, more.money) or exceeds(key, more.money) then
+    return 'budget'
   end
-  local raw = call('HMGET', keys[1], 'granted', 'spent', 'held')
-  local free = tonumber(raw[1] or 0) - tonumber(raw[2] or 0) - tonumber(raw[3] or 0)
-  return more.money > free and 'balance' or nil
+  return more.money > project.free and 'balance' or nil
 end
 
 local function hold(tag, who, tokens, money)
-  local keys = accounts(tag, who)
-  if tokens ~= 0 then call('HINCRBY', keys[1], 'ah:' .. who.tier, int(tokens)) end
+  if tokens ~= 0 then call('HINCRBY', project_key(tag, who), 'ah:' .. who.tier, tokens) end
   if money == 0 then return end
-  for _, key in ipairs(keys) do call('HINCRBY', key, 'held', int(money)) end
+  call('HINCRBY', project_key(tag, who), 'held', money)
+  call('HINCRBY', endpoint_key(tag, who), 'held', money)
+  call('HINCRBY', key_key(tag, who), 'held', money)
 end
 
 local function charge(tag, who, month, tokens, money)
-  local keys = accounts(tag, who)
-  if tokens ~= 0 then call('HINCRBY', keys[1], 'a:' .. month .. ':' .. who.tier, int(tokens)) end
+  local key = project_key(tag, who)
+  if tokens ~= 0 then call('HINCRBY', key, 'a:' .. month .. ':' .. who.tier, tokens) end
   if money == 0 then return end
-  call('HINCRBY', keys[1], 'spent', int(money))
-  for _, key in ipairs(keys) do call('HINCRBY', key, 'm:' .. month, int(money)) end
+  call('HINCRBY', key, 'spent', money)
+  call('HINCRBY', key, 'm:' .. month, money)
+  call('HINCRBY', endpoint_key(tag, who), 'm:' .. month, money)
+  call('HINCRBY', key_key(tag, who), 'm:' .. month, money)
 end
 
 local function release(tag, id, marker)
-  call('ZREM', leases_key(tag, marker.who.endpoint), id)
-  call('ZREM', due_key(tag), id)
+  call('ZREM', leases_key(tag, marker.who), id)
   hold(tag, marker.who, -marker.hold_tokens, -marker.hold_money)
-end
-
-local function lease(tag, id, endpoint, until_us)
-  call('ZADD', leases_key(tag, endpoint), int(until_us), id)
-  call('ZADD', due_key(tag), int(until_us), id)
 end
 
 -- ── Admission ────────────────────────────────────────────────────────────────────────────
 
 local function read_quota(key, now, count, window_us)
   if count == 0 then return nil end
-  local raw = call('HMGET', key, 'q_count', 'q_ends')
-  local used, ends = tonumber(raw[1] or 0), tonumber(raw[2] or 0)
+  local used, ends = key.q_count, key.q_ends
   if now >= ends then used, ends = 0, now + window_us end
   return { used = used, ends = math.min(ends, now + window_us), full = used >= count }
 end
 
-local function running(tag, endpoint, now)
-  return call('ZCOUNT', leases_key(tag, endpoint), '(' .. int(now), '+inf')
+local function running(tag, who, now)
+  return call('ZCOUNT', leases_key(tag, who), '(' .. int(now), '+inf')
 end
 
 -- word, requests left, µs until full, tokens left, µs until full, µs to wait, balance left
-local function answer(word, ask, buckets, now, wait_us)
+local function answer(word, ask, buckets, now, wait_us, free)
   local requests, requests_us = left(buckets.requests, now, ask.requests)
   local tokens, tokens_us = left(buckets.tokens, now, ask.tokens)
-  local raw = call('HMGET', ask.project_key, 'granted', 'spent', 'held')
-  local free = tonumber(raw[1] or 0) - tonumber(raw[2] or 0) - tonumber(raw[3] or 0)
   return { word, requests, requests_us, tokens, tokens_us, math.ceil(wait_us), free }
 end
 
 local function read_ask(args)
-  local ask = {
+  return {
     who = { project = args[1], endpoint = args[2], key = args[3], tier = args[4] },
     requests = { step_us = tonumber(args[5]), cap_us = tonumber(args[6]) },
     tokens = { step_us = tonumber(args[7]), cap_us = tonumber(args[8]) },
@@ -206,45 +254,44 @@ local function read_ask(args)
     est_money = tonumber(args[18]), hold_tokens = tonumber(args[19]),
     hold_money = tonumber(args[20]), forced = args[21] == '1',
   }
-  return ask
 end
 
 -- Ask every limit. Returns the word of the first that refuses and how long it will, or what to
 -- write. Final ones come first: who can't be served this month need not be told to wait a second.
-local function judge(tag, ask, now, month, buckets, quota)
-  if ask.forced then return nil, 0 end
+local function judge(tag, ask, now, project, endpoint, key, quota)
   if quota and quota.full then return 'quota', quota.ends - now end
   local more = { tokens = ask.hold_tokens, money = ask.hold_money, allowance = ask.allowance }
-  local ceiling = refused_by(tag, ask.who, month, more)
+  local ceiling = refused_by(project, endpoint, key, more)
   if ceiling then return ceiling, month_left_us(now) end
-  if running(tag, ask.who.endpoint, now) >= ask.concurrent then return 'concurrency', 1e6 end
-  local after, wait = taken(buckets.requests, now, 1, ask.requests)
+  if running(tag, ask.who, now) >= ask.concurrent then return 'concurrency', 1e6 end
+  local after, wait = taken(endpoint.buckets.requests, now, 1, ask.requests)
   if not after then return 'requests', wait end
-  after, wait = taken(buckets.tokens, now, ask.est_in + ask.est_out, ask.tokens)
+  after, wait = taken(endpoint.buckets.tokens, now, ask.est_in + ask.est_out, ask.tokens)
   if not after then return 'tokens', wait end
   return nil, 0
 end
 
-local function let_in(tag, ask, now, month, buckets, quota)
+local function let_in(tag, ask, now, month, endpoint, quota)
+  local who, buckets = ask.who, endpoint.buckets
   buckets.requests = math.max(buckets.requests, now) + ask.requests.step_us
   buckets.tokens = math.max(buckets.tokens, now) + (ask.est_in + ask.est_out) * ask.tokens.step_us
-  write_buckets(tag .. ':e:' .. ask.who.endpoint, now, buckets)
+  write_buckets(endpoint_key(tag, who), now, buckets)
+  if endpoint.is_new then call('SADD', tag .. ':endpoints', who.endpoint) end
   if quota then
-    call('HSET', tag .. ':k:' .. ask.who.key, 'q_count', quota.used + 1, 'q_ends', int(quota.ends))
+    call('HSET', key_key(tag, who), 'q_count', quota.used + 1, 'q_ends', quota.ends)
   end
-  hold(tag, ask.who, ask.hold_tokens, ask.hold_money)
-  lease(tag, ask.id, ask.who.endpoint, now + ask.lease_us)
-  call('SET', marker_key(tag, ask.id), cmsgpack.pack({
-    state = 'live', who = ask.who, month = month, began = now, about = ask.about,
+  hold(tag, who, ask.hold_tokens, ask.hold_money)
+  call('ZADD', leases_key(tag, who), now + ask.lease_us, ask.id)
+  keep_live(tag, ask.id, {
+    state = 'live', who = who, month = month, began = now, about = ask.about,
     est_in = ask.est_in, est_out = ask.est_out, est_money = ask.est_money,
     hold_tokens = ask.hold_tokens, hold_money = ask.hold_money,
     request_us = ask.requests.step_us, token_us = ask.tokens.step_us, quota = quota and 1 or 0,
-  }))
+  })
 end
 
 -- A shard opens a moment after it was restored. A moment far ahead is a clock that went back.
-local function is_open(tag, now, forced)
-  local opens = call('GET', tag .. ':epoch')
+local function is_open(opens, now, forced)
   if not opens then return false end
   local ahead = tonumber(opens) - now
   return forced or ahead <= 0 or ahead > MINUTE_US
@@ -253,39 +300,47 @@ end
 -- Let a request in or say which limit refuses it. Asked twice it answers the same.
 local function admit(keys, args)
   local tag, ask, now = keys[1], read_ask(args), now_us(args[22])
-  ask.project_key = tag .. ':p:' .. ask.who.project
-  if not is_open(tag, now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0 } end
-  local buckets = read_buckets(tag .. ':e:' .. ask.who.endpoint, now)
-  local marker = read_marker(tag, ask.id)
-  if marker then
-    return answer(marker.state == 'live' and 'admitted' or 'ended', ask, buckets, now, 0)
-  end
+  local opens, marker = look_up(tag, ask.id)
+  if not is_open(opens, now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0 } end
   local month = month_of(now)
-  local quota = read_quota(tag .. ':k:' .. ask.who.key, now, ask.quota, ask.quota_us)
-  local word, wait_us = judge(tag, ask, now, month, buckets, quota)
-  if not word then let_in(tag, ask, now, month, buckets, quota) end
-  return answer(word or 'admitted', ask, buckets, now, wait_us)
+  local project, endpoint, key = read_accounts(tag, ask.who, month, now)
+  if marker then
+    local word = marker.state == 'live' and 'admitted' or 'ended'
+    return answer(word, ask, endpoint.buckets, now, 0, project.free)
+  end
+  local quota = read_quota(key, now, ask.quota, ask.quota_us)
+  local word, wait_us = nil, 0
+  if not ask.forced then
+    word, wait_us = judge(tag, ask, now, project, endpoint, key, quota)
+  end
+  if not word then
+    let_in(tag, ask, now, month, endpoint, quota)
+    project.free = project.free - ask.hold_money
+  end
+  return answer(word or 'admitted', ask, endpoint.buckets, now, wait_us, project.free)
 end
 
 -- Keep a request's lease alive and, if more is asked for, hold that too.
 local function renew(keys, args)
   local tag, id, now = keys[1], args[1], now_us(args[7])
-  local marker = read_marker(tag, id)
+  local _, marker = look_up(tag, id)
   if not marker then return 'unknown' end
   if marker.state ~= 'live' then return 'ended' end
-  lease(tag, id, marker.who.endpoint, now + tonumber(args[2]) * 1e6)
+  call('ZADD', leases_key(tag, marker.who), now + tonumber(args[2]) * 1e6, id)
   local tokens, money = tonumber(args[3]), tonumber(args[4])
   if tokens == 0 and money == 0 then return 'renewed' end
   local more = { tokens = tokens, money = money, allowance = tonumber(args[5]) }
-  local ceiling = refused_by(tag, marker.who, month_of(now), more)
+  local project, endpoint, key = read_accounts(tag, marker.who, month_of(now), now)
+  local ceiling = refused_by(project, endpoint, key, more)
   if ceiling and args[6] ~= '1' then return ceiling end
-  hold(tag, marker.who, tokens, money)
-  shift_tokens(tag, marker.who.endpoint, now, marker.token_us, tokens)
+  local held = more.allowance > 0 and tokens or 0
+  hold(tag, marker.who, held, money)
+  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
   marker.est_out = marker.est_out + tokens
   marker.est_money = marker.est_money + money
-  marker.hold_tokens = marker.hold_tokens + tokens
+  marker.hold_tokens = marker.hold_tokens + held
   marker.hold_money = marker.hold_money + money
-  call('SET', marker_key(tag, id), cmsgpack.pack(marker))
+  keep_live(tag, id, marker)
   return 'renewed'
 end
 
@@ -296,10 +351,10 @@ local function emit(tag, kind, event, was)
 end
 
 -- Settle what the reaper had settled by estimate: charge the difference, and say what it was.
-local function amend(tag, id, marker, used, now, event)
+local function amend(tag, marker, used, now, event)
   local tokens = used.tokens - marker.est_in - marker.est_out
   charge(tag, marker.who, marker.month, tokens, used.cost - marker.est_money)
-  shift_tokens(tag, marker.who.endpoint, now, marker.token_us, tokens)
+  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
   local was = int(marker.est_in) .. ' ' .. int(marker.est_out) .. ' ' .. int(marker.est_money)
   return 'amended', emit(tag, 'amend', event, was)
 end
@@ -308,7 +363,7 @@ local function finish(tag, id, marker, used, now, event)
   release(tag, id, marker)
   charge(tag, marker.who, marker.month, used.tokens, used.cost)
   local tokens = used.tokens - marker.est_in - marker.est_out
-  shift_tokens(tag, marker.who.endpoint, now, marker.token_us, tokens)
+  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
   return 'settled', emit(tag, 'settle', event)
 end
 
@@ -317,49 +372,49 @@ end
 local function recover(tag, id, who, used, now, event)
   local began = began_us(id)
   if now - began > LATE_US then return 'late', emit(tag, 'late', event) end
-  charge(tag, who, (month_of(began)), used.tokens, used.cost)
+  charge(tag, who, month_of(began), used.tokens, used.cost)
   return 'recovered', emit(tag, 'settle', event)
 end
 
 -- Release what a request holds, charge what it used and report it, once however often it is said.
 local function settle(keys, args)
   local tag, id, now = keys[1], args[1], now_us(args[9])
-  if not call('GET', tag .. ':epoch') then return { UNRESTORED, '' } end
-  local who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] }
+  local opens, marker = look_up(tag, id)
+  if not opens then return { UNRESTORED, '' } end
   local used = { tokens = tonumber(args[6]), cost = tonumber(args[7]) }
-  local marker = read_marker(tag, id)
   local word, place
   if not marker then
+    local who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] }
     word, place = recover(tag, id, who, used, now, args[8])
   elseif marker.state == 'live' then
     word, place = finish(tag, id, marker, used, now, args[8])
   elseif marker.state == 'reaped' then
-    word, place = amend(tag, id, marker, used, now, args[8])
+    word, place = amend(tag, marker, used, now, args[8])
   elseif marker.state == 'settled' then
     return { 'again', marker.place }
   else
     return { 'void', '' }
   end
-  keep_marker(tag, id, { state = 'settled', place = place })
+  keep_ended(tag, id, 'settled', place)
   return { word, place }
 end
 
 -- Undo an admission whose request never ran, as if it had never been asked for.
 local function void(keys, args)
   local tag, id, now = keys[1], args[1], now_us(args[2])
-  local marker = read_marker(tag, id)
+  local _, marker = look_up(tag, id)
   if marker and marker.state ~= 'live' then return marker.state end
-  keep_marker(tag, id, { state = 'void' })
+  keep_ended(tag, id, 'void')
   if not marker then return 'void' end
   release(tag, id, marker)
-  local key = tag .. ':e:' .. marker.who.endpoint
+  local key = endpoint_key(tag, marker.who)
   local buckets = read_buckets(key, now)
   buckets.requests = buckets.requests - marker.request_us
   buckets.tokens = buckets.tokens - (marker.est_in + marker.est_out) * marker.token_us
   write_buckets(key, now, buckets)
-  local key_account = tag .. ':k:' .. marker.who.key
-  if marker.quota == 1 and tonumber(call('HGET', key_account, 'q_count') or 0) > 0 then
-    call('HINCRBY', key_account, 'q_count', -1)
+  local quota_key = key_key(tag, marker.who)
+  if marker.quota == 1 and tonumber(call('HGET', quota_key, 'q_count') or 0) > 0 then
+    call('HINCRBY', quota_key, 'q_count', -1)
   end
   return 'void'
 end
@@ -372,25 +427,33 @@ local function orphan_event(id, marker, now)
     .. '}'
 end
 
+local function reap_one(tag, leases, id, now)
+  local _, marker = look_up(tag, id)
+  if not marker or marker.state ~= 'live' then
+    call('ZREM', leases, id)
+    return
+  end
+  release(tag, id, marker)
+  charge(tag, marker.who, marker.month, marker.est_in + marker.est_out, marker.est_money)
+  emit(tag, 'settle', orphan_event(id, marker, now))
+  marker.state, marker.about = 'reaped', ''
+  call('SET', marker_key(tag, id), packed(marker), 'EX', KEEP_S)
+end
+
 -- Settle requests whose lease ran out: their gateway is gone. They are charged as estimated, up
 -- to what was last renewed; the gateway's journal corrects that if it comes back.
 local function reap(keys, args)
-  local tag, now = keys[1], now_us(args[2])
+  local tag, limit, now = keys[1], tonumber(args[1]), now_us(args[2])
   if not call('GET', tag .. ':epoch') then return 0 end
-  local ids = call('ZRANGEBYSCORE', due_key(tag), '-inf', int(now), 'LIMIT', 0, tonumber(args[1]))
-  for _, id in ipairs(ids) do
-    local marker = read_marker(tag, id)
-    if marker and marker.state == 'live' then
-      release(tag, id, marker)
-      charge(tag, marker.who, marker.month, marker.est_in + marker.est_out, marker.est_money)
-      emit(tag, 'settle', orphan_event(id, marker, now))
-      marker.state, marker.about = 'reaped', nil
-      keep_marker(tag, id, marker)
-    else
-      call('ZREM', due_key(tag), id)
-    end
+  local reaped = 0
+  for _, endpoint in ipairs(call('SMEMBERS', tag .. ':endpoints')) do
+    local leases = leases_key(tag, { endpoint = endpoint })
+    local due = call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit - reaped)
+    for _, id in ipairs(due) do reap_one(tag, leases, id, now) end
+    reaped = reaped + #due
+    if reaped >= limit then break end
   end
-  return #ids
+  return reaped
 end
 
 -- ── From the control plane ───────────────────────────────────────────────────────────────
@@ -423,8 +486,8 @@ end
 -- Remember requests that PostgreSQL has already, so that no journal charges them again.
 local function remember(keys, args)
   for _, id in ipairs(args) do
-    if not read_marker(keys[1], id) then
-      keep_marker(keys[1], id, { state = 'settled', place = '0-0' })
+    if call('EXISTS', marker_key(keys[1], id)) == 0 then
+      keep_ended(keys[1], id, 'settled', '0-0')
     end
   end
   return #args
@@ -441,7 +504,7 @@ local function open(keys, args)
     end
     call('SET', tag .. ':usage:done', args[2])
   end
-  call('SET', tag .. ':epoch', int(now + tonumber(args[1]) * 1e6))
+  call('SET', tag .. ':epoch', now + tonumber(args[1]) * 1e6)
   return 1
 end
 

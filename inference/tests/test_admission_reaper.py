@@ -15,7 +15,7 @@ from inference.tests.limits import Stage, stage_in
 
 pytestmark = pytest.mark.anyio
 
-TAG = shard_tag("proj_a")
+LEASES = f"{shard_tag('proj_a')}:l:ep_1"
 
 
 class Clock:
@@ -27,9 +27,8 @@ class Clock:
 
 
 def expire(stage: Stage) -> None:
-    for key in (f"{TAG}:due", f"{TAG}:l:ep_1"):
-        for request in stage.valkey.zrange(key, 0, -1):
-            stage.valkey.zadd(key, {request: 1})
+    for request in stage.valkey.zrange(LEASES, 0, -1):
+        stage.valkey.zadd(LEASES, {request: 1})
 
 
 async def test_orphan_is_left_alone_for_two_lease_times_after_the_link_came_up(
@@ -51,7 +50,7 @@ async def test_orphan_is_left_alone_for_two_lease_times_after_the_link_came_up(
 
         assert (early, reaper.reaped) == (0, 1)
         assert [event["kind"] for event in stage.events()] == ["settle"]
-        assert stage.valkey.exists(f"{TAG}:due", f"{TAG}:l:ep_1") == 0
+        assert stage.valkey.exists(LEASES) == 0
 
 
 async def test_one_gateway_reaps_and_another_takes_over_when_it_is_gone(tmp_path: Path) -> None:

@@ -178,9 +178,15 @@ local function read_key(tag, who, month)
   }
 end
 
-local function read_accounts(tag, who, month, now)
-  return read_project(tag, who, month), read_endpoint(tag, who, month, now),
-    read_key(tag, who, month)
+-- A request that holds neither money nor tokens of an allowance asks only its endpoint, and its
+-- key if that has a quota.
+local FREE = { free = 0 }
+
+local function read_accounts(tag, who, month, now, more)
+  local is_paid = more.money > 0
+  local project = (is_paid or more.allowance > 0) and read_project(tag, who, month) or FREE
+  local key = (is_paid or more.quota > 0) and read_key(tag, who, month) or nil
+  return project, read_endpoint(tag, who, month, now), key
 end
 
 local function exceeds(account, money)
@@ -243,7 +249,7 @@ local function answer(word, ask, buckets, now, wait_us, free)
 end
 
 local function read_ask(args)
-  return {
+  local ask = {
     who = { project = args[1], endpoint = args[2], key = args[3], tier = args[4] },
     requests = { step_us = tonumber(args[5]), cap_us = tonumber(args[6]) },
     tokens = { step_us = tonumber(args[7]), cap_us = tonumber(args[8]) },
@@ -254,14 +260,17 @@ local function read_ask(args)
     est_money = tonumber(args[18]), hold_tokens = tonumber(args[19]),
     hold_money = tonumber(args[20]), forced = args[21] == '1',
   }
+  ask.more = {
+    tokens = ask.hold_tokens, money = ask.hold_money, allowance = ask.allowance, quota = ask.quota,
+  }
+  return ask
 end
 
 -- Ask every limit. Returns the word of the first that refuses and how long it will, or what to
 -- write. Final ones come first: who can't be served this month need not be told to wait a second.
 local function judge(tag, ask, now, project, endpoint, key, quota)
   if quota and quota.full then return 'quota', quota.ends - now end
-  local more = { tokens = ask.hold_tokens, money = ask.hold_money, allowance = ask.allowance }
-  local ceiling = refused_by(project, endpoint, key, more)
+  local ceiling = refused_by(project, endpoint, key, ask.more)
   if ceiling then return ceiling, month_left_us(now) end
   if running(tag, ask.who, now) >= ask.concurrent then return 'concurrency', 1e6 end
   local after, wait = taken(endpoint.buckets.requests, now, 1, ask.requests)
@@ -303,7 +312,7 @@ local function admit(keys, args)
   local opens, marker = look_up(tag, ask.id)
   if not is_open(opens, now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0 } end
   local month = month_of(now)
-  local project, endpoint, key = read_accounts(tag, ask.who, month, now)
+  local project, endpoint, key = read_accounts(tag, ask.who, month, now, ask.more)
   if marker then
     local word = marker.state == 'live' and 'admitted' or 'ended'
     return answer(word, ask, endpoint.buckets, now, 0, project.free)
@@ -315,9 +324,9 @@ local function admit(keys, args)
   end
   if not word then
     let_in(tag, ask, now, month, endpoint, quota)
-    project.free = project.free - ask.hold_money
   end
-  return answer(word or 'admitted', ask, endpoint.buckets, now, wait_us, project.free)
+  local free = project.free - (word and 0 or ask.hold_money)
+  return answer(word or 'admitted', ask, endpoint.buckets, now, wait_us, free)
 end
 
 -- Keep a request's lease alive and, if more is asked for, hold that too.
@@ -329,8 +338,8 @@ local function renew(keys, args)
   call('ZADD', leases_key(tag, marker.who), now + tonumber(args[2]) * 1e6, id)
   local tokens, money = tonumber(args[3]), tonumber(args[4])
   if tokens == 0 and money == 0 then return 'renewed' end
-  local more = { tokens = tokens, money = money, allowance = tonumber(args[5]) }
-  local project, endpoint, key = read_accounts(tag, marker.who, month_of(now), now)
+  local more = { tokens = tokens, money = money, allowance = tonumber(args[5]), quota = 0 }
+  local project, endpoint, key = read_accounts(tag, marker.who, month_of(now), now, more)
   local ceiling = refused_by(project, endpoint, key, more)
   if ceiling and args[6] ~= '1' then return ceiling end
   local held = more.allowance > 0 and tokens or 0

@@ -346,4 +346,5 @@ def test_amounts_beyond_32_bits_stay_exact(shard: Shard) -> None:
     shard.settle("req_1", Terms(), 1, huge - 1)
 
     assert shard.account("p:proj_a")["spent"] == huge - 1
-    assert shard.admit("req_2", Terms())[6] == 1
+    assert shard.word("req_2", Terms(), Size(hold_money=2)) == "balance"
+    assert shard.word("req_2", Terms(), Size(hold_money=1)) == "admitted"

@@ -38,7 +38,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class PlaneConfig:
-    """What one gateway process needs to know. Peppers are newest first, two at most."""
+    """What one gateway process needs to know. Peppers are newest first, two at most.
+
+    Without a ``journal_dir`` the journal dies with the process' temporary folder.
+    """
 
     valkey_url: str
     peppers: tuple[bytes, ...]
@@ -47,6 +50,7 @@ class PlaneConfig:
     allowed_hosts: tuple[str, ...] = ("*",)
     outage_s: float = 600.0
     metrics_dir: str = ""
+    journal_dir: str = ""
     fast_edge: bool = True
     waits: Waits = field(default_factory=Waits)
     bounds: Bounds = field(default_factory=Bounds)

@@ -179,10 +179,3 @@ class Limiter(Protocol):
 
     def settle(self, event: UsageEvent) -> None:
         """Release every hold and report the usage. Once for each admitted request."""
-
-
-class EventSink(Protocol):
-    """Where usage events go. Must not lose one without saying so."""
-
-    def put(self, event: UsageEvent) -> None:
-        """Take an event; it is on its way to PostgreSQL when this returns."""

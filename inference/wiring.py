@@ -11,10 +11,10 @@ from random import Random
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.fleet.http import HttpFleet
-from inference.freepass import FreePass
 from inference.health import Breakers
 from inference.log import RequestLog
 from inference.metrics import Json, Metrics
@@ -23,7 +23,6 @@ from inference.pick import Picker
 from inference.plane import Plane
 from inference.ports import WorkerFailed
 from inference.scrape import Snapshots
-from inference.sources.events import EventStream
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 from inference.sources.valkey import Changes, ValkeySource
@@ -31,7 +30,6 @@ from inference.tables import Tables
 from inference.timers import Wheel
 
 SNAPSHOT_EVERY_S = 1.0
-LAST_EVENTS_S = 2.0
 
 
 class Reports:
@@ -56,7 +54,7 @@ class Gateway:
         self.log = RequestLog(_write_out, loop, time.time)
         self.metrics = Metrics()
         self.link = Link(url)
-        self.events = EventStream(self.link, self._on_lost)
+        self.desk = Desk(self.link, config.journal_dir, self.log.say)
         self.tables = Tables(
             ValkeySource(self.link),
             loop.time,
@@ -71,7 +69,7 @@ class Gateway:
             loop=loop,
             clock=time.time,
             tables=self.tables,
-            limiter=FreePass(self.events),
+            limiter=self.desk.limiter,
             fleet=self.fleet,
             health=self.health,
             picker=Picker(self.fleet.in_flight, self.health.may_try, Random()),  # noqa: S311
@@ -83,6 +81,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connect to Valkey, waiting a moment for it; without it the plane starts all the same."""
+        self.desk.start()
         self.link.start()
         self.changes.start()
         await self.link.ready(timeout_s=1.0)
@@ -95,7 +94,7 @@ class Gateway:
         self.plane.draining = True
         for exchange in list(self.plane.running):
             exchange.stop()
-        await self._send_last_events()
+        await self.desk.stop()
         if self._writer is not None:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -104,7 +103,6 @@ class Gateway:
         self.fleet.close()
         await self.changes.stop()
         await self.link.stop()
-        self.events.give_up()
         self.log.flush()
 
     def unready(self) -> str | None:
@@ -113,7 +111,7 @@ class Gateway:
             return "the gateway is stopping"
         if not self.link.is_up:
             return "Valkey can't be reached"
-        return None
+        return self.desk.trouble
 
     def snapshots(self) -> list[Json]:
         """Return the counts of every process of this machine, ours as they are now."""
@@ -125,9 +123,9 @@ class Gateway:
             {
                 "open_requests": len(self.plane.running),
                 "table_entries": len(self.tables),
-                "events_held": len(self.events),
                 "valkey_up": float(self.link.is_up),
                 "workers_out": len(self.health.out()),
+                **self.desk.counts(),
             }
         )
 
@@ -138,15 +136,6 @@ class Gateway:
             except OSError as fault:
                 self.log.say("metrics_not_written", "warning", reason=str(fault))
             await asyncio.sleep(SNAPSHOT_EVERY_S)
-
-    async def _send_last_events(self) -> None:
-        end = self.plane.loop.time() + LAST_EVENTS_S
-        # Polled: it happens once in a process' life, and not for long.
-        while (self.events.under_way or self.events) and self.plane.loop.time() < end:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-    def _on_lost(self, text: str) -> None:
-        self.log.say("usage_event_lost", "critical", usage_event=text)
 
 
 class _Credentials:

@@ -41,6 +41,7 @@ def read_config() -> PlaneConfig:
         trusted_proxies=tuple(env.names("XEROTIER_TRUSTED_PROXIES", [])),
         allowed_hosts=tuple(env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
         outage_s=float(env.number("XEROTIER_OUTAGE_S", 600)),
+        journal_dir=env.text("XEROTIER_JOURNAL_DIR", f"{env.text('XEROTIER_HOME', 'var')}/journal"),
         metrics_dir=env.text("XEROTIER_METRICS_DIR", ""),
         fast_edge=env.text("XEROTIER_EDGE", "fast") == "fast",
         waits=Waits(

@@ -143,6 +143,7 @@ def _about(ask: Ask) -> str:
         "endpoint_id": route.endpoint_id,
         "model": route.model,
         "key_id": ask.grant.key_id,
+        "secret_id": ask.grant.secret_id,
         "operation": ask.operation,
         "streamed": ask.streaming,
         "tier": route.terms.tier,

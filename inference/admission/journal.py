@@ -86,6 +86,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._working: asyncio.Task[None] | None = None
         self._dirty: set[Segment] = set()
+        self.is_open = False
         self.trouble: str | None = "the journal is not open"
         self.lost = 0
         """Entries that found no room. More than zero means that ``trouble`` came too late."""
@@ -102,8 +103,14 @@ class Journal:
             path = self._home / f"gateway-{uuid.uuid4().hex[:12]}"
             path.mkdir(mode=0o700)
             self._own = Folder(path)
-        self._now = self._make_segment()
-        self._spare = self._make_segment()
+        try:
+            self._now = self._make_segment()
+        except OSError:
+            self._own.release()
+            raise
+        self.is_open = True
+        with suppress(OSError):
+            self._spare = self._make_segment()
         self._judge()
 
     def _adopt(self) -> None:
@@ -120,6 +127,9 @@ class Journal:
 
     async def close(self) -> None:
         """Write everything to the disk and let go. What is unfinished stays for the next."""
+        if not self.is_open:
+            return
+        self.is_open = False
         await self.sync()
         if self._timer is not None:
             self._timer.cancel()
@@ -208,6 +218,8 @@ class Journal:
     @property
     def pending(self) -> int:
         """How many entries have no place in a usage stream yet."""
+        if not self.is_open:
+            return 0
         return self._now.pending + sum(segment.pending for segment in self._old)
 
     def open_entries(

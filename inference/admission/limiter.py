@@ -55,6 +55,11 @@ class ValkeyLimiter:
         """Return how many requests run."""
         return len(self._running)
 
+    @property
+    def fault(self) -> str | None:
+        """Why Valkey does not take the admission functions, if it does not."""
+        return self._library.fault
+
     # ── Letting in ─────────────────────────────────────────────────────────────────────
 
     def admit(self, ask: Ask, on_verdict: OnVerdict) -> None:

@@ -67,8 +67,21 @@ class Upkeep:
                 async with asyncio.timeout(EVERY_S):
                     await self._wake.wait()
 
+    def open_journal(self) -> bool:
+        """Open the journal unless it is; say why if it can't be."""
+        if self._journal.is_open:
+            return True
+        try:
+            self._journal.open()
+        except OSError as fault:
+            self._say("journal_not_opened", "critical", reason=str(fault))
+            return False
+        return True
+
     async def turn(self) -> None:
         """Do everything once. Raises ``LinkDown`` if Valkey goes away meanwhile."""
+        if not self.open_journal():
+            return
         came_up = self._wake.is_set()
         self._wake.clear()
         self._limiter.keep_leases()

@@ -79,6 +79,7 @@ def config(edge: str, tmp_path: Any) -> PlaneConfig:
         valkey_url=settings.PLANE_VALKEY,
         peppers=(PEPPER, OLD_PEPPER),
         allowed_hosts=("localhost",),
+        journal_dir=str(tmp_path / "journal"),
         fast_edge=edge == "fast",
         waits=Waits(drain_delay_s=0.0, grace_s=2.0),
     )
@@ -88,6 +89,7 @@ def config(edge: str, tmp_path: Any) -> PlaneConfig:
 def world(valkey: redis.Redis) -> World:
     """Publish a key and an endpoint; each test says who serves it."""
     world = World(valkey)
+    world.open_shards()
     world.grant()
     world.route()
     return world

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -27,6 +28,7 @@ from inference.contracts import (
     usage_stream,
 )
 
+FUNCTIONS = Path(__file__).parents[2] / "inference" / "admission" / "functions.lua"
 PEPPER, OLD_PEPPER = b"newest-pepper", b"older-pepper"
 PROJECT, RIVAL = "proj_Acme00000001", "proj_Rival0000001"
 CHAT = f"/{PROJECT}/chat/v1/chat/completions"
@@ -75,6 +77,12 @@ class World:
 
     def grant(self, key: str = KEY, *, pepper: bytes = PEPPER, **changes: Any) -> None:
         self._put(grant_key(digest_of(key.encode(), pepper)), replace(GRANT, **changes))
+
+    def open_shards(self) -> None:
+        """Say that there is nothing to restore, as the consumer does."""
+        self.valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
+        for shard in range(SHARDS):
+            self.valkey.fcall("xt1_open", 1, f"{{s{shard}}}", "0", "")
 
     def route(self, **changes: Any) -> None:
         route = replace(ROUTE, **changes)

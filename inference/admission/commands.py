@@ -71,7 +71,7 @@ class Line:
         """Pack the end of a request."""
         return _SETTLE % (self._settle, request_id, self._who, tokens, cost, len(event), event)
 
-    def text(self, event: UsageEvent, cost: int) -> bytes:
+    def text(self, event: UsageEvent) -> bytes:
         """Write an event as JSON; what it shares with others of this line is written already."""
         ttft = "null" if event.ttft_ms is None else event.ttft_ms
         caller = ""
@@ -81,7 +81,7 @@ class Line:
             f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
             f'{json.dumps(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
             f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
-            f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{cost},'
+            f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{event.cost},'
             f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{caller}}}'
         ).encode()
 

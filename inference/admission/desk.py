@@ -51,7 +51,10 @@ class Desk:
     @property
     def trouble(self) -> str | None:
         """Why nobody is let in, if so."""
-        return self.journal.trouble or self.limiter.fault
+        trouble = self.journal.trouble or self.limiter.fault
+        if trouble is None and not self.limiter.is_restored:
+            return "limits and money are being restored"
+        return trouble
 
     def counts(self) -> dict[str, float]:
         """Return figures for the metrics."""

@@ -49,6 +49,8 @@ class ValkeyLimiter:
         self._owed: deque[bytes] = deque(maxlen=OWED_MAX)
         self.is_behind = True
         """Whether ends stand in the journal that Valkey has not taken."""
+        self.is_restored = False
+        """Whether Valkey has its counters, as far as we have heard."""
         link.on_up.append(self._catch_up)
 
     def __len__(self) -> int:
@@ -84,6 +86,8 @@ class ValkeyLimiter:
             return
         word, line = reply[0], running.line
         limits = words.limits_of(reply, line.route)
+        if word == words.UNRESTORED:
+            self.is_restored = False
         if word == words.ADMITTED:
             self._start(running)
             if running.plan.hold_money:
@@ -173,15 +177,14 @@ class ValkeyLimiter:
         """Release every hold and report the usage. Once for each admitted request."""
         running = self._running.pop(event.request_id)
         line, tokens = running.line, event.tokens_in + event.tokens_out
-        cost = price(line.route.terms, event.tokens_in, event.tokens_out, event.tokens_cached)
-        text = line.text(event, cost)
+        text = line.text(event)
         running.where = self._journal.append(text, line.shard)
         if running.where is None:
             self._lost(text.decode())
         if running.is_local:
             self._owed.append(running.admission(forced=True))
         if self._link.is_up and not running.is_local:
-            self._link.send(line.settle(running.id, tokens, cost, text), running.on_settled)
+            self._link.send(line.settle(running.id, tokens, event.cost, text), running.on_settled)
         else:
             self.is_behind = True
 

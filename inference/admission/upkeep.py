@@ -22,6 +22,8 @@ from inference.contracts import SHARDS, usage_watermark
 from inference.sources.link import Link, LinkDown
 
 EVERY_S: Final = 1.0
+SOON_S: Final = 0.1
+"""Between two looks whether Valkey has its counters back."""
 WINDOW: Final = 128
 """Ends told again at once: little enough not to delay the living."""
 
@@ -64,7 +66,7 @@ class Upkeep:
             with contextlib.suppress(LinkDown):
                 await self.turn()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S):
+                async with asyncio.timeout(EVERY_S if self._limiter.is_restored else SOON_S):
                     await self._wake.wait()
 
     def open_journal(self) -> bool:
@@ -88,6 +90,8 @@ class Upkeep:
         if not self._link.is_up:
             return
         has_restarted = came_up and await self._meet_server()
+        if has_restarted or not self._limiter.is_restored:
+            self._limiter.is_restored = await self._has_epochs()
         if self._limiter.is_behind or has_restarted:
             await self._replay(again=has_restarted)
         self._journal.confirm(await self._watermarks())
@@ -100,6 +104,9 @@ class Upkeep:
         known, self._run_id = self._run_id, facts[b"run_id"]
         self._reaper.came_up()
         return known != self._run_id
+
+    async def _has_epochs(self) -> bool:
+        return None not in await self._ask("MGET", *(f"{{s{n}}}:epoch" for n in range(SHARDS)))
 
     async def _watermarks(self) -> list[int]:
         said = await self._ask("MGET", *(usage_watermark(shard) for shard in range(SHARDS)))

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from inference.admission.plan import price
 from inference.contracts import Grant, Route, Terms, UsageEvent
 from inference.ids import request_id
 from inference.ports import Ask
@@ -86,6 +87,7 @@ def ended(ask: Ask, tokens_in: int = 10, tokens_out: int = 20, **changes: Any) -
         latency_ms=40.25,
         tier=route.terms.tier,
         terms_version=route.terms.version,
+        cost=price(route.terms, tokens_in, tokens_out),
     )
     return replace(event, **changes)
 

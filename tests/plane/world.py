@@ -25,6 +25,7 @@ from inference.contracts import (
     grant_key,
     pool_key,
     route_key,
+    shard_tag,
     usage_stream,
 )
 
@@ -83,6 +84,10 @@ class World:
         self.valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
         for shard in range(SHARDS):
             self.valkey.fcall("xt1_open", 1, f"{{s{shard}}}", "0", "")
+
+    def top_up(self, amount: int) -> None:
+        """Grant the project credit, as the publisher does."""
+        self.valkey.fcall("xt1_grant", 1, shard_tag(PROJECT), PROJECT, str(amount), "1")
 
     def route(self, **changes: Any) -> None:
         route = replace(ROUTE, **changes)

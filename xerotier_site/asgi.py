@@ -27,10 +27,11 @@ def _in_a_thread(check: Callable[[], str | None]) -> Check:
     return sync_to_async(check, thread_sensitive=False)
 
 
+config = read_config()
 checks.refuse_insecure()
 
 mount = PlaneMount(
-    read_config(),
+    config,
     behind=BodyLimit(django),
     checks=[
         ("database", _in_a_thread(ready.database_ready)),

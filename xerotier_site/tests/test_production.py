@@ -1,0 +1,94 @@
+"""Production settings: clean when they are right, and no start at all when they are not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOOD = {
+    "XEROTIER_ENV": "production",
+    "XEROTIER_URL": "https://ai.example",
+    "XEROTIER_HOSTS": "ai.example",
+    "XEROTIER_SECRET_KEY": "Zk3nV9xQ1rT7yU5wE2oP8aS4dF6gH0jL-cB_mNiXqRvWtYzKpD",
+    "XEROTIER_PEPPERS": "one:Zk3nV9xQ1rT7yU5wE2oP8aS4dF6gH0jL",
+    "XEROTIER_KEYRING": "dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtbG9uZyE=",
+    "XEROTIER_TRUSTED_PROXIES": "10.0.0.0/8",
+    "XEROTIER_HOME": "/nonexistent",
+    "DJANGO_SETTINGS_MODULE": "xerotier_site.settings",
+}
+BAD = {
+    "XEROTIER_ENV": "production",
+    "XEROTIER_DEBUG": "1",
+    "XEROTIER_HOSTS": "*",
+    "XEROTIER_REQUIRE_STAFF_2FA": "0",
+    "XEROTIER_DB_POOL": "many",
+    "XEROTIER_HOME": "/nonexistent",
+    "DJANGO_SETTINGS_MODULE": "xerotier_site.settings",
+}
+EVERYTHING_WRONG = [
+    "XEROTIER_DB_POOL",
+    "XEROTIER_DEBUG",
+    "XEROTIER_SECRET_KEY",
+    "XEROTIER_PEPPERS",
+    "XEROTIER_KEYRING",
+    "XEROTIER_HOSTS",
+    "XEROTIER_URL",
+    "XEROTIER_REQUIRE_STAFF_2FA",
+    "XEROTIER_TRUSTED_PROXIES",
+]
+
+pytestmark = pytest.mark.slow  # Each starts a program of its own.
+
+
+def run(
+    environment: dict[str, str], *argv: str, patience_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patience_s,
+        check=False,
+    )
+
+
+def test_deployment_check_is_clean() -> None:
+    done = run(GOOD, "-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        "System check identified no issues (0 silenced).\n",
+    ), done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["-c", "import xerotier_site.asgi"], id="the server"),
+        pytest.param(
+            ["-m", "celery", "-A", "xerotier_site.celery", "worker", "--pool=solo"], id="a worker"
+        ),
+        pytest.param(["-m", "celery", "-A", "xerotier_site.celery", "beat"], id="the beat"),
+        pytest.param(["manage.py", "usage_consumer"], id="the consumer"),
+    ],
+)
+def test_nothing_starts_on_insecure_settings_and_one_list_says_why(argv: list[str]) -> None:
+    done = run(BAD, *argv)
+
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert [name for name in EVERYTHING_WRONG if name not in said] == []
+
+
+def test_server_starts_on_good_settings(tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+
+    done = run({**GOOD, "XEROTIER_HOME": str(tmp_path)}, "-c", "import xerotier_site.asgi")
+
+    assert (done.returncode, done.stderr) == (0, "")

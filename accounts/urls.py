@@ -1,4 +1,4 @@
-"""Pages about oneself, all under ``/auth/``. Every view is allauth's.
+"""Pages about oneself, all under ``/auth/``. Every view but one is allauth's.
 
 allauth's own addresses stay, but for signing up and in, which have ours.
 """
@@ -9,6 +9,8 @@ from allauth.account import views
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from accounts import pages
+
 _to_login = RedirectView.as_view(pattern_name="account_login", query_string=True)
 _to_register = RedirectView.as_view(pattern_name="account_signup", query_string=True)
 
@@ -17,6 +19,7 @@ urlpatterns = [
     path("login/", _to_login),
     path("signup/", _to_register),
     path("register/", _to_register),
+    path("sessions/<int:session_id>/end/", pages.end_session, name="end-session"),
     path("", include("allauth.urls")),
     # Last, because of two patterns with one name the later is the one that links lead to.
     path("login", views.login, name="account_login"),

@@ -43,6 +43,10 @@ SIDEBAR: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _link("Usage", "bar_chart", "usage_usagerecord"),
+            _link("Rollups", "stacked_bar_chart", "usage_usagerollup"),
+            _link("Ledger", "receipt_long", "ledger_ledgerentry"),
+            _link("Budgets", "savings", "usage_budget"),
+            _link("Budget notices", "notifications", "usage_budgetnotice"),
             _link("Set aside", "report", "usage_poisonevent"),
         ],
     },

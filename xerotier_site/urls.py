@@ -5,6 +5,7 @@ from __future__ import annotations
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from projects.pages import invitation
 from xerotier_site import seeing_as
@@ -17,9 +18,13 @@ admin.site.site_header = "Xerotier"
 admin.site.site_title = "Xerotier console"
 admin.site.index_title = "Console"
 
+# Operators change their password where everyone does: with its limits and its letter.
+to_password_change = RedirectView.as_view(pattern_name="account_change_password")
+
 urlpatterns = [
     path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
     path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),
+    path("admin/password_change/", to_password_change),
     path("admin/", admin.site.urls),
     path("auth/", include("accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),

@@ -24,13 +24,12 @@ from accounts.tests.people import (
     register,
     sign_in,
 )
-from tests.idp.server import CLIENT, SECRET, Provider, running
+from tests.idp.server import Provider
+from tests.idp.trusted import GITHUB, SSO, trusted
 from tests.make import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
-GITHUB, SSO = "/auth/github/login/", "/auth/oidc/sso/login/"
-BACK = ("/auth/github/login/callback/", "/auth/oidc/sso/login/callback/")
 BOTH = pytest.mark.parametrize(
     "door", [pytest.param(GITHUB, id="GitHub"), pytest.param(SSO, id="OpenID Connect")]
 )
@@ -38,14 +37,7 @@ BOTH = pytest.mark.parametrize(
 
 @pytest.fixture
 def provider(settings: Settings) -> Iterator[Provider]:
-    with running(*BACK) as found:
-        app = {"client_id": CLIENT, "secret": SECRET}
-        github = {**app, "settings": {"github_url": found.url}}
-        sso = {**app, "provider_id": "sso", "name": "SSO", "settings": {"server_url": found.url}}
-        said = dict(settings.SOCIALACCOUNT_PROVIDERS)
-        said["github"] = {**said["github"], "APPS": [github]}
-        said["openid_connect"] = {**said["openid_connect"], "APPS": [sso]}
-        settings.SOCIALACCOUNT_PROVIDERS = said
+    with trusted(settings) as found:
         yield found
 
 

@@ -186,6 +186,16 @@ def test_console_has_no_door_of_its_own(client: Client) -> None:
     assert not is_signed_in(client)
 
 
+def test_operator_changes_the_password_where_everyone_does(client: Client) -> None:
+    operator = make_person("op", is_staff=True, is_superuser=True)
+    give_totp(operator)
+    client.force_login(operator)
+
+    answer = client.post("/admin/password_change/", {"old_password": PASSWORD})
+
+    assert answer.headers["Location"] == "/auth/password/change/"
+
+
 def test_person_who_is_no_operator_gets_403_from_the_console(client: Client) -> None:
     sign_in(client, make_person("ada").email)
 

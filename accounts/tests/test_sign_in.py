@@ -175,3 +175,20 @@ def test_person_sees_their_devices_and_ends_the_others(client: Client) -> None:
     assert phone.get("/auth/sessions/").status_code == 302
     assert theirs.get("/auth/sessions/").status_code == 200
     assert UserSession.objects.filter(user=ada).count() == 1
+
+
+def test_person_ends_one_session_of_their_own_and_nobody_elses(client: Client) -> None:
+    ada, phone, theirs = make_person("ada"), Client(), Client()
+    sign_in(client, ada.email)
+    sign_in(phone, ada.email)
+    sign_in(theirs, make_person("rex").email)
+    named = {session.session_key: session.pk for session in UserSession.objects.all()}
+
+    other = client.post(f"/auth/sessions/{named[theirs.session.session_key]}/end/")
+    missing = client.post("/auth/sessions/999999/end/")
+    own = client.post(f"/auth/sessions/{named[phone.session.session_key]}/end/")
+
+    assert (other.status_code, missing.status_code, own.status_code) == (404, 404, 302)
+    assert client.get("/auth/sessions/").status_code == 200
+    assert theirs.get("/auth/sessions/").status_code == 200
+    assert phone.get("/auth/sessions/").status_code == 302

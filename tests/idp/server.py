@@ -134,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(self.provider.configuration())
         elif path == "/jwks":
             self._json(self.provider.keys())
+        elif path == "/favicon.ico":
+            self._answer(204, b"", "image/x-icon")
         else:
             self._about(path)
 

@@ -22,6 +22,7 @@ from bench import machine
 from bench.probes import OTHER_CPU
 from inference.contracts import (
     BASE62,
+    SHARDS,
     Grant,
     Pool,
     Route,
@@ -33,6 +34,7 @@ from inference.contracts import (
     grant_key,
     pool_key,
     route_key,
+    shard_tag,
 )
 from xerotier_site.embedded.binaries import valkey_server
 
@@ -40,6 +42,7 @@ PROJECT, SLUG, MODEL = "proj_Bench0000000", "chat", "mock"
 PEPPER = "a-pepper-for-benchmarks-only"
 PORTS = {"fast": 28301, "asgi": 28302}
 MANY = 10**9
+FUNCTIONS = machine.HERE.parent / "inference" / "admission" / "functions.lua"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,12 @@ def _fill(client: redis.Redis, worker_ports: Sequence[int]) -> str:
             pool_key(pool): dump(Pool(version=1, name=pool, workers=workers)),
         }
     )
+    # What the control plane does in a platform: the functions, an open shard, and money.
+    client.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
+    tag = shard_tag(PROJECT)
+    client.fcall("xt1_restore", 1, tag, f"p:{PROJECT}", "granted", str(10**15), "seq", "1")
+    for shard in range(SHARDS):
+        client.fcall("xt1_open", 1, f"{{s{shard}}}", "0", "")
     return bearer
 
 

@@ -31,6 +31,7 @@ from apikeys.services import issue_key
 from catalog import selectors as catalog
 from endpoints.models import Endpoint
 from endpoints.services import open_endpoint
+from ledger.services import top_up
 from projects.models import Project
 from projects.services import open_project
 from publisher.services import reconcile
@@ -38,6 +39,9 @@ from xerotier_site.embedded import envfile
 
 EMAIL = "operator@localhost"
 TIER = "free"
+CREDIT = 10_000_000
+"""Micro-units the first project starts with, so that the paid tiers can be tried."""
+
 ABOUT = "Written by the first make run. Keep it private: these keys open your platform."
 
 
@@ -108,6 +112,7 @@ def furnish(public_url: str, quickstart: Path) -> bool:
         operator = User.objects.create_superuser(EMAIL, password, name="Operator")
         EmailAddress.objects.create(user=operator, email=EMAIL, verified=True, primary=True)
         project = open_project(owner=operator, name="Demo", slug="demo")
+        top_up(project=project, amount=CREDIT, note="To try the paid tiers")
         endpoints = {one.slug: _open(project, one, operator) for one in (CHAT, EMBED)}
         values = {
             "XEROTIER_OPERATOR_EMAIL": EMAIL,

@@ -198,7 +198,7 @@ class Exchange:
             n=made.n,
             streaming=made.streaming,
             now=self.plane.clock(),
-            operation=self._target.rest,
+            operation=self._head.target.rest,
         )
 
         def on_verdict(verdict: Verdict) -> None:

@@ -64,7 +64,7 @@ async def serve(config: PlaneConfig, behind: Any = None) -> AsyncIterator[Runnin
 
 
 async def _started(mount: PlaneMount, server: PlatformServer) -> Gateway:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not server.started:
             await asyncio.sleep(0.002)
         gateway = await mount.started()

@@ -51,7 +51,7 @@ async def second_gateway(journal: Path) -> AsyncIterator[int]:
 
 
 async def answers(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 if (await ask(port, request("/readyz", method="GET"))).status == 200:

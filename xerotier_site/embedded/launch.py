@@ -174,6 +174,8 @@ class Launch:
         logbook.say("Starting the server …")
         server = parts.server(self.knobs, answers(f"{self.knobs.own_url}/readyz"))
         self.supervisor.start(server, shows=logbook.what_a_person_wants)
+        # With it, because nobody is served before limits and money are in Valkey.
+        self.supervisor.start(parts.consumer(self.home.path))
         if self.supervisor.wait_for(["server"]):
             raise PartFailed(
                 f"The server did not become ready: {self.supervisor.last_words('server')}"

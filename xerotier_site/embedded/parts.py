@@ -42,6 +42,11 @@ def server(knobs: Knobs, is_up: Callable[[], bool]) -> Part:
     return Part("server", _python(knobs.home, "-m", "xerotier_site.server", *address), is_up)
 
 
+def consumer(home: Path) -> Part:
+    """Return what takes usage in, and gives an empty Valkey its limits and money back."""
+    return Part("consumer", _python(home, "manage.py", "usage_consumer"), serves_others=True)
+
+
 def background(home: Path) -> list[Part]:
     """Return what works behind the scenes.
 
@@ -50,7 +55,6 @@ def background(home: Path) -> list[Part]:
     celery = ["-m", "celery", "--quiet", "--app", "xerotier_site.celery"]
     quietly = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return [
-        Part("consumer", _python(home, "manage.py", "usage_consumer"), serves_others=True),
         Part(
             "worker",
             _python(home, *celery, "worker", "--pool=threads", "--concurrency=2", *quietly),

@@ -13,6 +13,7 @@ from api.scanning import KeyReport
 from usage.urls import usage_urls
 
 management: list[URLPattern | URLResolver] = [
+    path("", include("catalog.urls")),
     path("", include("endpoints.urls")),
     path("", include("apikeys.urls")),
     path("", include("projects.urls")),

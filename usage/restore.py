@@ -18,7 +18,7 @@ from django.db import connection
 from common import clock
 from inference.contracts import SHARDS, shard_tag
 from usage import rules
-from usage.models import StreamMark, UsageRecord
+from usage.models import Budget, BudgetScope, StreamMark, UsageRecord
 
 REMEMBERED = timedelta(hours=49)
 REPLAY_S = 3
@@ -43,6 +43,7 @@ SELECT project.public_id, tier, sum(tokens_in + tokens_out)
 FROM usage_record JOIN projects_project AS project ON project.id = project_id
 WHERE started_at >= %s GROUP BY 1, 2
 """
+_ACCOUNTS = {BudgetScope.PROJECT: "p", BudgetScope.ENDPOINT: "e", BudgetScope.KEY: "k"}
 Fields = dict[str, int]
 
 
@@ -94,6 +95,10 @@ def _accounts(month: datetime) -> Mapping[str, Mapping[str, Fields]]:
         accounts = found[shard_tag(project)]
         for account in (f"p:{project}", f"e:{endpoint_id}", f"k:{key_id}"):
             accounts[account][f"m:{name}"] = accounts[account].get(f"m:{name}", 0) + int(cost)
+    for budget in Budget.objects.filter(is_enforced=True, ended_at=None).select_related("project"):
+        account = f"{_ACCOUNTS[BudgetScope(budget.scope)]}:{budget.subject_id}"
+        ceiling = {"budget": budget.amount, "budget_v": budget.version}
+        found[shard_tag(budget.project.public_id)][account] |= ceiling
     for project, tier, tokens in _rows(_ALLOWANCE, month):
         found[shard_tag(project)][f"p:{project}"][f"a:{name}:{tier}"] = int(tokens)
     return found

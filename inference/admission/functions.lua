@@ -496,14 +496,15 @@ end
 local function remember(keys, args)
   for _, id in ipairs(args) do
     if call('EXISTS', marker_key(keys[1], id)) == 0 then
-      keep_ended(keys[1], id, 'settled', '0-0')
+      keep_ended(keys[1], id, 'settled', '0-1')
     end
   end
   return #args
 end
 
 -- Open a restored shard. Settling begins at once, so that the journals are replayed first;
--- admissions are served ``wait_s`` later. New events get places above what PostgreSQL has.
+-- admissions are served ``wait_s`` later. New events get places above any that were there before;
+-- up to where PostgreSQL has the stream is for the consumer to say, once it has read in it.
 local function open(keys, args)
   local tag, now = keys[1], now_us(args[3])
   if call('GET', tag .. ':epoch') then return 0 end
@@ -511,7 +512,6 @@ local function open(keys, args)
     if call('EXISTS', tag .. ':usage') == 0 then
       call('XDEL', tag .. ':usage', call('XADD', tag .. ':usage', args[2], 'x', ''))
     end
-    call('SET', tag .. ':usage:done', args[2])
   end
   call('SET', tag .. ':epoch', now + tonumber(args[1]) * 1e6)
   return 1

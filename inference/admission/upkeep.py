@@ -19,7 +19,7 @@ from inference.admission.limiter import ValkeyLimiter
 from inference.admission.reaper import Reaper
 from inference.admission.segment import Entry, Segment, place_of
 from inference.contracts import SHARDS, usage_watermark
-from inference.sources.link import Link, LinkDown
+from inference.sources.link import Link, LinkDown, ReplyError
 
 EVERY_S: Final = 1.0
 SOON_S: Final = 0.1
@@ -45,6 +45,10 @@ class Upkeep:
         self._reaper = reaper
         self._say = say
         self._run_id = b""
+        self._epochs: list[bytes | None] = []
+        self._known = [0] * SHARDS
+        self._again = True
+        """Whether Valkey may have lost ends that it had acknowledged."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         link.on_up.append(self._wake.set)
@@ -62,9 +66,12 @@ class Upkeep:
 
     async def _run(self) -> None:
         while True:
-            # A broken link is told to everyone who waits for an answer; there is a next time.
-            with contextlib.suppress(LinkDown):
+            try:
                 await self.turn()
+            except LinkDown:
+                pass  # It is told to everyone who waits for an answer; there is a next time.
+            except ReplyError as fault:
+                self._say("upkeep_refused", "error", reason=str(fault))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S if self._limiter.is_restored else SOON_S):
                     await self._wake.wait()
@@ -89,35 +96,50 @@ class Upkeep:
         self._limiter.keep_leases()
         if not self._link.is_up:
             return
-        has_restarted = came_up and await self._meet_server()
-        if has_restarted or not self._limiter.is_restored:
-            self._limiter.is_restored = await self._has_epochs()
-        if self._limiter.is_behind or has_restarted:
-            await self._replay(again=has_restarted)
-        self._journal.confirm(await self._watermarks())
+        if came_up and await self._meet_server():
+            self._again = True
+        watermarks = await self._look()
+        if not self._limiter.is_restored:
+            return
+        if self._again or self._limiter.is_behind:
+            await self._replay()
+        if not self._again:
+            self._known = watermarks
+            self._journal.confirm(watermarks)
         await self._reaper.turn()
 
     async def _meet_server(self) -> bool:
-        """Say whether this is not the server we knew: it may have lost what it had."""
+        """Say whether this is not the server we knew: it may have lost its last second."""
         info = await self._ask("INFO", "server")
         facts = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
         known, self._run_id = self._run_id, facts[b"run_id"]
         self._reaper.came_up()
         return known != self._run_id
 
-    async def _has_epochs(self) -> bool:
-        return None not in await self._ask("MGET", *(f"{{s{n}}}:epoch" for n in range(SHARDS)))
+    async def _look(self) -> list[int]:
+        """Return up to where PostgreSQL has each stream, and see whether all was lost meanwhile."""
+        names = [f"{{s{shard}}}:epoch" for shard in range(SHARDS)]
+        names += [usage_watermark(shard) for shard in range(SHARDS)]
+        said = await self._ask("MGET", *names)
+        epochs, marks = said[:SHARDS], said[SHARDS:]
+        if epochs != self._epochs:
+            self._epochs, self._again = epochs, True
+        self._limiter.is_restored = None not in epochs
+        return [place_of(text) if text else 0 for text in marks]
 
-    async def _watermarks(self) -> list[int]:
-        said = await self._ask("MGET", *(usage_watermark(shard) for shard in range(SHARDS)))
-        return [place_of(text) if text else 0 for text in said]
+    async def _replay(self) -> None:
+        """Tell Valkey every end it has no place for; after a loss, all that PostgreSQL lacks.
 
-    async def _replay(self, *, again: bool) -> None:
+        What PostgreSQL has is what was known before the loss: places in the streams that are
+        gone say nothing about those that came after them.
+        """
         self._limiter.is_behind = False
-        entries = self._journal.open_entries(await self._watermarks(), again=again)
+        entries = self._journal.open_entries(self._known, again=self._again)
         told = 0
         while batch := list(islice(entries, WINDOW)):
             told += await self._settle_again(batch)
+        if not self._limiter.is_behind:
+            self._again = False
         if told:
             self._say("journal_replayed", "info", entries=told)
 

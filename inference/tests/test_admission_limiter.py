@@ -252,8 +252,11 @@ async def test_server_that_lost_its_last_second_is_told_again_what_postgresql_la
             stage.limiter.settle(ended(ask))
         await until(lambda: stage.journal.pending == 0)
         first = stage.valkey.xrange(f"{TAG}:usage")[0][0]
-        stage.valkey.flushdb()
-        stage.valkey.fcall("xt1_open", 1, TAG, 0, first)
+        stage.valkey.set(f"{TAG}:usage:done", first)
+        await stage.upkeep.turn()
+        for key in stage.valkey.keys("*:r:*"):
+            stage.valkey.delete(key)
+        stage.valkey.delete(f"{TAG}:usage")
 
         stage.upkeep._run_id = b"another"
         stage.upkeep._wake.set()
@@ -261,6 +264,29 @@ async def test_server_that_lost_its_last_second_is_told_again_what_postgresql_la
 
         told = [json.loads(e["event"])["request_id"] for e in stage.events()]
         assert told == [ask.request_id for ask in asks[1:]]
+
+
+async def test_server_that_lost_everything_is_told_all_though_new_streams_have_grown_past_it(
+    tmp_path: Path,
+) -> None:
+    async with stage_in(tmp_path) as stage:
+        asks = [ask_of() for _ in range(3)]
+        for ask in asks:
+            await stage.admit(ask)
+            stage.limiter.settle(ended(ask))
+        await until(lambda: stage.journal.pending == 0)
+        await stage.upkeep.turn()
+        stage.valkey.flushdb()
+        stage.valkey.fcall("xt1_remember", 1, TAG, asks[0].request_id)
+        await stage.upkeep.turn()
+        open_shards(stage.valkey)
+        stage.valkey.set(f"{TAG}:usage:done", "9999999999999-0")
+
+        await stage.upkeep.turn()
+
+        told = [json.loads(e["event"])["request_id"] for e in stage.events()]
+        assert told == [ask.request_id for ask in asks[1:]]
+        assert stage.journal.pending == 0
 
 
 async def test_journal_without_room_refuses_requests_rather_than_serve_them_unmetered(

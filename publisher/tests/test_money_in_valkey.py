@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from common import clock
-from inference.contracts import SHARDS, dump, shard_tag, usage_watermark
+from inference.contracts import SHARDS, dump, shard_tag
 from ledger import services as ledger
 from projects.models import Project
 from publisher.money import tell_budget
@@ -49,8 +49,21 @@ def test_money_of_a_project_is_put_back(gateway: redis.Redis, acme: Project) -> 
     assert account[f"a:{month()}:free"] == "11"
     assert gateway.hget(f"{tag}:e:ep_x", f"m:{month()}") == "40"
     assert gateway.exists(f"{tag}:r:{event.request_id}")
-    shard = int(tag.strip("{s}"))
-    assert gateway.get(usage_watermark(shard)) == "5-7"
+    assert gateway.xinfo_stream(f"{tag}:usage")["last-generated-id"] == "5-7"
+
+
+def test_ceiling_of_a_budget_is_put_back(gateway: redis.Redis, acme: Project) -> None:
+    for subject, is_enforced in (("key_1", True), ("key_2", False)):
+        budgets.set_budget(
+            project=acme, scope="key", subject_id=subject, amount=50, is_enforced=is_enforced
+        )
+    gateway.flushdb()
+
+    restore.restore_missing(gateway)
+
+    tag = shard_tag(acme.public_id)
+    assert gateway.hmget(f"{tag}:k:key_1", "budget", "budget_v") == ["50", "1"]
+    assert gateway.hget(f"{tag}:k:key_2", "budget") is None
 
 
 def test_granted_credit_reaches_the_data_plane_at_once(gateway: redis.Redis, acme: Project) -> None:

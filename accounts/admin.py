@@ -19,6 +19,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from unfold import widgets
 from unfold.decorators import action
 
 from accounts import services
@@ -126,27 +127,31 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no a
     """A provider as an operator types it in; the secret goes in and never comes out."""
 
     provider = forms.ChoiceField(
-        choices=[("github", "GitHub"), ("openid_connect", "OpenID Connect")]
+        choices=[("github", "GitHub"), ("openid_connect", "OpenID Connect")],
+        widget=widgets.UnfoldAdminSelectWidget,
     )
     provider_id = forms.SlugField(
         label="Short name",
         required=False,
+        widget=widgets.UnfoldAdminTextInputWidget,
         help_text="For OpenID Connect: its place in the way back, /auth/oidc/NAME/login/callback/.",
     )
     url = forms.URLField(
         label="Address",
         required=False,
         assume_scheme="https",
+        widget=widgets.UnfoldAdminURLInputWidget,
         help_text="The issuer; for GitHub only that of an Enterprise server.",
     )
     client_secret = forms.CharField(
         required=False,
-        widget=forms.PasswordInput,
+        widget=widgets.UnfoldAdminPasswordWidget,
         help_text="Sealed at once and never shown. Leave empty to keep the present one.",
     )
     trusts_addresses = forms.BooleanField(
         label="Its addresses count as verified",
         required=False,
+        widget=widgets.UnfoldBooleanWidget,
         help_text="Only for a provider that verifies every address but does not say so.",
     )
 

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold import widgets
 
 from agents import rules, services
 from agents.models import Worker
@@ -19,12 +20,12 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
 
     operations = forms.MultipleChoiceField(
         choices=[(operation, operation) for operation in rules.OPERATIONS],
-        widget=forms.CheckboxSelectMultiple,
+        widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
     )
     secret = forms.CharField(
         label="Credential",
         required=False,
-        widget=forms.PasswordInput,
+        widget=widgets.UnfoldAdminPasswordWidget,
         help_text="What the server wants as bearer. Leave empty to keep the present one.",
     )
 

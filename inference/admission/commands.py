@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import hiredis
@@ -30,6 +31,10 @@ _SETTLE: Final = b"%s$36\r\n%s\r\n%s$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\
 _RENEW: Final = (
     b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
+
+
+_quoted: Final = lru_cache(1024)(json.dumps)
+"""A worker's id as JSON: there are few, and each serves many requests."""
 
 
 class Line:
@@ -79,7 +84,7 @@ class Line:
             caller = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
         return (
             f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
-            f'{json.dumps(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
+            f'{_quoted(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
             f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
             f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{event.cost},'
             f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{caller}}}'

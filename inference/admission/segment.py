@@ -124,7 +124,7 @@ class Segment:
         self.path.unlink()
 
 
-def place_of(text: str | bytes) -> int:
+def place_of(text: bytes) -> int:
     """Read a stream id (``1795417311052-3``) as one number that grows as ids do."""
-    milliseconds, _, sequence = (text if isinstance(text, str) else text.decode()).partition("-")
+    milliseconds, _, sequence = text.partition(b"-")
     return int(milliseconds) << _SEQUENCE_BITS | min(int(sequence or 0), (1 << _SEQUENCE_BITS) - 1)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 SMALL = Bounds(segment_bytes=4096, segments=4)
 NOTHING = [0] * SHARDS
-EVERYTHING = [place_of("9999999999999-0")] * SHARDS
+EVERYTHING = [place_of(b"9999999999999-0")] * SHARDS
 
 
 @asynccontextmanager
@@ -47,13 +47,13 @@ async def test_next_process_finds_what_was_not_settled(tmp_path: Path) -> None:
         journal.append(b"one", 3)
         settled = journal.append(b"two", 3)
         assert settled is not None
-        settled[0].settle(settled[1], place_of("17-0"), 3)
+        settled[0].settle(settled[1], place_of(b"17-0"), 3)
 
     async with journal_in(tmp_path) as journal:
         assert payloads(journal) == [b"one"]
         assert payloads(journal, again=True) == [b"one", b"two"]
         past = list(NOTHING)
-        past[3] = place_of("17-0")
+        past[3] = place_of(b"17-0")
         assert payloads(journal, past, again=True) == [b"one"]
 
 
@@ -120,15 +120,15 @@ async def test_files_go_when_postgresql_has_all_of_them_and_not_before(tmp_path:
         for number in range(8):
             written = journal.append(bytes([65]) * 1000, 5)
             assert written is not None
-            written[0].settle(written[1], place_of(f"{100 + number}-0"), 5)
+            written[0].settle(written[1], place_of(b"%d-0" % (100 + number)), 5)
             await journal.sync()
         assert journal.segments == 3
 
         behind = list(EVERYTHING)
-        behind[5] = place_of("102-0")
+        behind[5] = place_of(b"102-0")
         journal.confirm(behind)
         assert journal.segments == 3
-        behind[5] = place_of("103-0")
+        behind[5] = place_of(b"103-0")
         journal.confirm(behind)
         assert journal.segments == 2
 
@@ -139,7 +139,7 @@ async def test_folder_of_a_dead_process_goes_with_its_last_file(tmp_path: Path) 
     async with journal_in(tmp_path) as journal:
         assert len(folders(tmp_path)) == 2
         ((segment, entry),) = journal.open_entries(NOTHING, again=False)
-        segment.settle(entry.at, place_of("5-0"), entry.shard)
+        segment.settle(entry.at, place_of(b"5-0"), entry.shard)
 
         journal.confirm(EVERYTHING)
 
@@ -171,7 +171,7 @@ async def test_full_journal_takes_requests_again_once_it_was_emptied(tmp_path: P
             journal.append(b"x" * 100, 0)
             await journal.sync()
         for segment, entry in journal.open_entries(NOTHING, again=False):
-            segment.settle(entry.at, place_of("5-0"), 0)
+            segment.settle(entry.at, place_of(b"5-0"), 0)
 
         journal.confirm(EVERYTHING)
         await journal.sync()

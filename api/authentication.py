@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from apikeys import rules, secrets, selectors, services
 from apikeys.models import KeySecret, Scope
-from common import clock
+from common import clock, tenancy
 from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address
 from common.problems import Problem
@@ -86,7 +86,7 @@ class UsageKeyAuthentication(KeyAuthentication):
 def _live_secret(plain: str) -> KeySecret:
     digests = secrets.digests(plain)
     # What is no key by its form costs no question to the database.
-    secret = selectors.secret_by_digest(digests) if digests else None
+    secret = _secret_by(digests) if digests else None
     now = clock.now()
     if secret is None or not secret.is_live(now) or not secret.key.is_live(now):
         raise AuthenticationFailed("The API key is not valid.")
@@ -98,4 +98,11 @@ def _live_secret(plain: str) -> KeySecret:
 def _note_use(secret: KeySecret) -> None:
     now = clock.now()
     if secret.last_used_at is None or now - secret.last_used_at >= services.USE_RESOLUTION:
-        services.note_use(secret_ids=[secret.pk], moment=now)
+        with tenancy.system():
+            services.note_use(secret_ids=[secret.pk], moment=now)
+
+
+def _secret_by(digests: list[str]) -> KeySecret | None:
+    # Whose key it is, is known only once it was found.
+    with tenancy.system():
+        return selectors.secret_by_digest(digests)

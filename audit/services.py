@@ -10,9 +10,11 @@ from django.db import connection, transaction
 
 from audit import rules, selectors
 from audit.models import AuditAnchor, AuditEntry
-from common import clock
+from common import clock, tenancy
 from common.actor import Actor
 
+PLATFORM = "-"
+"""How the wall calls the chain that belongs to no project."""
 LATE = timedelta(hours=1)
 """No transaction takes longer: how far back an entry may appear that was not there before."""
 
@@ -33,7 +35,7 @@ def record(
     """
     if not connection.in_atomic_block:
         raise RuntimeError("An audit entry belongs in the transaction of its change.")
-    _lock(f"audit {project}")
+    before_this = _speak_of(project)
     number, head = selectors.head_of(project)
     entry = AuditEntry(
         project=project,
@@ -53,6 +55,8 @@ def record(
     )
     entry.hash = rules.hash_of(head, entry.said())
     entry.save(force_insert=True)
+    if before_this != (project or PLATFORM):
+        tenancy.see_log_of(before_this)
     return entry
 
 
@@ -79,6 +83,16 @@ def anchor_heads() -> int:
             anchor.hash = head = rules.hash_of(head, anchor.said())
             anchor.save(force_insert=True)
     return len(grown)
+
+
+def _speak_of(project: str) -> str:
+    """Lock a chain and let the wall show it; return whose log was shown before.
+
+    What is written down may concern another project than the one a request is about, or
+    none: who accepts an invitation has not entered yet.
+    """
+    _lock(f"audit {project}")
+    return tenancy.see_log_of(project or PLATFORM)
 
 
 def _lock(name: str) -> None:

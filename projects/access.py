@@ -1,5 +1,7 @@
 """Who may act in which project: the only door from a path to a project's rows.
 
+It also tells the database for whom the transaction works (``common.tenancy``).
+
 A stranger gets the same answer for somebody else's project as for a missing one.
 """
 
@@ -13,6 +15,7 @@ from rest_framework.exceptions import NotAuthenticated
 
 from accounts import selectors as accounts
 from accounts.models import User
+from common import tenancy
 from common.actor import Actor, ActorKind
 from common.addresses import caller_address
 from projects import rules, selectors
@@ -113,6 +116,7 @@ def seat(
         raise ProjectMarkedForDeletion(
             "This project is marked for deletion. Restore it to change anything."
         )
+    tenancy.enter(held.project.pk, held.project.public_id)
     return found
 
 
@@ -135,6 +139,7 @@ def key_seat(holder: KeyHolder, project_id: str) -> Seat:
     project = selectors.project_by_public_id(project_id)
     if project is None or holder.project_public_id != project_id:
         raise KeyOfAnotherProject("This key belongs to another project.")
+    tenancy.enter(project.pk, project.public_id)
     return Seat(project=project, role=Role.ADMIN, actor=holder.actor)
 
 

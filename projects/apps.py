@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ProjectsConfig(AppConfig):
@@ -13,4 +14,7 @@ class ProjectsConfig(AppConfig):
     def ready(self) -> None:
         """Hear of addresses that were proved."""
         # Models can be imported only now.
-        from projects import adapter  # noqa: F401, PLC0415 - importing it connects it
+        from projects import adapter, isolation  # noqa: F401, PLC0415 - importing connects the first
+
+        # Ours, because nobody emits it but with all migrations applied.
+        post_migrate.connect(isolation.raise_all, sender=self)

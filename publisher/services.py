@@ -17,7 +17,7 @@ from agents import selectors as agents
 from apikeys import selectors as key_selectors
 from apikeys import services as apikeys
 from apikeys.models import ApiKey
-from common import clock
+from common import clock, tenancy
 from common.models import OutboxEntry
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
@@ -32,8 +32,10 @@ BATCH = 500
 def carry(note: OutboxEntry) -> bool:
     """Publish what a note speaks of and tick it off; false if Valkey is away (it stays unsent)."""
     try:
-        store.put(list(_entries(note.topic, note.subject_id)))
-        _TELLERS.get(note.topic, _nobody)(note.subject_id)
+        # The note says which row; whose it is was asked when it changed.
+        with tenancy.system():
+            store.put(list(_entries(note.topic, note.subject_id)))
+            _TELLERS.get(note.topic, _nobody)(note.subject_id)
     except redis.RedisError as fault:
         logger.warning("publishing waits for valkey: %s", fault)
         OutboxEntry.objects.filter(pk=note.pk).update(attempts=F("attempts") + 1)

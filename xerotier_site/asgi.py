@@ -18,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noq
 django = get_asgi_application()
 
 # These read Django's settings, which are there only from here on.
+from common import tenancy  # noqa: E402
 from xerotier_site import checks, ready  # noqa: E402
 from xerotier_site.limits import BodyLimit  # noqa: E402
 from xerotier_site.plane import PlaneMount, read_config  # noqa: E402
@@ -29,6 +30,7 @@ def _in_a_thread(check: Callable[[], str | None]) -> Check:
 
 config = read_config()
 checks.refuse_insecure()
+tenancy.confine_process()
 
 mount = PlaneMount(
     config,

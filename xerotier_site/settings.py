@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "xerotier_site.middleware.second_factor",
+    "common.middleware.tenant_wall",
     "xerotier_site.seeing_as.middleware",
 ]
 

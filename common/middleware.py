@@ -1,0 +1,44 @@
+"""One transaction for everything that happens in a tenant's name, rendering included.
+
+Innermost, so that it spans the view and its template but neither sessions nor headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from common import tenancy
+
+Step = Callable[[HttpRequest], HttpResponse]
+
+_OF_A_PROJECT = re.compile(r"^/(dashboard/)?proj_[^/]*/")
+_CONSOLE = "/admin/"
+_BROKEN = 500
+
+
+def tenant_wall(get_response: Step) -> Step:
+    """Confine what is asked of a project to that project; let the console see all.
+
+    An answer that is an error undoes what was done before it: with 500s, and with every
+    refusal of the API.
+    """
+
+    def step(request: HttpRequest) -> HttpResponse:
+        if _OF_A_PROJECT.match(request.path_info):
+            standing = tenancy.confined
+        elif request.path_info.startswith(_CONSOLE):
+            # Operators look after all tenants; the console itself asks who is one.
+            standing = tenancy.system
+        else:
+            return get_response(request)
+        with standing():
+            response = get_response(request)
+            if response.status_code >= _BROKEN or getattr(response, "exception", False):
+                transaction.set_rollback(True)
+        return response
+
+    return step

@@ -1,0 +1,118 @@
+"""The second wall between tenants: PostgreSQL itself shows only the rows of one project.
+
+The first wall is the ``project=`` in every selector. Behind it, requests of a project run
+as the role ``xerotier_app``, for which row-level security hides every row of a tenant
+but those of the project named by ``app.project_id``. The door (``projects.access``) names
+it. Role and name are local to a transaction, so nothing survives in the connection pool.
+What works for the whole platform (tasks, consumers, commands, the console) does without
+the role: ``system``.
+
+``docs/adr/0011-row-level-security.md`` says why it is roles in transactions and not a second
+database alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection, connections, transaction
+
+ROLE = "xerotier_app"
+NOBODY = "none"
+"""What PostgreSQL calls the absence of an assumed role."""
+
+_READ = """
+SELECT current_setting('role'),
+       COALESCE(current_setting('app.project_id', true), ''),
+       COALESCE(current_setting('app.project', true), '')
+"""
+_SET = """
+SELECT set_config('role', %s, true),
+       set_config('app.project_id', %s, true),
+       set_config('app.project', %s, true)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """As whom the transaction works, and for which project: its key, and its public id."""
+
+    role: str
+    project_id: str = ""
+    project: str = ""
+
+
+@contextmanager
+def confined() -> Iterator[None]:
+    """Work as the application, for no project yet, in a transaction of its own."""
+    with _standing(Standing(ROLE)):
+        yield
+
+
+@contextmanager
+def within(project_id: int, project: str) -> Iterator[None]:
+    """Work as the application, for one project: how work outside a view's transaction enters."""
+    with _standing(Standing(ROLE, str(project_id), project)):
+        yield
+
+
+@contextmanager
+def system() -> Iterator[None]:
+    """Work for the whole platform: no row is hidden. Say why at each use."""
+    with _standing(Standing(NOBODY)):
+        yield
+
+
+def enter(project_id: int, project: str) -> None:
+    """Name the project whose rows are shown until the present transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('app.project_id', %s, true), set_config('app.project', %s, true)",
+            [str(project_id), project],
+        )
+
+
+def see_log_of(project: str) -> str:
+    """Let the audit log of one project be seen in this transaction; return whose was, before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(current_setting('app.project', true), ''),"
+            " set_config('app.project', %s, true)",
+            [project],
+        )
+        row: tuple[str, str] = cursor.fetchone() or ("", "")
+    return row[0]
+
+
+def confine_process() -> None:
+    """Let every connection of this process assume the role as soon as it is opened.
+
+    For processes that serve people: then code that forgets to enter a project, anywhere,
+    sees nothing rather than everything. Call it before the first connection.
+    """
+    connections.settings["default"]["OPTIONS"]["assume_role"] = ROLE
+
+
+@contextmanager
+def _standing(wanted: Standing) -> Iterator[None]:
+    with transaction.atomic():
+        before = _read()
+        _assume(wanted)
+        yield
+        # A transaction that failed takes these settings back by itself.
+        if not connection.needs_rollback:
+            _assume(before)
+
+
+def _read() -> Standing:
+    with connection.cursor() as cursor:
+        cursor.execute(_READ)
+        row: tuple[str, str, str] = cursor.fetchone() or (NOBODY, "", "")
+    return Standing(*row)
+
+
+def _assume(wanted: Standing) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SET, [wanted.role, wanted.project_id, wanted.project])

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common import tenancy
 from ledger import payments, services
 from projects import selectors as projects
 from projects.errors import ProjectNotFound
@@ -42,7 +43,9 @@ class PaymentNotice(APIView):
             project = projects.project_by_public_id(paid.project_public_id)
             if project is None:
                 raise ProjectNotFound("There is no such project.")
-            services.top_up(
-                project=project, amount=paid.amount, note="Payment", reference=paid.reference
-            )
+            # The provider's signature stands in for a seat: it names the project itself.
+            with tenancy.within(project.pk, project.public_id):
+                services.top_up(
+                    project=project, amount=paid.amount, note="Payment", reference=paid.reference
+                )
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -15,7 +15,7 @@ from audit import export, selectors
 from audit.selectors import Filter
 from common.rest import ManagementView, StrictSerializer, Window, page_of, page_shape
 from common.rest.errors import CursorUnknown
-from common.streaming import streamed
+from common.streaming import of_project, streamed
 from projects.access import seat_of
 from projects.rules import Role
 
@@ -114,6 +114,7 @@ class AuditExport(ManagementView):
         seat = seat_of(request, project_id, at_least=Role.ADMIN, even_marked=True)
         project = seat.project.public_id
         lines = export.json_lines(project=project, wanted=_filter(self.asked))
+        lines = of_project(seat.project.pk, project, lines)
         answer = streamed(request._request, lines, content_type="application/x-ndjson")  # noqa: SLF001 - which kind of server this is, only Django's own request knows
         answer["Content-Disposition"] = f'attachment; filename="audit-{project}.jsonl"'
         return answer

@@ -12,9 +12,7 @@ from common import walls
 
 
 @register(Tags.database)
-def role_can_be_assumed(
-    *, databases: Sequence[str] | None = None, **_options: Any
-) -> list[Error]:
+def role_can_be_assumed(*, databases: Sequence[str] | None = None, **_options: Any) -> list[Error]:
     """Ask whether the application's role is there, or can be made."""
     if "default" not in (databases or ()):
         return []

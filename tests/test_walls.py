@@ -28,8 +28,8 @@ from projects import access, isolation, services
 from projects.models import Project, ProjectOwned
 from projects.rules import Role
 from tests.make import make_endpoint, make_event, make_key, make_project, make_user
+from usage.intake import Arrived, take_in
 from usage.models import UsageRecord
-from usage.services import Arrived, take_in
 
 RIVALS = "rivalmark"
 """Stands in every row of the rival, and may stand in no answer to Ada."""

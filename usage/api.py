@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,6 +12,7 @@ from rest_framework.response import Response
 
 from common.rest.lists import as_list, page_shape
 from common.rest.views import ManagementView
+from common.streaming import of_project, streamed
 from projects.access import seat_of
 from usage import export, rules, selectors
 from usage.errors import UsageFilterMalformed
@@ -116,8 +116,10 @@ class UsageExport(ManagementView):
         seat = seat_of(request, project_id)
         is_csv = self.asked["format"] == "csv"
         lines = export.csv_lines if is_csv else export.json_lines
-        answer = StreamingHttpResponse(
-            lines(project=seat.project, wanted=filter_of(self.asked)),
+        pieces = lines(project=seat.project, wanted=filter_of(self.asked))
+        answer = streamed(
+            request._request,  # noqa: SLF001 - which kind of server this is, only Django's own request knows
+            of_project(seat.project.pk, seat.project.public_id, pieces),
             content_type="text/csv; charset=utf-8" if is_csv else "application/jsonl",
         )
         name = f"usage-{seat.project.slug}.{self.asked['format']}"

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
+from django.db import connection
 from django.test import RequestFactory
 
-from common.streaming import streamed
+from common import tenancy
+from common.streaming import of_project, streamed
 
 
 def pieces(made: list[int]) -> Iterator[str]:
@@ -39,3 +41,23 @@ async def test_pieces_are_made_one_by_one_under_asgi_too() -> None:
 
     assert (await anext(sent), made) == (b"0\n", [0])
     assert b"".join([piece async for piece in sent]) == b"1\n2\n"
+
+
+@pytest.mark.django_db
+def test_each_piece_is_made_inside_the_wall_and_none_is_left_open() -> None:
+    standing: list[str] = []
+
+    def look() -> Iterator[str]:
+        for _ in range(2):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT current_user || current_setting('app.project_id')")
+                standing.extend(cursor.fetchone() or ())
+            yield "x"
+
+    pulled = of_project(7, "proj_x", look())
+
+    assert list(pulled) == ["x", "x"]
+    assert standing == [f"{tenancy.ROLE}7"] * 2
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, current_setting('app.project_id', true)")
+        assert cursor.fetchone() not in [(tenancy.ROLE, ""), (tenancy.ROLE, "7")]

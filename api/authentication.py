@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication
@@ -14,6 +15,7 @@ from apikeys.models import KeySecret, Scope
 from common import clock, tenancy
 from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address
+from common.middleware import AFTERWARDS
 from common.problems import Problem
 
 REALM = "Bearer"
@@ -66,7 +68,9 @@ class KeyAuthentication(BaseAuthentication):
             )
         if not rules.is_welcome(address, allow=key.ip_allow, block=key.ip_block):
             raise AddressNotAllowed("This key may not be used from this address.")
-        _note_use(secret)
+        afterwards = request.META.setdefault(AFTERWARDS, [])
+        # Not now: the row would stay locked, for others with this key, as long as the request.
+        afterwards.append(partial(_note_use, secret))
         request_id = request.META.get(REQUEST_ID, "")
         actor = Actor(ActorKind.KEY, key.public_id, key.name, address, request_id)
         return AnonymousUser(), ShownKey(actor, key.project.public_id)

@@ -13,6 +13,9 @@ from django.http import HttpRequest, HttpResponse
 
 from common import tenancy
 
+AFTERWARDS = "xerotier.afterwards"
+"""Where a request collects what is to be done whatever became of it, outside its transaction."""
+
 Step = Callable[[HttpRequest], HttpResponse]
 
 _OF_A_PROJECT = re.compile(r"^/(dashboard/)?proj_[^/]*/")
@@ -39,6 +42,8 @@ def tenant_wall(get_response: Step) -> Step:
             response = get_response(request)
             if response.status_code >= _BROKEN or getattr(response, "exception", False):
                 transaction.set_rollback(True)
+        for act in request.META.get(AFTERWARDS, ()):
+            act()
         return response
 
     return step

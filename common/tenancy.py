@@ -23,16 +23,19 @@ ROLE = "xerotier_app"
 NOBODY = "none"
 """What PostgreSQL calls the absence of an assumed role."""
 
-_READ = """
-SELECT current_setting('role'),
-       COALESCE(current_setting('app.project_id', true), ''),
-       COALESCE(current_setting('app.project', true), '')
-"""
-_SET = """
+_ASSUME = """
 SELECT set_config('role', %s, true),
        set_config('app.project_id', %s, true),
        set_config('app.project', %s, true)
 """
+# A target list is worked off from left to right: these are the values before the change.
+_SWAP = _ASSUME.replace(
+    "SELECT",
+    """SELECT current_setting('role'),
+       COALESCE(current_setting('app.project_id', true), ''),
+       COALESCE(current_setting('app.project', true), ''),
+      """,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +100,17 @@ def confine_process() -> None:
 
 @contextmanager
 def _standing(wanted: Standing) -> Iterator[None]:
+    is_nested = connection.in_atomic_block
     with transaction.atomic():
-        before = _read()
-        _assume(wanted)
+        before = _assume(wanted)
         yield
-        # A transaction that failed takes these settings back by itself.
-        if not connection.needs_rollback:
+        # The end of a transaction, and a failure inside one, take all this back by themselves.
+        if is_nested and not connection.needs_rollback:
             _assume(before)
 
 
-def _read() -> Standing:
+def _assume(wanted: Standing) -> Standing:
     with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        row: tuple[str, str, str] = cursor.fetchone() or (NOBODY, "", "")
-    return Standing(*row)
-
-
-def _assume(wanted: Standing) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_SET, [wanted.role, wanted.project_id, wanted.project])
+        cursor.execute(_SWAP, [wanted.role, wanted.project_id, wanted.project])
+        row: tuple[str, ...] = cursor.fetchone() or (NOBODY, "", "")
+    return Standing(*row[:3])

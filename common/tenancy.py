@@ -95,7 +95,10 @@ def confine_process() -> None:
     For processes that serve people: then code that forgets to enter a project, anywhere,
     sees nothing rather than everything. Call it before the first connection.
     """
-    connections.settings["default"]["OPTIONS"]["assume_role"] = ROLE
+    # Django's own ``assume_role`` waits for ever together with a pool (it asks the pool for a
+    # connection while it prepares one), so the server is told when the session starts.
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] = f"{options.get('options', '')} -c role={ROLE}".strip()
 
 
 @contextmanager

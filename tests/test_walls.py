@@ -319,6 +319,28 @@ def test_nothing_survives_in_a_pool_of_two_connections(monkeypatch: pytest.Monke
 
 
 @pytest.mark.django_db(transaction=True)
+def test_process_that_serves_people_starts_every_connection_confined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_key(make_project())
+    monkeypatch.setitem(
+        connection.settings_dict, "OPTIONS", {**connection.settings_dict["OPTIONS"]}
+    )
+    connection.close()
+    close_pool()
+
+    try:
+        tenancy.confine_process()
+        assert rows("SELECT current_user = %s", tenancy.ROLE) == [(True,)]
+        assert not ApiKey.objects.exists()
+        with tenancy.system():
+            assert ApiKey.objects.exists()
+    finally:
+        connection.close()
+        close_pool()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_whole_way_of_a_key_works_as_the_application(valkey: redis.Redis) -> None:
     project = make_project("acme")
     manager = make_key(project, scopes=("management",))

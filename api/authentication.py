@@ -90,7 +90,7 @@ class UsageKeyAuthentication(KeyAuthentication):
 def _live_secret(plain: str) -> KeySecret:
     digests = secrets.digests(plain)
     # What is no key by its form costs no question to the database.
-    secret = _secret_by(digests) if digests else None
+    secret = selectors.secret_by_digest(digests) if digests else None
     now = clock.now()
     if secret is None or not secret.is_live(now) or not secret.key.is_live(now):
         raise AuthenticationFailed("The API key is not valid.")
@@ -104,9 +104,3 @@ def _note_use(secret: KeySecret) -> None:
     if secret.last_used_at is None or now - secret.last_used_at >= services.USE_RESOLUTION:
         with tenancy.system():
             services.note_use(secret_ids=[secret.pk], moment=now)
-
-
-def _secret_by(digests: list[str]) -> KeySecret | None:
-    # Whose key it is, is known only once it was found.
-    with tenancy.system():
-        return selectors.secret_by_digest(digests)

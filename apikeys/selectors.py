@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from apikeys.models import ApiKey, KeySecret, SigningKey
+from common import tenancy
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -55,11 +56,15 @@ def live_secrets_by_pepper(*, moment: datetime) -> QuerySet[KeySecret]:
 
 def secret_by_digest(digests: list[str]) -> KeySecret | None:
     """Return the secret one of these digests belongs to: who is at the door, in any project."""
-    return (
-        KeySecret.objects.filter(digest__in=digests)
-        .select_related("key__project", "key__endpoint")
-        .first()
-    )
+    if not digests:
+        return None
+    # Whose key it is, is known only once it was found.
+    with tenancy.system():
+        return (
+            KeySecret.objects.filter(digest__in=digests)
+            .select_related("key__project", "key__endpoint")
+            .first()
+        )
 
 
 def newest_signing_key() -> SigningKey | None:

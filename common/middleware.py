@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from common import tenancy
+from inference.contracts import is_key
 
 AFTERWARDS = "xerotier.afterwards"
 """Where a request collects what is to be done whatever became of it, outside its transaction."""
@@ -23,6 +24,12 @@ _CONSOLE = "/admin/"
 _BROKEN = 500
 
 
+def _is_hopeless(request: HttpRequest) -> bool:
+    """Say whether a bearer is no key by its checksum: it is refused without the database."""
+    scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and not is_key(plain.strip())
+
+
 def tenant_wall(get_response: Step) -> Step:
     """Confine what is asked of a project to that project; let the console see all.
 
@@ -31,7 +38,7 @@ def tenant_wall(get_response: Step) -> Step:
     """
 
     def step(request: HttpRequest) -> HttpResponse:
-        if _OF_A_PROJECT.match(request.path_info):
+        if _OF_A_PROJECT.match(request.path_info) and not _is_hopeless(request):
             standing = tenancy.confined
         elif request.path_info.startswith(_CONSOLE):
             # Operators look after all tenants; the console itself asks who is one.

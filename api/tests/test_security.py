@@ -80,7 +80,7 @@ def test_check_of_a_key_takes_no_path_that_depends_on_the_secret(acme: Project, 
         shown = guess + checksum(guess)
         with CaptureQueriesContext(connection) as asked:
             APIClient(headers={"authorization": f"Bearer {shown}"}).get(f"{home}/api-keys")
-        (one,) = [query["sql"] for query in asked.captured_queries]
+        (one,) = [query["sql"] for query in asked.captured_queries if " FROM " in query["sql"]]
         assert shown not in one
         digests = secrets.digests(shown)
         assert all(digest in one for digest in digests)

@@ -7,13 +7,15 @@ shown as that person sees them; nothing can be sent, and pages about secrets sta
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from datetime import timedelta
 
 from django.contrib import admin
-from django.db import transaction
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
+from psycopg.errors import ReadOnlySqlTransaction
 
 from accounts import services
 from accounts.models import User
@@ -24,6 +26,7 @@ from common.problems import Problem
 from xerotier_site.middleware import CONSOLE, Step
 
 SEEN, UNTIL = "seeing_as", "seeing_as_until"
+SEEN_AS, WRITING = "xerotier.seen_as", "xerotier.seen_writing"
 PATIENCE = timedelta(minutes=30)
 SAFE = frozenset({"GET", "HEAD"})
 SHUT = re.compile(r"^/(auth|invitations)/|/playground(/|$)|\b(keys?|secrets?|tokens?|exports?)\b")
@@ -71,17 +74,44 @@ def middleware(get_response: Step) -> Step:
         if seen is None:
             return get_response(request)
         if request.method not in SAFE or SHUT.search(request.path):
-            return render(request, "accounts/only_looking.html", {"seen": seen}, status=403)
+            return _shut(request, seen)
         request.user = seen
-        request.META["xerotier.seen_as"] = seen.email
-        return get_response(request)
+        request.META[SEEN_AS] = seen.email
+        response = _without_writing(get_response, request)
+        return _shut(request, seen) if WRITING in request.META else response
 
+    step.process_exception = _stop_writing  # type: ignore[attr-defined] # why: Django looks there
     return step
+
+
+def _without_writing(get_response: Step, request: HttpRequest) -> HttpResponse:
+    """Answer inside read-only transactions: some pages make what is missing when first seen."""
+    with ExitStack() as all_databases:
+        for alias in connections:
+            all_databases.enter_context(transaction.atomic(using=alias))
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SET TRANSACTION READ ONLY")
+        response = get_response(request)
+        for alias in connections:
+            transaction.set_rollback(True, using=alias)
+    return response
+
+
+def _stop_writing(request: HttpRequest, fault: Exception) -> HttpResponse | None:
+    if SEEN_AS not in request.META or not isinstance(fault.__cause__, ReadOnlySqlTransaction):
+        return None
+    # The page that says so is made once the broken transaction is left.
+    request.META[WRITING] = True
+    return HttpResponse(status=403)
+
+
+def _shut(request: HttpRequest, seen: User) -> HttpResponse:
+    return render(request, "accounts/only_looking.html", {"seen": seen}, status=403)
 
 
 def banner(request: HttpRequest) -> dict[str, str]:
     """Say on every page whose eyes these are."""
-    return {"seen_as": request.META.get("xerotier.seen_as", "")}
+    return {"seen_as": request.META.get(SEEN_AS, "")}
 
 
 def _seen(request: HttpRequest) -> User | None:

@@ -18,7 +18,7 @@ from accounts.tests.people import forget_limits, give_totp, mailed_code, make_pe
 from tests.browser.conftest import NewContext
 from tests.idp.server import Provider
 from tests.idp.trusted import trusted
-from tests.make import PASSWORD, make_model
+from tests.make import PASSWORD, make_model, make_project
 from xerotier_site.admin_site import SIDEBAR
 
 EMAIL = "ada@example.com"
@@ -185,6 +185,7 @@ def test_operator_walks_the_console_and_no_policy_is_broken(
 ) -> None:
     operator = make_person("operator", is_staff=True, is_superuser=True)
     ada = make_person("ada")
+    make_project("acme", owner=ada)
     page = visit.page
     page.goto("/auth/login?next=/admin/")
     page.get_by_label("E-mail address").fill(operator.email)

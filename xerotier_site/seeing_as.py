@@ -23,6 +23,7 @@ from audit import services as audit
 from common import clock
 from common.admin import operator
 from common.problems import Problem
+from projects.selectors import seats_of
 from xerotier_site.middleware import CONSOLE, Step
 
 SEEN, UNTIL = "seeing_as", "seeing_as_until"
@@ -49,7 +50,9 @@ def begin(request: HttpRequest, user_id: int) -> HttpResponse:
         return HttpResponse(problem.message, status=problem.status, content_type="text/plain")
     request.session[SEEN] = user_id
     request.session[UNTIL] = (clock.now() + PATIENCE).timestamp()
-    return redirect("/dashboard/")
+    # Not the dashboard's own entrance: it opens a first project for whoever has none.
+    seat = seats_of(user).first() if user else None
+    return redirect(f"/dashboard/{seat.project.public_id}/" if seat else "/")
 
 
 @require_POST

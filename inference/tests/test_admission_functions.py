@@ -163,6 +163,19 @@ def test_orphan_is_charged_as_last_renewed_and_amended_when_its_gateway_returns(
     assert amend[0::2] == ("amend", "10 512 190")
 
 
+def test_what_was_renewed_is_released_with_the_rest(shard: Shard) -> None:
+    shard.call("grant", "proj_a", 1000, 1)
+    shard.admit("req_1", Terms(allowance=9_000), replace(PAID, hold_tokens=266))
+    shard.renew("req_1", 256, 90, allowance=9_000)
+    held = shard.account("p:proj_a")
+
+    shard.settle("req_1", Terms(), 300, 77)
+
+    account = shard.account("p:proj_a")
+    assert (held["held"], held["ah:free"]) == (190, 522)
+    assert (account["held"], account["ah:free"]) == (0, 0)
+
+
 def test_renewal_is_refused_when_money_ends_and_the_lease_lives_on(shard: Shard) -> None:
     shard.call("grant", "proj_a", 150, 1)
     shard.admit("req_1", Terms(), PAID)

@@ -163,6 +163,17 @@ def test_orphan_is_charged_as_last_renewed_and_amended_when_its_gateway_returns(
     assert amend[0::2] == ("amend", "10 512 190")
 
 
+def test_lease_that_ran_out_makes_room_though_nobody_has_reaped_it(shard: Shard) -> None:
+    terms = Terms(concurrent=1)
+    shard.admit("req_1", terms)
+
+    shard.now += 15 * SECOND - 1
+    before = shard.word("req_2", terms)
+    shard.now += 1
+
+    assert (before, shard.word("req_2", terms)) == ("concurrency", "admitted")
+
+
 def test_what_was_renewed_is_released_with_the_rest(shard: Shard) -> None:
     shard.call("grant", "proj_a", 1000, 1)
     shard.admit("req_1", Terms(allowance=9_000), replace(PAID, hold_tokens=266))

@@ -174,6 +174,21 @@ def test_lease_that_ran_out_makes_room_though_nobody_has_reaped_it(shard: Shard)
     assert (before, shard.word("req_2", terms)) == ("concurrency", "admitted")
 
 
+def test_lease_of_nobody_is_swept_without_charging_anybody(shard: Shard) -> None:
+    shard.admit("req_1", Terms())
+    shard.redis.delete(f"{shard.tag}:r:req_1")
+    shard.now += 15 * SECOND
+
+    assert (shard.reap(), shard.reap()) == (1, 0)
+    assert shard.events() == []
+
+
+def test_clock_that_went_back_does_not_close_an_open_shard(shard: Shard) -> None:
+    shard.now -= 7_200 * SECOND
+
+    assert shard.word("req_1", Terms()) == "admitted"
+
+
 def test_what_was_renewed_is_released_with_the_rest(shard: Shard) -> None:
     shard.call("grant", "proj_a", 1000, 1)
     shard.admit("req_1", Terms(allowance=9_000), replace(PAID, hold_tokens=266))

@@ -34,7 +34,7 @@ class Ops:
             await self._readiness(send)
 
     async def _readiness(self, send: Send) -> None:
-        reasons = {"gateway": self._gateway.unready()}
+        reasons = self._gateway.unready()
         for name, check in self._checks:
             reasons[name] = await check()
         unready = {name: reason for name, reason in reasons.items() if reason is not None}

@@ -105,13 +105,11 @@ class Gateway:
         await self.link.stop()
         self.log.flush()
 
-    def unready(self) -> str | None:
-        """Say why this process should get no new requests; nothing if it may."""
-        if self.plane.draining:
-            return "the gateway is stopping"
-        if not self.link.is_up:
-            return "Valkey can't be reached"
-        return self.desk.trouble
+    def unready(self) -> dict[str, str | None]:
+        """Say by name why this process should get no new requests; nothing where all is well."""
+        stopping = "the gateway is stopping" if self.plane.draining else None
+        away = None if self.link.is_up else "Valkey can't be reached"
+        return {"gateway": stopping, "valkey": away, "limits": None if away else self.desk.trouble}
 
     def snapshots(self) -> list[Json]:
         """Return the counts of every process of this machine, ours as they are now."""

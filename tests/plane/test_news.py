@@ -159,7 +159,7 @@ async def test_readiness_says_that_valkey_is_away(darkness: Running) -> None:
     heard = await darkness.ask(request("/readyz", method="GET"))
 
     assert heard.status == 503
-    assert json.loads(heard.body)["not_ready"] == {"gateway": "Valkey can't be reached"}
+    assert json.loads(heard.body)["not_ready"] == {"valkey": "Valkey can't be reached"}
 
 
 async def test_memory_serves_for_a_while_and_no_longer(

@@ -6,7 +6,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 PY := .venv/bin/python
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
-N ?= auto
+# Many tests wait for other processes: three share two cores well.
+N ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt lock env env-dev python clean
@@ -20,7 +21,7 @@ run: env ## Start the whole platform on this machine
 
 test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.browser
-	$(PY) -m pytest -n $(N) --dist loadgroup $(T)
+	$(PY) -m pytest -n $(N) $(T)
 
 check: env-dev ## Format, lint, import contracts, types, migrations, generated files
 	.venv/bin/ruff format --check .

@@ -19,7 +19,7 @@ hypothesis.settings.register_profile("suite", max_examples=50)
 hypothesis.settings.register_profile("long", max_examples=2000)
 hypothesis.settings.load_profile("suite")
 
-pytest_plugins = ["tests.platform"]
+pytest_plugins = ["tests.platform", "tests.together"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """The whole platform as ``make run`` starts it, for tests that meet it as people do.
 
-One for a test session: every test that asks for it goes to the same xdist worker.
+One for a test session: every test that asks for it goes to the same xdist worker
+(see ``tests.together``).
 """
 
 from __future__ import annotations
@@ -124,11 +125,3 @@ def platform() -> Generator[Platform]:
         running = start(home, with_models=True)
         yield running
         running.stop()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all tests of the platform on one xdist worker, so that it starts once."""
-    for item in items:
-        if "platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("platform"))

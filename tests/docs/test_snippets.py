@@ -13,7 +13,7 @@ import pytest
 
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.sdk, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.sdk
 
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "tests" / "sdk"

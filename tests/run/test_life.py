@@ -18,7 +18,6 @@ from tests.platform import new_home, start
 from tests.run.test_faults import assert_one_sentence, attempt
 
 pytestmark = [
-    pytest.mark.xdist_group("life"),
     pytest.mark.slow,  # three real starts, one after the other, in whichever test comes first
     pytest.mark.timeout(300),
 ]

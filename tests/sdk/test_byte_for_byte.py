@@ -19,7 +19,7 @@ import pytest
 from tests.platform import Platform
 from tests.sdk.recorder import Recorder
 
-pytestmark = [pytest.mark.sdk, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.sdk
 
 ROOT = Path(__file__).parents[2]
 USAGE = b'"stream_options":{"include_usage":true}'

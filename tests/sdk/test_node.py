@@ -12,7 +12,7 @@ import pytest
 
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.sdk, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.sdk
 
 FOLDER = Path(__file__).parent
 

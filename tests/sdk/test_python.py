@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.sdk, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.sdk
 
 MESSAGES: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "What is the capital of France?"}

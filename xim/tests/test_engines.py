@@ -15,8 +15,6 @@ import pytest
 from xim import chat, machine
 from xim.tests.conftest import KEY, running
 
-pytestmark = pytest.mark.xdist_group("engines")
-
 
 @pytest.mark.slow  # loads 98 MB of weights and reads a prompt
 @pytest.mark.skipif(not machine.has_avx2(), reason="The chat engine needs AVX2.")

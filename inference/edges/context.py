@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from inference.config import PlaneConfig
@@ -17,12 +18,12 @@ POLL_S = 0.025
 DateField = list[tuple[bytes, bytes]]
 
 
-class Swept:
+class Swept(ABC):
     """A connection whose waits are limited."""
 
+    @abstractmethod
     def sweep(self, now: float) -> None:
         """End what has waited too long."""
-        raise NotImplementedError
 
 
 class EdgeContext:

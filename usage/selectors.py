@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Avg, Q, QuerySet, Sum
+from django.db.models import Aggregate, Avg, Count, Q, QuerySet, Sum
+from django.db.models.functions import Trunc
 
 from common import clock
 from usage.models import Budget, BudgetScope, UsageRecord, UsageRollup
@@ -118,8 +119,7 @@ def totals(*, project: Project, wanted: Filter) -> Totals:
     times of answers come from the records of at most the last week.
     """
     sums = _summed(project, wanted).aggregate(
-        requests=Sum("requests", default=0),
-        failed=Sum("failures", default=0),
+        **_counts(wanted),
         sum_in=Sum("tokens_in", default=0),
         sum_out=Sum("tokens_out", default=0),
         sum_cached=Sum("tokens_cached", default=0),
@@ -132,8 +132,8 @@ def totals(*, project: Project, wanted: Filter) -> Totals:
         .aggregate(ttft_p95_ms=Percentile95("ttft_ms"), latency_avg_ms=Avg("latency_ms"))
     )
     return Totals(
-        requests=sums["failed"] if wanted.failed_only else sums["requests"],
-        failures=sums["failed"],
+        requests=sums["sum_requests"],
+        failures=sums["sum_failures"],
         tokens_in=sums["sum_in"],
         tokens_out=sums["sum_out"],
         tokens_cached=sums["sum_cached"],
@@ -145,11 +145,10 @@ def totals(*, project: Project, wanted: Filter) -> Totals:
 def series(*, project: Project, wanted: Filter, step: str) -> list[Point]:
     """Return a time series by ``minute``, ``hour`` or ``day``; empty steps are absent."""
     rows = (
-        _rollups(project, wanted, Grain(step))
+        _steps(project, wanted, Grain(step))
         .values("at")
         .annotate(
-            sum_requests=Sum("requests"),
-            sum_failures=Sum("failures"),
+            **_counts(wanted),
             sum_in=Sum("tokens_in"),
             sum_out=Sum("tokens_out"),
             sum_cost=Sum("cost"),
@@ -187,11 +186,32 @@ def budget_of(*, project: Project, public_id: str) -> Budget | None:
     return Budget.objects.filter(project=project, public_id=public_id, ended_at=None).first()
 
 
-def _summed(project: Project, wanted: Filter) -> QuerySet[UsageRollup]:
+def _counts(wanted: Filter) -> dict[str, Aggregate]:
+    if wanted.failed_only:
+        return {"sum_requests": Count("request_id"), "sum_failures": Count("request_id")}
+    return {
+        "sum_requests": Sum("requests", default=0),
+        "sum_failures": Sum("failures", default=0),
+    }
+
+
+def _steps(project: Project, wanted: Filter, grain: Grain) -> Any:
+    """Return what is summed: rollups, or the records themselves where only failures count.
+
+    A rollup says how many of its requests failed, but not what those used. Both have the
+    columns of tokens and cost, and ``at``, under the same names.
+    """
+    if not wanted.failed_only:
+        return _rollups(project, wanted, grain)
+    rows = records(project=project, wanted=wanted).order_by()
+    return rows.annotate(at=Trunc("started_at", grain.value, tzinfo=UTC))
+
+
+def _summed(project: Project, wanted: Filter) -> Any:
     span = (wanted.until or clock.now()) - (wanted.since or _EVER)
     grains = ((timedelta(days=2), Grain.MINUTE), (timedelta(days=90), Grain.HOUR))
     grain = next((grain for limit, grain in grains if span <= limit), Grain.DAY)
-    return _rollups(project, wanted, grain)
+    return _steps(project, wanted, grain)
 
 
 def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRollup]:
@@ -204,7 +224,7 @@ def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRo
         value = getattr(wanted, column)
         if value:
             rows = rows.filter(**{column: value})
-    return rows.filter(failures__gt=0) if wanted.failed_only else rows
+    return rows
 
 
 def _floor(moment: datetime, grain: Grain) -> datetime:

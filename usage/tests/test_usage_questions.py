@@ -57,7 +57,19 @@ def test_filters_narrow_and_totals_agree(acme: Project) -> None:
     failed = selectors.totals(project=acme, wanted=Filter(failed_only=True))
 
     assert (chat.requests, chat.failures, chat.tokens_in, chat.tokens_out) == (3, 0, 30, 15)
-    assert (failed.requests, failed.failures) == (2, 2)
+    assert (failed.requests, failed.failures, failed.tokens_in) == (2, 2, 24)
+
+
+def test_only_what_failed_is_summed_also_where_others_succeeded(acme: Project) -> None:
+    record(acme, 3, cost=10)
+    record(acme, 1, cost=7, tokens_in=5, status=502, ending="worker_broke")
+
+    failed = Filter(failed_only=True)
+    totals = selectors.totals(project=acme, wanted=failed)
+    [point] = selectors.series(project=acme, wanted=failed, step="day")
+
+    assert (totals.requests, totals.cost, totals.tokens_in) == (1, 7, 5)
+    assert (point.requests, point.failures, point.cost) == (1, 1, 7)
 
 
 def test_empty_project_has_zeros_not_nothing(acme: Project) -> None:

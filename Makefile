@@ -6,8 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 PY := .venv/bin/python
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
-# Many tests wait for other processes: three share two cores well.
-N ?= 3
+N ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt lock env env-dev python clean

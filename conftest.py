@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -14,16 +13,11 @@ from accounts.models import User
 from projects.models import Project
 from tests.make import make_project, make_user
 
-# The suite's own depth; `--hypothesis-profile=long` looks deeper.
-hypothesis.settings.register_profile("suite", max_examples=50)
-hypothesis.settings.register_profile("long", max_examples=2000)
-hypothesis.settings.load_profile("suite")
-
 pytest_plugins = ["tests.platform", "tests.together"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fuzz-bytes", type=int, default=100_000, help="how much each fuzz test eats")
+    parser.addoption("--fuzz-bytes", type=int, default=300_000, help="how much each fuzz test eats")
     parser.addoption("--fuzz-seed", type=int, default=1, help="where its chance begins")
 
 

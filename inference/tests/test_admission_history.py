@@ -340,6 +340,7 @@ def every_account() -> Iterator[tuple[str, dict[str, str]]]:
 
 TestHistory = pytest.mark.slow(History.TestCase)
 TestHistory.settings = settings(
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

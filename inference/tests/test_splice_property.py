@@ -19,7 +19,7 @@ from inference.splice import (
 )
 from inference.tests.bodies import bodies
 
-EXAMPLES = settings(deadline=None)
+EXAMPLES = settings(max_examples=200, deadline=None)
 
 
 def without(spliced: bytes, original: bytes) -> bytes:
@@ -111,7 +111,7 @@ def test_all_at_once_is_one_after_the_other(body: bytes, limit: int) -> None:
     assert plain(at_once) == plain(one_by_one)
 
 
-@settings(deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(body=bodies(), at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_damaged_body_is_refused_exactly_when_it_is_no_json(
     body: bytes, at: int, byte: int

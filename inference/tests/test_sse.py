@@ -23,7 +23,7 @@ def run(pieces: list[bytes], *, drop_usage: bool) -> tuple[bytes, StreamFilter]:
     return b"".join(relayed) + scan.finish(), scan
 
 
-@settings(deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data(), stream=streams(), drop_usage=st.booleans())
 def test_no_cut_shows(data: st.DataObject, stream: bytes, drop_usage: bool) -> None:
     pieces = data.draw(cuts(stream))

@@ -25,7 +25,7 @@ def send(pieces: list[bytes]) -> tuple[bytes, StreamedSplice]:
     return sent, splice
 
 
-@settings(deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data(), body=bodies())
 def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: bytes) -> None:
     request = read_request(body)

@@ -6,10 +6,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 PY := .venv/bin/python
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
+MINUTES ?= 10
 N ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt lock env env-dev python clean
+.PHONY: help run test soak check fmt lock env env-dev python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +22,9 @@ run: env ## Start the whole platform on this machine
 test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.browser
 	$(PY) -m pytest -n $(N) $(T)
+
+soak: env-dev ## Load two gateways for MINUTES (10); a third of the callers leaves
+	$(PY) -m tests.soak --minutes $(MINUTES)
 
 check: env-dev ## Format, lint, import contracts, types, migrations, generated files
 	.venv/bin/ruff format --check .

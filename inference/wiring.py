@@ -117,11 +117,16 @@ class Gateway:
         return [*others, self._snapshot()]
 
     def _snapshot(self) -> Json:
+        upstream = self.fleet.stats()
         return self.metrics.snapshot(
             {
                 "open_requests": len(self.plane.running),
+                "waits": len(self.plane.wheel),
+                "tasks": len(asyncio.all_tasks()),
                 "table_entries": len(self.tables),
                 "valkey_up": float(self.link.is_up),
+                "upstream_connections": upstream.open_connections,
+                "upstream_idle": upstream.idle_connections,
                 "workers_out": len(self.health.out()),
                 **self.desk.counts(),
             }

@@ -118,19 +118,24 @@ class ConnectionPool:
         return True
 
     async def _connect(self, call: HttpCall) -> None:
-        origin = self._origin
+        origin, connection = self._origin, Connection(self)
         try:
             async with asyncio.timeout(self.config.connect_timeout_s):
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self),
+                await self.loop.create_connection(
+                    lambda: connection,
                     origin.host,
                     origin.port,
                     ssl=self._tls,
                     server_hostname=origin.host if self._tls else None,
                 )
         except (OSError, UnicodeError) as failure:
+            self.lost(connection)
             call.fail("connect", _words(failure, self.config.connect_timeout_s))
             return
+        except asyncio.CancelledError:
+            # Given up between being made and being told so: uvloop closes it without a word.
+            self.lost(connection)
+            raise
         call.connecting = None
         if call.over:
             connection.transport.abort()

@@ -78,6 +78,21 @@ async def test_abort_while_connecting_leaves_nothing() -> None:
             assert not any(line.requests for line in up.lines)
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_abort_in_any_turn_of_the_loop_leaves_nothing(turns: int) -> None:
+    with fleet() as client:
+        async with upstream(silent) as up:
+            for _ in range(5):
+                call, asker = ask(client, up)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                call.abort()
+                assert asker.calls == []
+
+            await until(lambda: client.stats().open_connections == 0)
+            assert client.in_flight("w1") == 0
+
+
 async def test_abort_from_within_a_push_is_the_last_push() -> None:
     class Fickle(Asker):
         def on_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:

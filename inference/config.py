@@ -20,6 +20,8 @@ class Waits:
     silence_s: float = 15.0
     drain_delay_s: float = 3.0
     grace_s: float = 120.0
+    probe_every_s: float = 5.0
+    probe_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from inference.config import PlaneConfig
-from inference.contracts import Pool, Worker
+from inference.contracts import Pool, Worker, pool_key
 from inference.outcome import Outcome
 from inference.passes import PassBook
 from inference.pick import Picker
@@ -69,3 +69,9 @@ class Plane:
     draining: bool = False
     running: set[Exchange] = field(default_factory=set)
     """Exchanges that have not ended yet."""
+
+    def workers_in_use(self) -> list[Worker]:
+        """Return the workers of every pool that was asked for, as the pools are known now."""
+        names = {name for pools, _ in self.able for name in pools}
+        pools = [self.tables.recall(pool_key(name)) for name in names]
+        return [w for p in pools if isinstance(p, Pool) and not p.gone for w in p.workers]

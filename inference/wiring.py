@@ -15,6 +15,7 @@ from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.fleet.http import HttpFleet
+from inference.fleet.probe import Prober
 from inference.health import Breakers
 from inference.log import RequestLog
 from inference.metrics import Json, Metrics
@@ -76,6 +77,14 @@ class Gateway:
             wheel=Wheel(loop),
             reporter=Reports(self.log, self.metrics),
         )
+        self.prober = Prober(
+            self.fleet,
+            self.health,
+            self.plane.workers_in_use,
+            self.log.say,
+            every_s=config.waits.probe_every_s,
+            wait_s=config.waits.probe_s,
+        )
         self._snapshots = Snapshots(Path(config.metrics_dir)) if config.metrics_dir else None
         self._writer: asyncio.Task[None] | None = None
 
@@ -85,6 +94,7 @@ class Gateway:
         self.link.start()
         self.changes.start()
         await self.link.ready(timeout_s=1.0)
+        self.prober.start()
         if self._snapshots is not None:
             loop = asyncio.get_running_loop()
             self._writer = loop.create_task(self._write_snapshots(self._snapshots))
@@ -92,6 +102,7 @@ class Gateway:
     async def stop(self) -> None:
         """End what still runs, send the last events, close every connection."""
         self.plane.draining = True
+        self.prober.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
         await self.desk.stop()

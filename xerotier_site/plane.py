@@ -47,6 +47,7 @@ def read_config() -> PlaneConfig:
         waits=Waits(
             drain_delay_s=float(env.number("XEROTIER_DRAIN_DELAY_S", 3)),
             grace_s=float(env.number("XEROTIER_GRACE_S", 120)),
+            probe_every_s=float(env.number("XEROTIER_PROBE_S", 5)),
         ),
         bounds=Bounds(
             body_bytes=env.number("XEROTIER_BODY_BYTES", 32 * 1024 * 1024),

@@ -237,13 +237,19 @@ class Relay(Asking):
     def on_due(self, now: float) -> None:
         """Say something in a long silence, and end what takes too long."""
         if not self._has_begun or self._filter is None:
+            self._blame()
             self.end(Refused("upstream_timeout", "The answer was not there in time."))
         elif self._paused_at is not None:
             self._wait_for_caller(now, self._paused_at)
         elif now - self._last_at >= self._passed.route.terms.idle_timeout_s:
+            self._blame()
             self._break("upstream_timeout", "The worker fell silent.")
         else:
             self._keep_alive(now, self._filter)
+
+    def _blame(self) -> None:
+        if self._paused_at is None:  # Else it was the caller who did not read.
+            self._exchange.plane.health.failed(self._exchange.outcome.worker_id)
 
     def _wait_for_caller(self, now: float, since: float) -> None:
         end = since + self._exchange.plane.config.waits.stalled_caller_s

@@ -86,12 +86,14 @@ def parse_base(url: str) -> tuple[Origin, bytes]:
     return Origin(host, port, secure), _target(parts.path.rstrip("/"))
 
 
-def request_head(authority: bytes, target: bytes, credential: bytes) -> bytes:
+def request_head(
+    authority: bytes, target: bytes, credential: bytes, method: bytes = b"POST"
+) -> bytes:
     """Write the part of a head that is the same for every request to a path of a worker."""
     bearer = b"Authorization: Bearer %b\r\n" % _value(credential) if credential else b""
     return (
-        b"POST %b HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: identity\r\n%b"
-        % (target, authority, bearer)
+        b"%b %b HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: identity\r\n%b"
+        % (method, target, authority, bearer)
     )  # fmt: skip
 
 

@@ -69,6 +69,11 @@ class _Target:
         self._credential = credential
         self._heads.clear()
 
+    def probe_head(self) -> bytes:
+        """Return the whole head that asks for the models."""
+        target = join_path(self._base, "/models")
+        return request_head(self._authority, target, self._credential, b"GET") + b"\r\n"
+
     def head(self, path: str) -> bytes:
         """Return the constant part of the head for a path."""
         head = self._heads.get(path)
@@ -119,6 +124,22 @@ class HttpFleet:
         except (ValueError, WorkerFailed) as wrong:
             return self._refuse(answer, str(wrong))
         call = HttpCall(target.load, head, body, answer)
+        if self._closed:
+            self._loop.call_soon(call.fail, "connect", "the fleet is closed")
+        else:
+            target.pool.send(call)
+        return call
+
+    def probe(self, worker: Worker, answer: Answer) -> HttpCall:
+        """Send ``GET {worker.url}/models``, which counts as nobody's request. Else as ``ask``."""
+        try:
+            target = self._targets.get(worker.worker_id)
+            if target is None or target.worker != worker:
+                target = self._aim(worker)
+            head = target.probe_head()
+        except (ValueError, WorkerFailed) as wrong:
+            return self._refuse(answer, str(wrong))
+        call = HttpCall(Load(), head, b"", answer)
         if self._closed:
             self._loop.call_soon(call.fail, "connect", "the fleet is closed")
         else:

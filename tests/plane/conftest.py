@@ -81,7 +81,7 @@ def config(edge: str, tmp_path: Any) -> PlaneConfig:
         allowed_hosts=("localhost",),
         journal_dir=str(tmp_path / "journal"),
         fast_edge=edge == "fast",
-        waits=Waits(drain_delay_s=0.0, grace_s=2.0),
+        waits=Waits(drain_delay_s=0.0, grace_s=2.0, probe_every_s=0.0),
     )
 
 

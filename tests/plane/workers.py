@@ -93,7 +93,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
     length = asked.header("content-length")
     if length is not None:
         asked.body = await reader.readexactly(int(length))
-    else:
+    elif asked.header("transfer-encoding") is not None:
         while size := int(await reader.readuntil(b"\r\n"), 16):
             asked.body += await reader.readexactly(size)
             await reader.readexactly(2)

@@ -68,6 +68,8 @@ class Worker:
 async def _read(reader: asyncio.StreamReader) -> bytes:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     _, found, rest = head.partition(b"content-length:")
+    if head.startswith(b"get "):
+        return b""
     if found:
         return await reader.readexactly(int(rest.partition(b"\r\n")[0]))
     body = b""

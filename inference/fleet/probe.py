@@ -1,0 +1,204 @@
+"""Ask workers now and then whether they are there, so that no caller has to find out.
+
+Live traffic tells of workers that fail; it can't tell of one that died silently while nobody
+asked, nor that such a one is back. Each worker is asked for its models, which costs an engine
+nothing; any answer below 500 is a sign of life. Two failures in a row put a worker out, one
+answer lets it in again. What live traffic put out is let in by live traffic: a server that
+lists its models may still fail to run them.
+
+No answer in time from a worker that is at work for us proves nothing: engines that do one thing
+at a time are silent meanwhile. Its requests have their own limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from inference.contracts import Worker
+from inference.ports import Answer, Call, Headers, WorkerFailed
+
+FAILURES = 2
+AT_ONCE = 16
+"""Probes under way at a time; the others wait for the next tick."""
+
+JITTER = 0.25
+"""A quarter more or less, so that many gateways don't ask in step."""
+
+AGAIN_SHARE = 0.2
+"""After a failure the next probe comes sooner: after this share of the usual time."""
+
+DEAD = 500
+
+
+class Sonar(Protocol):
+    """What probes need of a fleet."""
+
+    def probe(self, worker: Worker, answer: Answer) -> Call:
+        """Ask a worker for its models."""
+
+    def in_flight(self, worker_id: str) -> int:
+        """Return how many requests this process has with a worker now."""
+
+
+class Board(Protocol):
+    """Who is told which workers are out."""
+
+    def put_out(self, worker_id: str) -> None:
+        """Send nothing there."""
+
+    def let_in(self, worker_id: str) -> None:
+        """Send requests there again."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of one worker. ``asking``: a probe is under way."""
+
+    due: float
+    failures: int = 0
+    asking: Probe | None = None
+
+
+class Probe(Answer):
+    """One question, and whoever waits for a sign of life. ``told`` is called once."""
+
+    __slots__ = ("_call", "_timer", "_told")
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told: Callable[[str], None] | None = told
+        self._call: Call | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def send(
+        self, sonar: Sonar, worker: Worker, loop: asyncio.AbstractEventLoop, wait_s: float
+    ) -> None:
+        """Ask."""
+        self._timer = loop.call_later(wait_s, self._end, "timeout")
+        self._call = sonar.probe(worker, self)
+
+    def drop(self) -> None:
+        """Ask no more, and tell nobody."""
+        self._told = None
+        self._end("")
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Take the sign of life. The list is read to its end, to keep the connection."""
+        self._tell("" if status < DEAD else "status")
+
+    def on_data(self, data: bytes) -> None:
+        """Nothing: who is served is of no interest."""
+
+    def on_drain(self) -> None:
+        """Nothing: there is no body."""
+
+    def on_end(self) -> None:
+        """Forget the time."""
+        self._call = None
+        self._end("")
+
+    def on_fail(self, failure: WorkerFailed) -> None:
+        """Tell why there is no sign of life."""
+        self._end(failure.reason)
+
+    def _end(self, fault: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        call, self._call = self._call, None
+        if call is not None:
+            call.abort()
+        self._tell(fault)
+
+    def _tell(self, fault: str) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told(fault)
+
+
+class Prober:
+    """Probes the workers that are in use, each every ``every_s``. Made inside the loop.
+
+    ``say`` writes to the log.
+    """
+
+    def __init__(
+        self,
+        sonar: Sonar,
+        board: Board,
+        workers: Callable[[], Iterable[Worker]],
+        say: Callable[..., None],
+        *,
+        every_s: float,
+        wait_s: float,
+    ) -> None:
+        self._sonar = sonar
+        self._board = board
+        self._workers = workers
+        self._say = say
+        self._every_s = every_s
+        self._wait_s = wait_s
+        self._loop = asyncio.get_running_loop()
+        self._chance = Random()  # noqa: S311 - spreads work, hides nothing
+        self._watched: dict[str, Watch] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin, if probes are wanted at all."""
+        if self._every_s > 0:
+            self._tick()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for worker_id in list(self._watched):
+            self._forget(worker_id)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._every_s / 10, self._tick)
+        now, present = self._loop.time(), {w.worker_id: w for w in self._workers()}
+        for worker_id in self._watched.keys() - present.keys():
+            self._forget(worker_id)
+        free = AT_ONCE - sum(watch.asking is not None for watch in self._watched.values())
+        for worker_id, worker in present.items():
+            watch = self._watched.get(worker_id)
+            if watch is None:
+                watch = self._watched[worker_id] = Watch(now + self._pause_s(self._every_s))
+            if watch.asking is None and watch.due <= now and free > 0:
+                free -= 1
+                self._ask(worker, watch)
+
+    def _ask(self, worker: Worker, watch: Watch) -> None:
+        def told(fault: str) -> None:
+            watch.asking = None
+            self._judge(worker.worker_id, watch, fault)
+
+        watch.asking = Probe(told)
+        watch.asking.send(self._sonar, worker, self._loop, self._wait_s)
+
+    def _judge(self, worker_id: str, watch: Watch, fault: str) -> None:
+        was_out = watch.failures >= FAILURES
+        if not fault:
+            watch.failures = 0
+        elif fault != "timeout" or was_out or not self._sonar.in_flight(worker_id):
+            watch.failures += 1
+        soon_s = self._every_s * AGAIN_SHARE if watch.failures else self._every_s
+        watch.due = self._loop.time() + self._pause_s(soon_s)
+        if watch.failures >= FAILURES and not was_out:
+            self._board.put_out(worker_id)
+            self._say("worker_out", "warning", worker_id=worker_id, reason=fault)
+        elif was_out and not watch.failures:
+            self._board.let_in(worker_id)
+            self._say("worker_in", "info", worker_id=worker_id)
+
+    def _forget(self, worker_id: str) -> None:
+        watch = self._watched.pop(worker_id)
+        if watch.asking is not None:
+            watch.asking.drop()
+        self._board.let_in(worker_id)
+
+    def _pause_s(self, usual_s: float) -> float:
+        return usual_s * (1 + JITTER * (2 * self._chance.random() - 1))

@@ -129,6 +129,23 @@ def rotate_key(
     return IssuedKey(key=selectors.fresh(key), secret=secret.plain)
 
 
+def end_old_secret(*, key: ApiKey, by: Actor = SYSTEM) -> bool:
+    """Stop the secret that a rotation left in its grace; say whether there was one.
+
+    Raises ``KeyRevoked`` or ``Stale``.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        old = key.secrets.filter(ends_at__gt=now).first()
+        if old is None:
+            return False
+        _raise_version(key)
+        key.secrets.filter(ends_at__gt=now).update(ends_at=now)
+        before: dict[str, object] = {"hint": old.hint, "ends_at": old.ends_at}
+        _tell(key, by, "apikey.old_secret_ended", before=before, after={"ends_at": now})
+    return True
+
+
 def revoke_key(*, key: ApiKey, by: Actor = SYSTEM, reason: str = "") -> bool:
     """Close a key for good; say whether it was open.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from django.urls import reverse
@@ -60,6 +61,8 @@ class Shell:
     more_items: tuple[NavItem, ...]
     person: Person
     may_write: bool
+    delete_after: datetime | None
+    may_restore: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,20 @@ class Crumb:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A choice that lives in the URL: a filter, a range of time."""
+    """A choice that lives in the URL: a filter, a range of time, a tab."""
 
     label: str
     url: str
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a select."""
+
+    value: str
+    label: str
+    is_chosen: bool
 
 
 _ITEMS = (
@@ -85,6 +97,10 @@ _ITEMS = (
     ("Usage", "usage"),
     ("Keys", "keys"),
     ("Models", "models"),
+)
+_TABS = (
+    ("General", "settings", Role.VIEWER),
+    ("Members", "members", Role.VIEWER),
 )
 
 
@@ -111,7 +127,23 @@ def shell_for(seat: Seat, current: str) -> Shell:
             NavItem("Docs", "docs", reverse("docs"), is_current=False),
         ),
         person=Person(user.email, user.name or user.email, is_operator=user.is_staff),
-        may_write=seat.may(Role.MEMBER),
+        may_write=may(seat, Role.MEMBER),
+        delete_after=project.delete_after,
+        may_restore=seat.may(Role.OWNER),
+    )
+
+
+def may(seat: Seat, floor: Role) -> bool:
+    """Say whether to offer what needs a role: nothing is changed in a project that ends."""
+    return seat.may(floor) and seat.project.delete_after is None
+
+
+def tabs_of_settings(seat: Seat, current: str) -> tuple[Chip, ...]:
+    """Return the parts of a project's settings that this seat may look at."""
+    return tuple(
+        Chip(label, reverse(f"project:{name}", args=[seat.project.public_id]), name == current)
+        for label, name, floor in _TABS
+        if seat.may(floor)
     )
 
 

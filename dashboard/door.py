@@ -35,12 +35,17 @@ class Refusal:
 
 
 def project_page(
-    *, at_least: Role = Role.VIEWER
+    *,
+    at_least: Role = Role.VIEWER,
+    to_send: Role | None = None,
+    even_marked: bool = False,
 ) -> Callable[[SeatedPage[P]], Callable[..., HttpResponseBase]]:
     """Open a page to the members of the project in its path who have at least this role.
 
     Nobody is sent to sign in; a stranger sees what a missing project shows. Any other
-    ``Problem`` that the page lets out is shown as a page too.
+    ``Problem`` that the page lets out is shown as a page too. Where a form takes more than
+    looking at it, ``to_send`` says what. What changes something is
+    shut while the project is marked for deletion, unless ``even_marked``.
     """
 
     def decorate(page: SeatedPage[P]) -> Callable[..., HttpResponseBase]:
@@ -49,11 +54,13 @@ def project_page(
         def enter(
             request: HttpRequest, project_id: str, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponseBase:
+            floor = to_send if to_send and request.method == "POST" else at_least
             try:
                 seat = access.seat(
                     request.user,
                     project_id,
-                    at_least=at_least,
+                    at_least=floor,
+                    even_marked=even_marked,
                     address=caller_address(request),
                     request_id=request.META.get(access.REQUEST_ID, ""),
                 )

@@ -23,6 +23,13 @@ SCOPES = (
     ("research", "Research: tools that look things up"),
 )
 
+ROLES = (
+    ("owner", "Owner: everything, also money, ownership and deletion"),
+    ("admin", "Admin: everything but money, ownership and deletion"),
+    ("member", "Member: endpoints and keys of their own, and usage"),
+    ("viewer", "Viewer: looks, and changes nothing"),
+)
+
 EXPIRIES = (("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"))
 
 
@@ -96,7 +103,51 @@ class ProjectForm(forms.Form):
     )
 
 
+class InvitationForm(forms.Form):
+    """Whom to ask in, and as what."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        error_messages={
+            "required": "Say whom to invite.",
+            "invalid": "Write an e-mail address, such as grace@example.com.",
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "placeholder": "grace@example.com"}),
+    )
+    role = forms.ChoiceField(
+        choices=ROLES[1:], initial="member", widget=forms.RadioSelect(attrs={"class": "radio"})
+    )
+
+
+class RoleForm(forms.Form):
+    """Another role for a member: any that the one who decides may hand out."""
+
+    role = forms.ChoiceField(
+        choices=ROLES, label="New role", widget=forms.RadioSelect(attrs={"class": "radio"})
+    )
+
+    def __init__(self, *args: Any, roles: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["role"])
+        field.choices = [choice for choice in ROLES if choice[0] in roles]
+
+
+class HeirForm(forms.Form):
+    """Who becomes the owner."""
+
+    member = forms.ChoiceField(
+        label="New owner", error_messages={"required": "Choose who becomes the owner."}
+    )
+
+    def __init__(self, *args: Any, heirs: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["member"])
+        field.choices = [("", "Choose a member"), *heirs]
+
+
 def attach(form: forms.Form, problem: Problem) -> None:
     """Show a service's refusal beside the field it speaks of, or above the form."""
-    field = problem.param if problem.param in form.fields else None
-    form.add_error(field, problem.message)
+    # ``allow.3`` is the fourth of the field ``allow``.
+    param = (problem.param or "").partition(".")[0]
+    form.add_error(param if param in form.fields else None, problem.message)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.urls import reverse
 
+from dashboard.contexts import may
 from projects.errors import RoleInsufficient
 from projects.rules import Role
 
 if TYPE_CHECKING:
-    from apikeys.models import ApiKey
+    from apikeys.models import ApiKey, KeySecret
     from endpoints.models import Endpoint
     from projects.access import Seat
     from projects.models import Project
@@ -34,6 +35,7 @@ _ENDPOINT_STATES = {
     "paused": State("", "paused"),
     "retired": State("bad", "retired"),
 }
+_SECRET_STATES = {False: State("good", "current"), True: State("warning", "ending")}
 _ENDINGS = {
     "caller_left": State("warning", "caller left"),
     "worker_broke": State("bad", "worker broke"),
@@ -61,12 +63,26 @@ class EndpointRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRow:
+    """A secret of a key: its hint, and until when it works. ``is_old`` was rotated away."""
+
+    hint: str
+    issued_at: datetime
+    ends_at: datetime | None
+    last_used_at: datetime | None
+    is_old: bool
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRow:
-    """An API key in a list. Of its secret there is only the hint."""
+    """An API key in a list. Of its secrets, two while a rotation lasts, there are only hints."""
 
     public_id: str
     name: str
     hint: str
+    secrets: tuple[SecretRow, ...]
+    url: str
     scopes: tuple[str, ...]
     pin: str
     issued_at: datetime
@@ -120,13 +136,16 @@ def endpoint_row(project: Project, endpoint: Endpoint) -> EndpointRow:
 
 def key_row(seat: Seat, key: ApiKey, now: datetime) -> KeyRow:
     """Lay out a key; ``revoke_url`` is empty where this seat may not revoke it."""
-    secrets = list(key.secrets.all())
+    secrets = tuple(secret_row(secret, now) for secret in key.secrets.all())
     used = [secret.last_used_at for secret in secrets if secret.last_used_at]
+    args = [seat.project.public_id, key.public_id]
     may_revoke = may_change(seat, key.issued_by_id) and key.revoked_at is None
     return KeyRow(
         public_id=key.public_id,
         name=key.name,
         hint=secrets[0].hint if secrets else "",
+        secrets=tuple(secret for secret in secrets if secret.state.tone),
+        url=reverse("project:key", args=args),
         scopes=tuple(key.scopes),
         pin=key.endpoint.slug if key.endpoint else "",
         issued_at=key.issued_at,
@@ -134,9 +153,20 @@ def key_row(seat: Seat, key: ApiKey, now: datetime) -> KeyRow:
         expires_at=key.expires_at,
         last_used_at=max(used, default=None),
         state=_key_state(key, now),
-        revoke_url=reverse("project:revoke-key", args=[seat.project.public_id, key.public_id])
-        if may_revoke
-        else "",
+        revoke_url=reverse("project:revoke-key", args=args) if may_revoke else "",
+    )
+
+
+def secret_row(secret: KeySecret, now: datetime) -> SecretRow:
+    """Lay out one secret of a key; whether the key itself still opens a door is not its matter."""
+    is_old = secret.ends_at is not None
+    return SecretRow(
+        hint=secret.hint,
+        issued_at=secret.issued_at,
+        ends_at=secret.ends_at,
+        last_used_at=secret.last_used_at,
+        is_old=is_old,
+        state=_SECRET_STATES[is_old] if secret.is_live(now) else State("", "ended"),
     )
 
 
@@ -172,7 +202,7 @@ def may_change(seat: Seat, creator_id: int | None) -> bool:
         seat.check_own(creator_id)
     except RoleInsufficient:
         return False
-    return seat.may(Role.MEMBER)
+    return may(seat, Role.MEMBER)
 
 
 def _key_state(key: ApiKey, now: datetime) -> State:

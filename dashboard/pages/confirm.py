@@ -15,7 +15,10 @@ HTTP_UNPROCESSABLE = 422
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What will happen, what stays, and the word to type if one is asked for."""
+    """What will happen, what stays, and the word to type if one is asked for.
+
+    ``typed`` is what stands in its field already.
+    """
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
@@ -26,6 +29,7 @@ class Confirmation:
     action: str
     cancel_url: str
     word: str = ""
+    typed: str = ""
     fault: str = ""
 
 

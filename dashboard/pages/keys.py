@@ -16,11 +16,12 @@ from apikeys import selectors, services
 from apikeys.errors import KeyUnknown
 from common import clock
 from common.problems import Problem
+from dashboard import proof
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import KeyForm, attach
 from dashboard.pages.confirm import Confirmation, confirm
-from dashboard.rows import KeyRow, base_url_of, key_row
+from dashboard.rows import KeyRow, SecretRow, base_url_of, key_row
 from dashboard.snippets import Snippet, snippets_for
 from endpoints import selectors as endpoints
 from projects.rules import Role
@@ -59,6 +60,7 @@ class ShownOnce:
     crumbs: tuple[Crumb, ...]
     key: KeyRow
     secret: str = field(repr=False)
+    old: SecretRow | None
     done_url: str
     snippets: tuple[Snippet, ...]
 
@@ -86,14 +88,16 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
     slugs = [endpoint.slug for endpoint in endpoints.endpoints_of(project=seat.project)]
     form = _form(request, slugs)
     if request.method == "POST" and form.is_valid():
+        if (way := proof.detour(request)) is not None:
+            return way
         try:
             issued = _issue(seat, form)
         except Problem as problem:
             attach(form, problem)
         else:
-            return show(request, "dashboard/key_shown_once.html", _shown_once(seat, issued, slugs))
-    context = NewKey(shell_for(seat, "keys"), _crumbs(seat), form)
-    status = HTTP_UNPROCESSABLE if form.is_bound else 200
+            return show(request, "dashboard/key_shown_once.html", shown_once(seat, issued))
+    context = NewKey(shell_for(seat, "keys"), crumbs_to_keys(seat), form)
+    status = HTTP_UNPROCESSABLE if request.method == "POST" else 200
     return show(request, "dashboard/new_key.html", context, status=status)
 
 
@@ -101,12 +105,12 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page(at_least=Role.MEMBER)
 def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     """Ask once, then close the key for good."""
-    key = _own_key(seat, key_id)
+    key = own_key(seat, key_id)
     keys_url = reverse("project:keys", args=[seat.project.public_id])
     if request.method == "GET":
         question = Confirmation(
             shell=shell_for(seat, "keys"),
-            crumbs=_crumbs(seat),
+            crumbs=crumbs_to_keys(seat),
             title=f"Revoke “{key.name}”",
             will="Whoever uses it is refused within one second, everywhere. "
             "A revoked key can't be brought back.",
@@ -122,8 +126,9 @@ def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest, slugs: list[str]) -> KeyForm:
-    if request.method == "POST":
-        return KeyForm(request.POST, slugs=slugs)
+    typed = proof.typed(request)
+    if typed is not None:
+        return KeyForm(typed, slugs=slugs)
     pin = request.GET.get("endpoint", "")
     return KeyForm(initial={"endpoint": pin, "scopes": ["inference"]}, slugs=slugs)
 
@@ -145,31 +150,48 @@ def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
     )
 
 
-def _shown_once(seat: Seat, issued: IssuedKey, slugs: list[str]) -> ShownOnce:
+def shown_once(seat: Seat, issued: IssuedKey) -> ShownOnce:
+    """Lay out a new secret for the one answer that shows it, with examples that use it."""
     row = key_row(seat, issued.key, clock.now())
-    slug = row.pin or next(iter(slugs), "")
-    endpoint = endpoints.endpoint_of(project=seat.project, slug=slug) if slug else None
+    endpoint = issued.key.endpoint or endpoints.endpoints_of(project=seat.project).first()
     keys_url = reverse("project:keys", args=[seat.project.public_id])
     done_url = keys_url
     snippets: tuple[Snippet, ...] = ()
     if endpoint is not None and "inference" in row.scopes:
-        done_url = reverse("project:endpoint", args=[seat.project.public_id, slug])
+        done_url = reverse("project:endpoint", args=[seat.project.public_id, endpoint.slug])
         snippets = snippets_for(
             task=endpoint.model.task,
-            base_url=base_url_of(seat.project, slug),
+            base_url=base_url_of(seat.project, endpoint.slug),
             model=endpoint.model.name,
             key=row.hint,
         )
-    return ShownOnce(shell_for(seat, "keys"), _crumbs(seat), row, issued.secret, done_url, snippets)
+    old = next((secret for secret in row.secrets if secret.is_old), None)
+    return ShownOnce(
+        shell=shell_for(seat, "keys"),
+        crumbs=crumbs_to_keys(seat),
+        key=row,
+        secret=issued.secret,
+        old=old,
+        done_url=row.url if old else done_url,
+        snippets=snippets,
+    )
 
 
-def _own_key(seat: Seat, key_id: str) -> ApiKey:
+def found_key(seat: Seat, key_id: str) -> ApiKey:
+    """Return a key of the seat's project. Raises ``KeyUnknown``."""
     key = selectors.key_of(project=seat.project, public_id=key_id)
     if key is None:
         raise KeyUnknown("This project has no such key.")
+    return key
+
+
+def own_key(seat: Seat, key_id: str) -> ApiKey:
+    """Return a key that this seat may change. Raises ``KeyUnknown`` or ``RoleInsufficient``."""
+    key = found_key(seat, key_id)
     seat.check_own(key.issued_by_id)
     return key
 
 
-def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
+def crumbs_to_keys(seat: Seat) -> tuple[Crumb, ...]:
+    """Return the way to what lies behind the list of keys."""
     return crumbs_to(seat, ("Keys", reverse("project:keys", args=[seat.project.public_id])))

@@ -1,4 +1,4 @@
-"""A project's settings: its name, and the ids that never change."""
+"""A project's settings: its name, its second factor, the ids that never change, and its end."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from accounts import selectors as accounts
+from common.problems import Problem
+from dashboard import proof
+from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
 from dashboard.forms import ProjectForm
-from projects import selectors
-from projects.errors import RoleInsufficient
+from dashboard.pages.confirm import Confirmation, confirm
+from projects import selectors, services
 from projects.rules import Role
-from projects.services import rename_project
 
 if TYPE_CHECKING:
     from projects.access import Seat
@@ -25,51 +28,105 @@ HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """A person and their role."""
-
-    email: str
-    name: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a project."""
+    """The settings of a project, and what of them this seat may change."""
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
+    tabs: tuple[Chip, ...]
     form: ProjectForm
     role: str
     may_rename: bool
-    members: tuple[Member, ...]
+    may_own: bool
+    needs_factor: bool
+    has_factor: bool
+    is_alone: bool
 
 
 @require_http_methods(["GET", "POST"])
-@project_page()
+@project_page(to_send=Role.ADMIN)
 def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show the settings; admins and owners may change the name."""
     form = ProjectForm(request.POST or None, initial={"name": seat.project.name})
-    if request.method == "POST":
-        if not seat.may(Role.ADMIN):
-            raise RoleInsufficient("Renaming a project takes an admin or the owner.")
-        if form.is_valid():
-            rename_project(project=seat.project, name=form.cleaned_data["name"], by=seat.actor)
-            messages.success(request, "The project has its new name.")
-            return redirect("project:settings", seat.project.public_id)
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["name"]
+        services.rename_project(project=seat.project, name=name, by=seat.actor)
+        messages.success(request, "The project has its new name.")
+        return redirect("project:settings", seat.project.public_id)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/settings.html", _context(seat, form), status=status)
+
+
+@require_POST
+@project_page(at_least=Role.OWNER)
+def second_factor(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask a second factor of everybody in the project, or of nobody."""
+    is_required = request.POST.get("required") == "1"
+    back = reverse("project:settings", args=[seat.project.public_id])
+    if not is_required and (way := proof.detour(request, back=back)) is not None:
+        return way
+    try:
+        services.require_second_factor(seat=seat, is_required=is_required)
+    except Problem as problem:
+        messages.error(request, problem.message)
+    else:
+        said = "asks for a second factor now" if is_required else "asks for no second factor"
+        messages.success(request, f"The project {said}.")
+    return redirect(back)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.OWNER)
+def delete(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask for the slug and for a proof of who one is, then mark the project for deletion."""
+    typed = proof.typed(request)
+    word = typed.get("confirmation", "") if typed else ""
+    if request.method == "GET" or word != seat.project.slug:
+        return confirm(request, _question(seat, word))
+    if (way := proof.detour(request)) is not None:
+        return way
+    services.mark_for_deletion(project=seat.project, slug=word, by=seat.actor)
+    messages.success(request, "The project is marked for deletion. Its keys have stopped.")
+    return redirect("project:settings", seat.project.public_id)
+
+
+@require_POST
+@project_page(at_least=Role.OWNER, even_marked=True)
+def restore(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Take the mark for deletion away."""
+    services.restore_project(project=seat.project, by=seat.actor)
+    messages.success(request, "The project is restored. Its keys and endpoints work as before.")
+    return redirect("project:settings", seat.project.public_id)
 
 
 def _context(seat: Seat, form: ProjectForm) -> Settings:
     return Settings(
         shell=shell_for(seat, "settings"),
         crumbs=crumbs_to(seat),
+        tabs=tabs_of_settings(seat, "settings"),
         form=form,
         role=seat.role.value,
-        may_rename=seat.may(Role.ADMIN),
-        members=tuple(
-            Member(held.user.email, held.user.name, held.role)
-            for held in selectors.members_of(project=seat.project)
-        ),
+        may_rename=may(seat, Role.ADMIN),
+        may_own=may(seat, Role.OWNER),
+        needs_factor=seat.project.requires_second_factor,
+        has_factor=seat.user is not None and accounts.has_second_factor(seat.user),
+        is_alone=selectors.members_of(project=seat.project).count() == 1,
+    )
+
+
+def _question(seat: Seat, word: str) -> Confirmation:
+    args = [seat.project.public_id]
+    settings_url = reverse("project:settings", args=args)
+    return Confirmation(
+        shell=shell_for(seat, "settings"),
+        crumbs=crumbs_to(seat, ("Settings", settings_url)),
+        title=f"Delete {seat.project.name}",
+        will="Its keys stop within a second and its endpoints answer nobody. For "
+        f"{services.GRACE.days} days you can restore it; after that it is gone for good.",
+        stays="Usage records and the ledger are kept.",
+        button="Delete project",
+        action=reverse("project:delete", args=args),
+        cancel_url=settings_url,
+        word=seat.project.slug,
+        typed=word,
     )

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from apikeys import selectors as apikeys
 from common import clock
 from dashboard import charts
-from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, shell_for
+from dashboard.contexts import Chip, Choice, Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.rows import RecordRow, record_row
 from endpoints import selectors as endpoints
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from projects.models import Project
 
 PAGE = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One entry of a filter's select."""
-
-    value: str
-    label: str
-    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,9 +17,16 @@ from tests.make import make_event
 from usage.intake import Arrived, ensure_partitions, take_in
 
 
-def signed_in(user: User) -> Client:
+def signed_in(user: User, *, proven_s_ago: float | None = 0) -> Client:
+    """Sign somebody in who said so many seconds ago who they are; never, for none."""
     client = Client()
     client.force_login(user)
+    if proven_s_ago is not None:
+        session = client.session
+        said = {"method": "password", "at": time.time() - proven_s_ago}
+        session["account_authentication_methods"] = [said]
+        session["account_authentication_methods_user"] = str(user.pk)
+        session.save()
     return client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,36 +12,66 @@ from django.test import Client, RequestFactory
 from django.urls import resolve
 
 from accounts.models import User
+from audit.models import AuditEntry
 from dashboard.tests.cast import database_blocked, signed_in, used
+from projects import access, invitations
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_model, make_user, seat
 
+LEAVE = "settings/leave/"
+"""The one change that is everybody's own."""
 READABLE = (
     "",
     "endpoints/",
     "endpoints/chat/",
     "keys/",
+    "keys/{key}/",
     "models/",
     "models/smollm2-135m-instruct/",
     "usage/",
     "settings/",
+    LEAVE,
+    "settings/members/",
 )
 WRITABLE = (
     "endpoints/new/",
     "endpoints/new/slug/?slug=x",
     "endpoints/chat/retire/",
     "keys/new/",
+    "keys/{key}/end-old/",
     "keys/{key}/revoke/",
+    "keys/{key}/rotate/",
+    "settings/delete/",
+    "settings/invitations/{invitation}/revoke/",
+    "settings/members/{member}/remove/",
+    "settings/members/{member}/role/",
+    "settings/transfer/",
+)
+SENT = (
+    "endpoints/chat/pause/",
+    "endpoints/chat/resume/",
+    "keys/{key}/change/",
+    "keys/{key}/ip-rules/",
+    "keys/{key}/quota/",
+    "settings/",
+    "settings/members/",
+    "settings/restore/",
+    "settings/second-factor/",
 )
 
 
 @pytest.fixture
-def furnished(acme: Project) -> Callable[[str], str]:
+def furnished(ada: User, acme: Project) -> Callable[[str], str]:
     make_endpoint(acme, "chat")
     key = make_key(acme, name="ci").key
     used(acme, endpoint="chat", key_id=key.public_id)
-    return lambda path: f"/dashboard/{acme.public_id}/{path.format(key=key.public_id)}"
+    bob = seat(acme, make_user("bob"), Role.MEMBER)
+    asked = invitations.invite(
+        seat=access.seat(ada, acme.public_id), email="grace@example.com", role=Role.MEMBER
+    )
+    names = {"key": key.public_id, "member": bob.public_id, "invitation": asked.public_id}
+    return lambda path: f"/dashboard/{acme.public_id}/{path.format(**names)}"
 
 
 @pytest.mark.parametrize("path", READABLE + WRITABLE)
@@ -57,6 +88,7 @@ def test_template_asks_the_database_nothing(
     url = furnished(path)
     request = RequestFactory().get(url)
     request.user = ada
+    request.session = {}  # type: ignore[assignment]
     request._messages = CookieStorage(request)  # type: ignore[attr-defined]
     view, args, kwargs = resolve(url.partition("?")[0])
     page = view(request, *args, **kwargs)
@@ -103,13 +135,14 @@ def test_viewer_reads_and_is_offered_no_change(
 
     assert answer.status_code == 200
     page = answer.content.decode()
-    assert "endpoints/new/" not in page
-    assert "/revoke/" not in page
-    assert "/pause/" not in page
+    main = page.partition("<main")[2].partition("</main>")[0]
+    if path != LEAVE:
+        assert 'method="post"' not in main
+    assert not re.search(r"/(new|revoke|rotate|pause|retire|role|remove|transfer|delete)/", main)
 
 
 @pytest.mark.parametrize("path", WRITABLE)
-def test_viewer_is_refused_where_things_change(
+def test_viewer_is_not_even_asked_where_things_change(
     furnished: Callable[[str], str], acme: Project, path: str
 ) -> None:
     viewer = make_user()
@@ -119,6 +152,20 @@ def test_viewer_is_refused_where_things_change(
 
     assert answer.status_code == 403
     assert "Your role in this project is viewer" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", [path for path in WRITABLE + SENT if "?" not in path])
+def test_viewer_changes_nothing_by_sending_it(
+    furnished: Callable[[str], str], acme: Project, path: str
+) -> None:
+    viewer = make_user()
+    seat(acme, viewer, Role.VIEWER)
+    url, said = furnished(path), AuditEntry.objects.count()
+
+    answer = signed_in(viewer).post(url, {"confirmation": acme.slug, "role": "owner"})
+
+    assert answer.status_code == 403
+    assert AuditEntry.objects.count() == said
 
 
 @pytest.mark.parametrize("path", ["", "endpoints/", "keys/", "usage/"])

@@ -146,6 +146,9 @@
 
     Alpine.data("confirmByTyping", () => ({
       typed: "",
+      init() {
+        this.typed = this.$root.querySelector("[name=confirmation]").value;
+      },
       get isWrong() {
         return this.typed !== this.$root.dataset.word;
       },

@@ -1,0 +1,154 @@
+"""One API key: its secrets, what it may do, from where, how often; and each of these changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from apikeys import services
+from common import clock
+from common.problems import Problem
+from dashboard.contexts import Crumb, Shell, shell_for
+from dashboard.door import project_page, show
+from dashboard.forms import attach
+from dashboard.key_forms import ChangeForm, IpForm, QuotaForm
+from dashboard.pages.keys import crumbs_to_keys, found_key, own_key
+from dashboard.rows import KeyRow, SecretRow, key_row, may_change, secret_row
+from endpoints import selectors as endpoints
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from apikeys.models import ApiKey
+    from apikeys.services import KeyChanges
+    from endpoints.models import Endpoint
+    from projects.access import Seat
+
+HTTP_UNPROCESSABLE = 422
+ENDED_SHOWN = 3
+"""How many of the secrets that work no more are still worth a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """What can be changed about a key, as it stands or as it was just sent."""
+
+    change: ChangeForm
+    ip: IpForm
+    quota: QuotaForm
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """One key; no forms for whoever may not change it, nor for a revoked one."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    key: KeyRow
+    secrets: tuple[SecretRow, ...]
+    ip_allow: tuple[str, ...]
+    ip_block: tuple[str, ...]
+    quota: tuple[int, int] | None
+    forms: Forms | None
+
+
+@require_GET
+@project_page()
+def key_page(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
+    """Show one key."""
+    key = found_key(seat, key_id)
+    return show(request, "dashboard/key.html", _context(seat, key, _forms(seat, key)))
+
+
+@require_POST
+@project_page(at_least=Role.MEMBER)
+def change(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
+    """Change a key's name, scopes, pin or last day."""
+    key = own_key(seat, key_id)
+    form = ChangeForm(request.POST, key=key, slugs=_slugs(seat))
+    forms = replace(_forms(seat, key), change=form)
+    if not form.is_valid():
+        return _again(request, seat, key, forms)
+    pin = _pin(seat, key, form.cleaned_data["endpoint"])
+    return _saved(request, seat, key, forms, form, form.changes(pin))
+
+
+@require_POST
+@project_page(at_least=Role.MEMBER)
+def ip_rules(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
+    """Say from where a key may be used."""
+    key = own_key(seat, key_id)
+    form = IpForm(request.POST)
+    forms = replace(_forms(seat, key), ip=form)
+    if not form.is_valid():
+        return _again(request, seat, key, forms)
+    return _saved(request, seat, key, forms, form, form.changes())
+
+
+@require_POST
+@project_page(at_least=Role.MEMBER)
+def quota(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
+    """Limit a key to so many requests in each window, or lift the limit."""
+    key = own_key(seat, key_id)
+    form = QuotaForm(request.POST, key=key)
+    forms = replace(_forms(seat, key), quota=form)
+    if not form.is_valid():
+        return _again(request, seat, key, forms)
+    return _saved(request, seat, key, forms, form, form.changes())
+
+
+def _saved(
+    request: HttpRequest, seat: Seat, key: ApiKey, forms: Forms, sent: Form, changes: KeyChanges
+) -> HttpResponse:
+    """Change the key; what is refused because of a field is said beside it."""
+    try:
+        seat.check_scopes([*key.scopes, *changes.get("scopes", ())])
+        services.change_key(key=key, changes=changes, by=seat.actor)
+    except Problem as problem:
+        if problem.param is None:
+            raise
+        attach(sent, problem)
+        return _again(request, seat, key, forms)
+    messages.success(request, "Saved. It is in force everywhere within a second.")
+    return redirect("project:key", seat.project.public_id, key.public_id)
+
+
+def _again(request: HttpRequest, seat: Seat, key: ApiKey, forms: Forms) -> HttpResponse:
+    context = _context(seat, key, forms)
+    return show(request, "dashboard/key.html", context, status=HTTP_UNPROCESSABLE)
+
+
+def _context(seat: Seat, key: ApiKey, forms: Forms) -> KeyPage:
+    now = clock.now()
+    secrets = [secret_row(secret, now) for secret in key.secrets.all()]
+    ended = [secret for secret in secrets if not secret.state.tone]
+    may = may_change(seat, key.issued_by_id) and key.revoked_at is None
+    return KeyPage(
+        shell=shell_for(seat, "keys"),
+        crumbs=crumbs_to_keys(seat),
+        key=key_row(seat, key, now),
+        secrets=tuple(s for s in secrets if s.state.tone or s in ended[:ENDED_SHOWN]),
+        ip_allow=tuple(key.ip_allow),
+        ip_block=tuple(key.ip_block),
+        quota=(key.quota_requests, key.quota_window_s or 0) if key.quota_requests else None,
+        forms=forms if may else None,
+    )
+
+
+def _forms(seat: Seat, key: ApiKey) -> Forms:
+    return Forms(ChangeForm(key=key, slugs=_slugs(seat)), IpForm.of(key), QuotaForm(key=key))
+
+
+def _slugs(seat: Seat) -> list[str]:
+    return [endpoint.slug for endpoint in endpoints.endpoints_of(project=seat.project)]
+
+
+def _pin(seat: Seat, key: ApiKey, slug: str) -> Endpoint | None:
+    if key.endpoint is not None and key.endpoint.slug == slug:
+        return key.endpoint
+    return endpoints.endpoint_of(project=seat.project, slug=slug) if slug else None

@@ -1,0 +1,167 @@
+"""What happens to one seat: another role, its end, and the hand-over of a whole project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from common.problems import Problem
+from dashboard import proof
+from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.forms import HeirForm, RoleForm, attach
+from dashboard.pages.confirm import Confirmation, confirm
+from dashboard.pages.members import crumbs_to_members
+from projects import members, rules, selectors
+from projects.errors import MemberUnknown
+from projects.rules import Role
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+    from projects.models import Membership
+
+HTTP_UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class SeatForm:
+    """A form about a seat, what it brings about, and the way back."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    title: str
+    purpose: str
+    form: forms.Form
+    button: str
+    cancel_url: str
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.ADMIN)
+def change_role(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
+    """Choose another role for a member; nobody hands out more than they have."""
+    held = _member(seat, member_id)
+    roles = [role for role in Role.values if rules.may_hand_out(seat.role, role)]
+    form = RoleForm(request.POST or None, initial={"role": held.role}, roles=roles)
+    if request.method == "POST" and form.is_valid():
+        try:
+            members.change_role(seat=seat, member=held, role=Role(form.cleaned_data["role"]))
+        except Problem as problem:
+            attach(form, problem)
+        else:
+            said = form.cleaned_data["role"]
+            messages.success(request, f"The role of {held.user.email} is now {said}.")
+            return redirect("project:members", seat.project.public_id)
+    context = SeatForm(
+        shell=shell_for(seat, "settings"),
+        crumbs=crumbs_to_members(seat),
+        title=f"Role of {held.user.name or held.user.email}",
+        purpose="It counts from the next page they open.",
+        form=form,
+        button="Change role",
+        cancel_url=_list_url(seat),
+    )
+    return show(request, "dashboard/seat_form.html", context, status=_status(form))
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.ADMIN)
+def remove(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
+    """Ask once, then take somebody's seat away."""
+    held = _member(seat, member_id)
+    if request.method == "GET":
+        question = Confirmation(
+            shell=shell_for(seat, "settings"),
+            crumbs=crumbs_to_members(seat),
+            title=f"Remove {held.user.email}",
+            will="They see nothing of this project any more, from the next page they open.",
+            stays="The keys and endpoints they made stay and go on working: revoke keys "
+            "that they may have copied.",
+            button="Remove member",
+            action=reverse("project:remove-member", args=[seat.project.public_id, held.public_id]),
+            cancel_url=_list_url(seat),
+        )
+        return confirm(request, question)
+    members.remove_member(seat=seat, member=held)
+    messages.success(request, f"{held.user.email} is no member any more.")
+    return redirect("project:members", seat.project.public_id)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page()
+def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask once, then give up one's own seat; the last owner is told why they can't."""
+    if request.method == "GET":
+        question = Confirmation(
+            shell=shell_for(seat, "settings"),
+            crumbs=crumbs_to_members(seat),
+            title=f"Leave {seat.project.name}",
+            will="You see nothing of this project any more, and need an invitation to return.",
+            stays="The keys and endpoints you made stay and go on working.",
+            button="Leave project",
+            action=reverse("project:leave", args=[seat.project.public_id]),
+            cancel_url=_list_url(seat),
+        )
+        return confirm(request, question)
+    try:
+        members.leave(seat=seat)
+    except Problem as problem:
+        messages.error(request, problem.message)
+        return redirect("project:members", seat.project.public_id)
+    messages.success(request, f"You have left {seat.project.name}.")
+    return redirect("dashboard")
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.OWNER)
+def transfer(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Choose who becomes the owner; whoever gives it away becomes an admin."""
+    heirs = {
+        held.public_id: held
+        for held in selectors.members_of(project=seat.project)
+        if seat.user is None or held.user_id != seat.user.pk
+    }
+    choices = [(name, f"{held.user.email} ({held.role})") for name, held in heirs.items()]
+    form = HeirForm(proof.typed(request), heirs=choices)
+    if request.method == "POST" and form.is_valid():
+        heir = heirs[form.cleaned_data["member"]]
+        if (way := proof.detour(request)) is not None:
+            return way
+        members.transfer_ownership(seat=seat, member=heir)
+        messages.success(request, f"{heir.user.email} is the owner now, and you are an admin.")
+        return redirect("project:members", seat.project.public_id)
+    args = [seat.project.public_id]
+    context = SeatForm(
+        shell=shell_for(seat, "settings"),
+        crumbs=crumbs_to(seat, ("Settings", reverse("project:settings", args=args))),
+        title="Hand the project over",
+        purpose="The new owner decides about money, ownership and deletion. You become an admin, "
+        "and only they can make you owner again.",
+        form=form,
+        button="Hand over",
+        cancel_url=reverse("project:settings", args=args),
+    )
+    status = _status(form) if request.method == "POST" else 200
+    return show(request, "dashboard/seat_form.html", context, status=status)
+
+
+def _member(seat: Seat, public_id: str) -> Membership:
+    held = selectors.member_of(project=seat.project, public_id=public_id)
+    if held is None:
+        raise MemberUnknown("This project has no such member.")
+    return held
+
+
+def _list_url(seat: Seat) -> str:
+    return reverse("project:members", args=[seat.project.public_id])
+
+
+def _status(form: forms.Form) -> int:
+    return HTTP_UNPROCESSABLE if form.is_bound else 200

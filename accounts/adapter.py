@@ -12,7 +12,7 @@ from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 
 from accounts.services import SEALED
@@ -61,6 +61,15 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # why: a
             if SEALED in app.settings:
                 app.secret = vault.unseal(app.settings[SEALED])
         return list(apps.values())
+
+    def get_app(
+        self, request: HttpRequest, provider: str, client_id: str | None = None
+    ) -> SocialApp:
+        """Return the app of a provider; one that nobody set up is an address with nothing there."""
+        try:
+            return super().get_app(request, provider, client_id)
+        except SocialApp.DoesNotExist as missing:
+            raise Http404 from missing
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Refuse to link an account whose provider vouches for no e-mail address.

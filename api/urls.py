@@ -28,6 +28,11 @@ urlpatterns = [
     path("<str:project_id>/v1/usage/", include(usage)),
     path(".well-known/jwks.json", wellknown.jwks, name="jwks"),
     path("api/key-scanning/report", KeyReport.as_view(), name="key-report"),
-    path("api/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    # For everyone: a key that opens something else doesn't shut what is open without one.
+    path(
+        "api/openapi.json",
+        SpectacularJSONAPIView.as_view(authentication_classes=[]),
+        name="openapi",
+    ),
     path("<str:project_id>/v1/management/", include(management)),
 ]

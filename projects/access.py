@@ -18,6 +18,7 @@ from accounts.models import User
 from common import tenancy
 from common.actor import Actor, ActorKind
 from common.addresses import caller_address
+from common.rest import once_seated
 from projects import rules, selectors
 from projects.errors import (
     KeyOfAnotherProject,
@@ -165,8 +166,15 @@ def seat_of(
 ) -> Seat:
     """Return the seat of whoever calls the management API: a key's, or a person's.
 
-    Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody.
+    Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody. Only
+    whoever passes is told what is wrong with the request's query.
     """
+    found = _seat_of(request, project_id, at_least=at_least, even_marked=even_marked)
+    once_seated(request)
+    return found
+
+
+def _seat_of(request: Request, project_id: str, *, at_least: Role, even_marked: bool) -> Seat:
     if request.auth is not None:
         found = key_seat(cast("KeyHolder", request.auth), project_id)
         if not found.may(at_least):

@@ -10,7 +10,7 @@ from common.rest.inputs import NoQuery, StrictSerializer, Window, parse
 from common.rest.lists import as_list, page_of, page_shape
 from common.rest.once import answered_once
 from common.rest.preconditions import check_match, etag_of
-from common.rest.views import ManagementView
+from common.rest.views import ManagementView, once_seated
 
 __all__ = [
     "ManagementView",
@@ -21,6 +21,7 @@ __all__ = [
     "as_list",
     "check_match",
     "etag_of",
+    "once_seated",
     "page_of",
     "page_shape",
     "parse",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -12,11 +13,16 @@ from common.rest.inputs import BoundedJSONParser, NoQuery, StrictSerializer, par
 from common.rest.negotiation import AlwaysJson
 from common.rest.throttle import CallerThrottle
 
+READ_QUERY = "xerotier.read_query"
+"""Where a view leaves word of what is to be read once its caller has a seat."""
+
 
 class ManagementView(APIView):
     """A view that reads its query strictly and whose answers nobody may store.
 
-    ``queries`` names the shape of the query for each method that takes one.
+    ``queries`` names the shape of the query for each method that takes one. It is read once
+    the door knows that the caller may ask (``once_seated``): others aren't told what was
+    wrong with their question.
     """
 
     parser_classes = [BoundedJSONParser]
@@ -26,12 +32,22 @@ class ManagementView(APIView):
     asked: dict[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Read the query once the caller is known."""
+        """Leave word for the door to have the query read."""
         super().initial(request, *args, **kwargs)
-        self.asked = parse_query(self.queries.get(request.method or "", NoQuery), request)
+        request.META[READ_QUERY] = partial(self._read_query, request)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
         """Keep answers out of every cache: some hold secrets, all belong to one tenant."""
         response: Response = super().finalize_response(*args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
+
+    def _read_query(self, request: Request) -> None:
+        self.asked = parse_query(self.queries.get(request.method or "", NoQuery), request)
+
+
+def once_seated(request: Request) -> None:
+    """Read the query as the view wants it. Raises ``ValidationError`` naming the parameter."""
+    read = request.META.pop(READ_QUERY, None)
+    if read is not None:
+        read()

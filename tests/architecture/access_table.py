@@ -1,0 +1,186 @@
+"""Who may go where: one line a route. A route that is not here fails the suite.
+
+``through`` is the status of those who pass the door while asking for nothing sensible: an
+empty body, an id that does not exist. So every row tells the door from what lies behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VIEWER, MEMBER, ADMIN, OWNER = "viewer", "member", "admin", "owner"
+API = "<str:project_id>/v1/management/"
+USAGE = "<str:project_id>/v1/usage/"
+PAGE = "dashboard/<str:project_id>/"
+
+
+@dataclass(frozen=True)
+class Door:
+    """A project's route: the least role that passes, and what those who pass are told."""
+
+    floor: str
+    through: int = 200
+
+
+MANAGEMENT: dict[str, dict[str, Door]] = {
+    "endpoints": {"GET": Door(VIEWER), "POST": Door(MEMBER, 400)},
+    "endpoints/<str:slug>": {
+        "GET": Door(VIEWER, 404),
+        "PATCH": Door(MEMBER, 404),
+        "DELETE": Door(MEMBER, 400),
+    },
+    "api-keys": {"GET": Door(VIEWER), "POST": Door(MEMBER, 400)},
+    "api-keys/<str:key_id>": {
+        "GET": Door(VIEWER, 404),
+        "PATCH": Door(MEMBER, 404),
+        "DELETE": Door(MEMBER, 404),
+    },
+    "api-keys/<str:key_id>/rotate": {"POST": Door(MEMBER, 404)},
+    "api-keys/<str:key_id>/ip-filter": {"GET": Door(VIEWER, 404), "PUT": Door(MEMBER, 404)},
+    "api-keys/<str:key_id>/quota": {
+        "GET": Door(VIEWER, 404),
+        "PUT": Door(MEMBER, 400),
+        "DELETE": Door(MEMBER, 404),
+    },
+    "tiers": {"GET": Door(VIEWER)},
+    "models": {"GET": Door(VIEWER)},
+    "tokens": {"POST": Door(MEMBER, 201)},
+    "project": {
+        "GET": Door(VIEWER),
+        "PATCH": Door(ADMIN, 428),
+        "DELETE": Door(OWNER, 400),
+    },
+    "project/restore": {"POST": Door(OWNER, 409)},
+    "project/transfer": {"POST": Door(OWNER, 400)},
+    "project/leave": {"POST": Door(VIEWER, 204)},
+    "members": {"GET": Door(VIEWER)},
+    "members/<str:member_id>": {
+        "GET": Door(VIEWER, 404),
+        "PATCH": Door(ADMIN, 400),
+        "DELETE": Door(ADMIN, 404),
+    },
+    "invitations": {"GET": Door(ADMIN), "POST": Door(ADMIN, 400)},
+    "invitations/<str:invitation_id>": {"DELETE": Door(ADMIN, 404)},
+    "audit": {"GET": Door(ADMIN)},
+    "audit/export": {"GET": Door(ADMIN)},
+}
+USAGE_READS: dict[str, dict[str, Door]] = {
+    "summary": {"GET": Door(VIEWER)},
+    "timeseries": {"GET": Door(VIEWER)},
+    "records": {"GET": Door(VIEWER)},
+    "export": {"GET": Door(VIEWER)},
+}
+PAGES: dict[str, dict[str, Door]] = {
+    "": {"GET": Door(VIEWER)},
+    "endpoints/": {"GET": Door(VIEWER)},
+    "endpoints/new/": {"GET": Door(MEMBER), "POST": Door(MEMBER, 422)},
+    "endpoints/new/slug/": {"GET": Door(MEMBER)},
+    "endpoints/<str:slug>/": {"GET": Door(VIEWER, 404)},
+    "endpoints/<str:slug>/pause/": {"POST": Door(MEMBER, 404)},
+    "endpoints/<str:slug>/resume/": {"POST": Door(MEMBER, 404)},
+    "endpoints/<str:slug>/retire/": {"GET": Door(MEMBER, 404), "POST": Door(MEMBER, 404)},
+    "keys/": {"GET": Door(VIEWER)},
+    "keys/new/": {"GET": Door(MEMBER), "POST": Door(MEMBER, 422)},
+    "keys/<str:key_id>/revoke/": {"GET": Door(MEMBER, 404), "POST": Door(MEMBER, 404)},
+    "models/": {"GET": Door(VIEWER)},
+    "models/<str:name>/": {"GET": Door(VIEWER, 404)},
+    "usage/": {"GET": Door(VIEWER)},
+    "settings/": {"GET": Door(VIEWER), "POST": Door(ADMIN)},
+}
+
+DOORS: dict[str, dict[str, Door]] = {
+    **{API + path: doors for path, doors in MANAGEMENT.items()},
+    **{USAGE + path: doors for path, doors in USAGE_READS.items()},
+    **{PAGE + path: doors for path, doors in PAGES.items()},
+}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """An address of no project: what nobody and what any person is told, on GET and on POST."""
+
+    get: tuple[int, int]
+    post: tuple[int, int]
+
+
+OPEN: dict[str, Gate] = {
+    # No project's rows lie behind these. Keys are nobody here.
+    "": Gate((200, 200), (405, 405)),
+    ".well-known/jwks.json": Gate((200, 200), (405, 405)),
+    "api/key-scanning/report": Gate((405, 405), (400, 400)),
+    "api/openapi.json": Gate((200, 200), (405, 405)),
+    "api/payments/notice": Gate((405, 405), (404, 404)),
+    "dashboard/": Gate((302, 302), (405, 405)),
+    "dashboard/style-guide/": Gate((200, 200), (405, 405)),
+    "docs/": Gate((302, 302), (405, 405)),
+    "docs/<str:name>/": Gate((404, 404), (405, 405)),
+    "docs/api/": Gate((200, 200), (405, 405)),
+    "favicon.ico": Gate((302, 302), (302, 302)),
+    "invitations/<str:token>/": Gate((404, 404), (404, 404)),
+    "models/": Gate((200, 200), (405, 405)),
+    "models/<str:name>/": Gate((404, 404), (405, 405)),
+    "theme/": Gate((405, 405), (302, 302)),
+}
+SELF: dict[str, Gate] = {
+    # Pages about oneself: nobody is sent to sign in (302), whoever is signed in sees their own.
+    "auth/2fa/": Gate((302, 200), (302, 405)),
+    "auth/2fa/authenticate/": Gate((302, 302), (302, 302)),
+    "auth/2fa/reauthenticate/": Gate((302, 302), (302, 302)),
+    "auth/2fa/recovery-codes/": Gate((302, 404), (302, 405)),
+    "auth/2fa/recovery-codes/download/": Gate((302, 404), (302, 404)),
+    "auth/2fa/recovery-codes/generate/": Gate((302, 302), (302, 302)),
+    "auth/2fa/totp/activate/": Gate((302, 302), (302, 302)),
+    "auth/2fa/totp/deactivate/": Gate((302, 404), (302, 404)),
+    "auth/2fa/webauthn/": Gate((302, 200), (302, 405)),
+    "auth/2fa/webauthn/add/": Gate((302, 302), (302, 302)),
+    "auth/2fa/webauthn/keys/<int:pk>/edit/": Gate((302, 302), (302, 302)),
+    "auth/2fa/webauthn/keys/<int:pk>/remove/": Gate((302, 302), (302, 302)),
+    "auth/2fa/webauthn/login/": Gate((200, 200), (302, 200)),
+    "auth/2fa/webauthn/reauthenticate/": Gate((302, 302), (302, 302)),
+    "auth/2fa/webauthn/signup/": Gate((302, 302), (302, 302)),
+    "auth/3rdparty/": Gate((302, 200), (302, 400)),
+    "auth/3rdparty/login/cancelled/": Gate((200, 200), (405, 405)),
+    "auth/3rdparty/login/error/": Gate((401, 401), (405, 405)),
+    "auth/3rdparty/signup/": Gate((302, 302), (302, 302)),
+    "auth/confirm-email/": Gate((302, 302), (302, 302)),
+    "auth/email/": Gate((302, 200), (302, 200)),
+    "auth/github/login/": Gate((404, 404), (404, 404)),
+    "auth/github/login/callback/": Gate((404, 404), (404, 404)),
+    "auth/inactive/": Gate((200, 200), (405, 405)),
+    "auth/login": Gate((200, 200), (400, 200)),
+    "auth/login/": Gate((302, 302), (302, 302)),
+    "auth/login/code/confirm/": Gate((302, 302), (302, 302)),
+    "auth/logout/": Gate((200, 200), (200, 200)),
+    "auth/oidc/^(?P<provider_id>[^/]+)/login/": Gate((404, 404), (404, 404)),
+    "auth/oidc/^(?P<provider_id>[^/]+)/login/callback/": Gate((404, 404), (404, 404)),
+    "auth/password/change/": Gate((302, 200), (302, 400)),
+    "auth/password/reset/": Gate((200, 200), (400, 400)),
+    "auth/password/reset/complete/": Gate((302, 302), (302, 302)),
+    "auth/password/reset/confirm/": Gate((302, 302), (302, 302)),
+    "auth/password/reset/done/": Gate((200, 200), (405, 405)),
+    "auth/password/set/": Gate((302, 302), (302, 302)),
+    "auth/reauthenticate/": Gate((302, 200), (302, 200)),
+    "auth/register": Gate((200, 200), (400, 200)),
+    "auth/register/": Gate((302, 302), (302, 302)),
+    "auth/register/passkey": Gate((200, 200), (400, 200)),
+    "auth/sessions/": Gate((302, 200), (302, 302)),
+    "auth/sessions/<int:session_id>/end/": Gate((302, 405), (302, 404)),
+    "auth/signup/": Gate((302, 302), (302, 302)),
+    "auth/signup/passkey/": Gate((200, 200), (400, 200)),
+    "auth/social/connections/": Gate((301, 301), (301, 301)),
+    "auth/social/login/cancelled/": Gate((301, 301), (301, 301)),
+    "auth/social/login/error/": Gate((301, 301), (301, 301)),
+    "auth/social/signup/": Gate((301, 301), (301, 301)),
+}
+WITH_A_FACTOR: dict[str, Gate] = {
+    # What people with a second factor are told where it differs.
+    "auth/2fa/reauthenticate/": Gate((302, 200), (302, 200)),
+    "auth/2fa/totp/deactivate/": Gate((302, 302), (302, 302)),
+}
+
+CONSOLE: dict[str, Gate] = {
+    # The console is for operators: everyone else is sent to its sign-in, except here, where
+    # nobody and people who are no operators are told this.
+    "admin/login/": Gate((302, 403), (302, 403)),
+    "admin/see-as/end/": Gate((405, 405), (302, 302)),
+}

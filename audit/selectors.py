@@ -72,6 +72,12 @@ def page(
     return found[:limit], len(found) > limit
 
 
+def actors_of(*, project: str, most: int = 200) -> list[str]:
+    """Return the names of those who did something in a project, in the order of the alphabet."""
+    rows = AuditEntry.objects.filter(project=project).order_by("actor_name")
+    return list(rows.values_list("actor_name", flat=True).distinct()[:most])
+
+
 def next_entries(*, project: str, wanted: Filter, after: int) -> list[AuditEntry]:
     """Return the next chunk of a project's entries, oldest first: how an export walks."""
     rows = _narrowed(AuditEntry.objects.filter(project=project, number__gt=after), wanted)

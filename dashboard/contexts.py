@@ -101,6 +101,8 @@ _ITEMS = (
 _TABS = (
     ("General", "settings", Role.VIEWER),
     ("Members", "members", Role.VIEWER),
+    ("Billing", "billing", Role.VIEWER),
+    ("Audit log", "audit", Role.ADMIN),
 )
 
 

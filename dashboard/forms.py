@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -11,11 +12,14 @@ from common import clock
 from endpoints.rules import MAX_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from common.problems import Problem
+    from usage.models import Budget
 
+MICRO = 1_000_000
+"""Micro-units in one unit of the currency."""
 SCOPES = (
     ("inference", "Inference: call models, list them, read usage"),
     ("management", "Management: keys, endpoints and settings by API"),
@@ -144,6 +148,54 @@ class HeirForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = cast("forms.ChoiceField", self.fields["member"])
         field.choices = [("", "Choose a member"), *heirs]
+
+
+class BudgetForm(forms.Form):
+    """What something may cost in a month, and whether that is a ceiling."""
+
+    subject_id = forms.ChoiceField(
+        label="For", error_messages={"required": "Choose what the budget is for."}
+    )
+    amount = forms.DecimalField(
+        label="Dollars a month",
+        min_value=Decimal("0.01"),
+        max_value=Decimal(1_000_000_000),
+        decimal_places=6,
+        error_messages={
+            "required": "Say how much it may cost in a month.",
+            "invalid": "Write an amount, such as 25 or 12.50.",
+            "min_value": "Give at least 0.01.",
+        },
+        help_text="Counted by UTC month. Owners and admins are told at 50, 75, 90 and 100 %.",
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    is_enforced = forms.BooleanField(
+        required=False,
+        label="Stop at the limit",
+        help_text="Requests beyond it are refused until the next month. Otherwise it only warns.",
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        subjects: Mapping[str, str],
+        budget: Budget | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if budget is not None:
+            amount = (Decimal(budget.amount) / MICRO).normalize()
+            kwargs["initial"] = {
+                "subject_id": budget.subject_id,
+                "amount": f"{amount:f}",
+                "is_enforced": budget.is_enforced,
+            }
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["subject_id"])
+        field.choices = list(subjects.items())
+
+    def micro(self) -> int:
+        """Return the amount in micro-units."""
+        return int(self.cleaned_data["amount"] * MICRO)
 
 
 def attach(form: forms.Form, problem: Problem) -> None:

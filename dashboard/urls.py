@@ -7,6 +7,9 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from dashboard.pages import (
+    audit,
+    billing,
+    budgets,
     docs,
     endpoints,
     key,
@@ -48,6 +51,11 @@ project = [
     path("settings/second-factor/", settings.second_factor, name="second-factor"),
     path("settings/delete/", settings.delete, name="delete"),
     path("settings/restore/", settings.restore, name="restore"),
+    path("settings/audit/", audit.audit, name="audit"),
+    path("settings/billing/", billing.billing, name="billing"),
+    path("settings/billing/budgets/new/", budgets.new_budget, name="new-budget"),
+    path("settings/billing/budgets/<str:budget_id>/", budgets.change_budget, name="budget"),
+    path("settings/billing/budgets/<str:budget_id>/end/", budgets.end, name="end-budget"),
     path("settings/transfer/", seats.transfer, name="transfer"),
     path("settings/leave/", seats.leave, name="leave"),
     path("settings/members/", members.members, name="members"),

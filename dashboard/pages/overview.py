@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from apikeys import selectors as apikeys
 from common import clock
 from dashboard import charts
+from dashboard.budget_rows import BudgetRow, budget_rows
 from dashboard.contexts import Chip, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.rows import EndpointRow, RecordRow, endpoint_row, record_row
@@ -50,6 +51,7 @@ class Overview:
     records: tuple[RecordRow, ...]
     endpoints: tuple[EndpointRow, ...]
     steps: tuple[Step, ...]
+    notices: tuple[BudgetRow, ...]
 
     @property
     def is_started(self) -> bool:
@@ -92,6 +94,7 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
         records=tuple(record_row(record, names) for record in lately),
         endpoints=tuple(rows),
         steps=_steps(project, rows, has_key=bool(names), has_request=bool(lately)),
+        notices=tuple(row for row in budget_rows(seat) if row.reached),
     )
     return show(request, "dashboard/overview.html", context)
 

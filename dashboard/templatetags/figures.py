@@ -42,6 +42,18 @@ def money(micro: int | None) -> str:
 
 
 @register.filter
+def moved(micro: int) -> str:
+    """Write a movement of money with its sign: ``+$5.00``, ``−$0.0020``."""
+    return f"{'−' if micro < 0 else '+'}{money(abs(micro))}"
+
+
+@register.filter
+def balance(micro: int) -> str:
+    """Write what is left; a debt has a minus before the currency."""
+    return f"−{money(-micro)}" if micro < 0 else money(micro)
+
+
+@register.filter
 def cost(micro: int) -> str:
     """Write what something cost, the same number of places below each other: ``$0.0020``."""
     if micro >= MICRO or micro == 0:

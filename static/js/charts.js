@@ -33,7 +33,7 @@
     ...extra,
   });
 
-  const tip = (labels) => {
+  const tip = ({ labels, series }) => {
     let box;
     return {
       hooks: {
@@ -52,12 +52,13 @@
             weekday: "short", day: "numeric", month: "short",
             hour: "2-digit", minute: "2-digit", hour12: false,
           });
+          const isRunning = idx === plot.data[0].length - 1;
           const figures = labels.map((label, at) => {
-            const value = plot.data[at + 1][idx];
+            const value = series[at][idx];
             return `${label}: ${value == null ? "no data" : value.toLocaleString()}`;
           });
           box.replaceChildren();
-          for (const line of [when, ...figures]) {
+          for (const line of [isRunning ? `${when}, so far` : when, ...figures]) {
             const row = document.createElement("div");
             row.textContent = line;
             box.append(row);
@@ -76,8 +77,24 @@
     bad: () => ({ stroke: colour("--color-error"), width: 1.4 }),
     previous: () => ({ stroke: colour("--x-previous"), width: 1.2, dash: [3, 4] }),
   };
+  const OPEN_DASH = [2, 3];
   const series = (figures) =>
     figures.looks.map((look) => ({ ...looks[look](), points: { show: false } }));
+
+  // The last step is still running: what it counted so far is joined by a dotted line, so that
+  // it does not look like a fall. Steps of the range before are all over.
+  const isOpen = (look) => look !== "previous";
+  const closed = (figures) =>
+    figures.series.map((values, at) =>
+      isOpen(figures.looks[at]) ? [...values.slice(0, -1), null] : values);
+  const running = (figures) => {
+    const open = figures.series.filter((_, at) => isOpen(figures.looks[at]));
+    return open.map((values) => values.map((value, at) => (at < values.length - 2 ? null : value)));
+  };
+  const runningSeries = (figures) =>
+    figures.looks.filter(isOpen).map((look) => ({
+      ...looks[look](), fill: undefined, dash: OPEN_DASH, points: { show: false },
+    }));
 
   const draw = (holder) => {
     const figures = JSON.parse(document.getElementById(holder.dataset.chart).textContent);
@@ -95,17 +112,17 @@
           left < 0 ? [left, top] : [plot.valToPos(plot.data[0][plot.posToIdx(left)], "x"), top],
       },
       scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
-      series: [{}, ...series(figures)],
+      series: [{}, ...series(figures), ...runningSeries(figures)],
       axes: [
         axis({ grid: { show: false }, space: 84, size: 26, values: (_, ticks, __, ___, step) =>
           ticks.map((tick) => clock(tick, step)) }),
         axis({ size: 44, space: 42, values: (_, ticks) =>
           ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString() : "")) }),
       ],
-      plugins: [tip(figures.labels)],
+      plugins: [tip(figures)],
     };
     holder.setAttribute("aria-hidden", "true");
-    drawn.set(holder, new uPlot(options, [figures.times, ...figures.series], holder));
+    drawn.set(holder, new uPlot(options, [figures.times, ...closed(figures), ...running(figures)], holder));
   };
 
   const drawAll = () => {

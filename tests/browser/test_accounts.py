@@ -82,6 +82,17 @@ class Visit:
         self.press("Continue with GitHub")
         self.page.get_by_role("button", name="Continue as Ada Lovelace").click()
 
+    def open_account(self, name: str) -> None:
+        """Go to a page about oneself the way people find it: by the menu of a project."""
+        self.page.goto("/dashboard/")
+        self.page.locator("nav.x-nav > details summary").last.click()
+        self.page.get_by_role("link", name="Account", exact=True).click()
+        account = self.page.get_by_role("navigation", name="Account")
+        account.get_by_role("link", name=name, exact=True).click()
+        expect(account.get_by_role("link", name=name, exact=True)).to_have_attribute(
+            "aria-current", "page"
+        )
+
     def sign_out(self) -> None:
         self.page.goto("/auth/logout/")
         self.press("Sign out")
@@ -161,6 +172,42 @@ def test_passkey_opens_the_account_and_a_recovery_code_stands_in(
     assert len(codes) == 10
     assert Authenticator.objects.filter(type="webauthn").exists()
     assert UserSession.objects.count() == 1
+
+
+def test_one_person_comes_in_by_every_door_and_shuts_one_behind_them(
+    visit: Visit, context: NewContext, provider: Provider
+) -> None:
+    visit.register()
+    visit.go_by_github("/auth/3rdparty/")
+    visit.say_password_again()
+    visit.page.wait_for_url("**/auth/3rdparty/")
+    visit.sign_out()
+    visit.go_by_github("/auth/login")
+    visit.page.wait_for_url(DASHBOARD)
+    codes = visit.add_passkey()
+    visit.sign_out()
+    visit.page.goto("/auth/login")
+    visit.press("Sign in with a passkey")
+    visit.page.wait_for_url(DASHBOARD)
+
+    elsewhere = Visit(context(user_agent="Borrowed machine").new_page())
+    elsewhere.say_password()
+    elsewhere.page.wait_for_url("**/auth/2fa/authenticate/**")
+    elsewhere.page.get_by_role("textbox").fill(codes[0])
+    elsewhere.press("Sign In")
+    elsewhere.page.wait_for_url(DASHBOARD)
+    visit.open_account("Sessions")
+    visit.press("End")
+    expect(visit.page.get_by_title("Borrowed machine")).to_be_hidden()
+    elsewhere.page.reload()
+    elsewhere.page.wait_for_url("**/auth/login**")
+
+    ada = User.objects.get()
+    assert ada.email == SocialAccount.objects.get().user.email == EMAIL
+    assert Authenticator.objects.filter(user=ada, type="webauthn").count() == 1
+    assert UserSession.objects.count() == 1
+    for name in ("E-mail", "Password", "Two-factor", "Connections"):
+        visit.open_account(name)
 
 
 def test_newcomer_registers_with_a_passkey_and_no_password(visit: Visit) -> None:

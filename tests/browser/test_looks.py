@@ -8,9 +8,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from apikeys.models import ApiKey
+from apikeys.services import rotate_key
 from dashboard.tests.cast import used
+from ledger.services import top_up
 from projects.models import Project
+from projects.rules import Role
 from tests.browser.conftest import NewContext, sign_in
+from tests.make import make_user, seat
+from usage.budgets import set_budget
 
 PUBLIC = (
     "/",
@@ -29,10 +35,20 @@ OWN = (
     "endpoints/chat/retire/",
     "keys/",
     "keys/new/",
+    "keys/{key}/",
+    "keys/{key}/rotate/",
     "models/",
     "models/smollm2-135m-instruct/",
     "usage/",
     "settings/",
+    "settings/audit/",
+    "settings/billing/",
+    "settings/billing/budgets/new/",
+    "settings/delete/",
+    "settings/leave/",
+    "settings/members/",
+    "settings/members/{member}/role/",
+    "settings/transfer/",
 )
 SERIOUS = {"serious", "critical"}
 WIDTHS = (390, 1024, 1440)
@@ -40,7 +56,14 @@ IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.c
 
 
 def addresses(project: Project) -> list[str]:
-    return [*ACCOUNT, *(f"/dashboard/{project.public_id}/{path}" for path in OWN)]
+    bob = seat(project, make_user(), Role.MEMBER)
+    key = ApiKey.objects.filter(project=project).get()
+    key = rotate_key(key=key).key
+    top_up(project=project, amount=20_000_000)
+    set_budget(project=project, scope="key", subject_id=key.public_id, amount=1, is_enforced=True)
+    names = {"key": key.public_id, "member": bob.public_id}
+    own = (f"/dashboard/{project.public_id}/{path.format(**names)}" for path in OWN)
+    return [*ACCOUNT, *own]
 
 
 def found_by_axe(page: Page, path: str) -> list[str]:

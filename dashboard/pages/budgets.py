@@ -1,0 +1,134 @@
+"""Budgets by page: set, changed, lifted. Money is the owner's matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from common.problems import Problem
+from dashboard.budget_rows import scope_of, subjects_of
+from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.door import project_page, show
+from dashboard.forms import BudgetForm, attach
+from dashboard.pages.confirm import Confirmation, confirm
+from projects.rules import Role
+from usage import budgets, selectors
+from usage.errors import BudgetUnknown
+
+if TYPE_CHECKING:
+    from projects.access import Seat
+    from usage.models import Budget
+
+HTTP_UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPage:
+    """The form of a budget; ``end_url`` is empty for one that is not set yet."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    title: str
+    form: BudgetForm
+    cancel_url: str
+    end_url: str
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.OWNER)
+def new_budget(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Ask what may cost how much in a month."""
+    taken = {standing.budget.subject_id for standing in budgets.standings(project=seat.project)}
+    free = {key: name for key, name in subjects_of(seat.project).items() if key not in taken}
+    form = BudgetForm(request.POST or None, subjects=free)
+    return _asked(request, seat, form, "Set a budget", "")
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.OWNER)
+def change_budget(request: HttpRequest, seat: Seat, budget_id: str) -> HttpResponse:
+    """Change how much something may cost; what it is for stays."""
+    budget = _budget(seat, budget_id)
+    name = subjects_of(seat.project).get(budget.subject_id, budget.subject_id)
+    form = BudgetForm(request.POST or None, subjects={budget.subject_id: name}, budget=budget)
+    end_url = reverse("project:end-budget", args=[seat.project.public_id, budget.public_id])
+    return _asked(request, seat, form, "Change the budget", end_url)
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.OWNER)
+def end(request: HttpRequest, seat: Seat, budget_id: str) -> HttpResponse:
+    """Ask once, then lift a budget."""
+    budget = _budget(seat, budget_id)
+    if request.method == "GET":
+        question = Confirmation(
+            shell=shell_for(seat, "settings"),
+            crumbs=_crumbs(seat),
+            title="Lift the budget",
+            will="Nobody is told of its thresholds any more, and nothing is refused because of it.",
+            stays="What was used and charged stays.",
+            button="Lift budget",
+            action=reverse("project:end-budget", args=[seat.project.public_id, budget.public_id]),
+            cancel_url=_back(seat),
+        )
+        return confirm(request, question)
+    budgets.end_budget(budget=budget, by=seat.actor)
+    messages.success(request, "The budget is lifted.")
+    return redirect(_back(seat))
+
+
+def _asked(
+    request: HttpRequest, seat: Seat, form: BudgetForm, title: str, end_url: str
+) -> HttpResponse:
+    if request.method == "POST" and form.is_valid():
+        try:
+            _set(seat, form)
+        except Problem as problem:
+            attach(form, problem)
+        else:
+            messages.success(request, "The budget is set.")
+            return redirect(_back(seat))
+    context = BudgetPage(
+        shell=shell_for(seat, "settings"),
+        crumbs=_crumbs(seat),
+        title=title,
+        form=form,
+        cancel_url=_back(seat),
+        end_url=end_url,
+    )
+    status = HTTP_UNPROCESSABLE if form.is_bound else 200
+    return show(request, "dashboard/budget.html", context, status=status)
+
+
+def _set(seat: Seat, form: BudgetForm) -> None:
+    said = form.cleaned_data
+    budgets.set_budget(
+        project=seat.project,
+        scope=scope_of(seat.project, said["subject_id"]),
+        subject_id=said["subject_id"],
+        amount=form.micro(),
+        is_enforced=said["is_enforced"],
+        by=seat.actor,
+    )
+
+
+def _budget(seat: Seat, public_id: str) -> Budget:
+    budget = selectors.budget_of(project=seat.project, public_id=public_id)
+    if budget is None:
+        raise BudgetUnknown("This project has no such budget.")
+    return budget
+
+
+def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
+    settings_url = reverse("project:settings", args=[seat.project.public_id])
+    return crumbs_to(seat, ("Settings", settings_url), ("Billing", _back(seat)))
+
+
+def _back(seat: Seat) -> str:
+    return reverse("project:billing", args=[seat.project.public_id])

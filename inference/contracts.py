@@ -75,7 +75,6 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY = re.compile(r"xero_[a-z][a-z0-9-]{1,31}_[0-9A-Za-z]{49}", re.ASCII)
 _PAIRS = [high + low for high in BASE62 for low in BASE62]
 
-
 EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
 
@@ -226,7 +225,7 @@ class UsageEvent:
     us) or ``absent``. ``ending``: ``complete``, ``caller_left``, ``worker_broke``,
     ``timeout``, ``refused`` (by the worker or by a limit mid-stream), ``gateway_lost``.
     ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
-    ``cost`` is in micro-units of the currency, at the price in force when it began.
+    ``cost`` is in micro-units, at the price when it began; ``slo_…`` is what the caller hoped.
     """
 
     request_id: str
@@ -252,12 +251,13 @@ class UsageEvent:
     kind: str = "settle"
     secret_id: int = 0
     cost: int = 0
+    slo_ttft_ms: float | None = None
+    slo_tpot_ms: float | None = None
 
 
 # ── JSON ───────────────────────────────────────────────────────────────────────────────
 
 T = TypeVar("T", Grant, Route, Pool, UsageEvent)
-
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _EVENT_FIELDS = tuple(f.name for f in fields(UsageEvent))

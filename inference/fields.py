@@ -40,6 +40,17 @@ SSE: Headers = [
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
 
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """What the caller hopes for: hints to the router, never deadlines."""
+
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+
+
+NO_SLO = Slo()
+
+
 @dataclass(slots=True)
 class Names:
     """The ids of one request: ours, and the caller's own if it sent a sane one."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from inference.address import Target
 from inference.contracts import OPERATIONS, Grant, Pool, Route, Worker, is_key
+from inference.fields import NO_SLO, Slo
 from inference.passes import looks_like_pass
 from inference.problems import Refused
 
@@ -24,17 +24,6 @@ Fields = Mapping[bytes, bytes]
 
 _BAD_KEY = "The API key is missing, malformed, unknown, expired or revoked."
 _SLO_FIELDS = (b"x-slo-ttft-ms", b"x-slo-tpot-ms")
-
-
-@dataclass(frozen=True, slots=True)
-class Slo:
-    """What the caller hopes for: hints to the router, never deadlines."""
-
-    ttft_ms: float | None = None
-    tpot_ms: float | None = None
-
-
-NO_SLO = Slo()
 
 
 def read_method(target: Target, method: bytes) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from inference.fields import NO_SLO
 from inference.outcome import Outcome
 
 FLUSH_S = 0.1
@@ -61,7 +62,8 @@ class RequestLog:
             f',{words},"streamed":{"true" if outcome.streamed else "false"}'
             f',"status":{outcome.status},"ttft_ms":{outcome.ttft_ms or "null"}'
             f',"latency_ms":{outcome.latency_ms},"tokens_in":{tokens.tokens_in}'
-            f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached}}}'
+            f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached}'
+            f"{_slo(outcome)}}}"
         )
 
     def say(self, event: str, level: str = "info", **facts: Any) -> None:
@@ -94,6 +96,14 @@ class RequestLog:
             moment = datetime.fromtimestamp(second, UTC)
             self._second_text = moment.strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
+
+
+def _slo(outcome: Outcome) -> str:
+    slo = outcome.slo
+    if slo is NO_SLO:
+        return ""
+    facts = {"slo_ttft_ms": slo.ttft_ms, "slo_tpot_ms": slo.tpot_ms}
+    return "," + _encode(facts)[1:-1]
 
 
 def _careful_words(outcome: Outcome) -> str:

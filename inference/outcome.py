@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference.contracts import Route, Terms, UsageEvent, cost_of
-from inference.fields import Names
+from inference.fields import NO_SLO, Names, Slo
 from inference.tokens import Usage, estimate_tokens
 
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
@@ -42,6 +42,7 @@ class Outcome:
     usage: Usage | None = None
     source: str = "absent"
     tokens: Usage = NOTHING
+    slo: Slo = NO_SLO
 
     def close(self, status: int, code: str, ending: str, now: float) -> None:
         """Say how it ended, and settle on its tokens.
@@ -92,6 +93,8 @@ class Outcome:
             caller_request_id=self.names.caller_id,
             secret_id=self.secret_id,
             cost=self._cost(route.terms),
+            slo_ttft_ms=self.slo.ttft_ms,
+            slo_tpot_ms=self.slo.tpot_ms,
         )
 
     def _cost(self, terms: Terms) -> int:

@@ -7,7 +7,7 @@ everything else. ``xerotier_site.asgi`` mounts the same in front of the control 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from inference.address import is_plane_target
@@ -138,4 +138,35 @@ async def _refuse(send: Send, refusal: Refused) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-application = mount = PlaneMount(read_config())
+def refuse_insecure() -> None:
+    """Stop a start of the plane alone on settings that are only right for development.
+
+    What the platform's own check (``checks``) says of the plane's settings, without Django.
+    Raises ``BadSettings``, which ends the process.
+    """
+    config, wrong = read_config(), list(env.mistakes)
+    if env.text("XEROTIER_ENV", "production") == "production":
+        wrong += _faults(config)
+    if wrong:
+        raise env.BadSettings(wrong)
+
+
+def _faults(config: PlaneConfig) -> Iterator[str]:
+    if not config.peppers or any(b"insecure" in pepper for pepper in config.peppers):
+        yield "XEROTIER_PEPPERS is the default. Set name:value with a random value."
+    if not config.keyring:
+        yield "XEROTIER_KEYRING is empty. Set a Fernet key: secrets at rest need it."
+    if "*" in config.allowed_hosts:
+        yield "XEROTIER_HOSTS allows every host. List the names this platform answers to."
+    if not config.trusted_proxies:
+        yield "XEROTIER_TRUSTED_PROXIES is empty. Name the proxy that ends TLS, as a network."
+
+
+def __getattr__(name: str) -> PlaneMount:
+    """Make ``application`` when it is asked for: who only mounts the plane checks by himself."""
+    if name not in ("application", "mount"):
+        raise AttributeError(name)
+    refuse_insecure()
+    globals()["application"] = globals()["mount"] = PlaneMount(read_config())
+    made: PlaneMount = globals()["mount"]
+    return made

@@ -79,15 +79,19 @@ class Line:
     def text(self, event: UsageEvent) -> bytes:
         """Write an event as JSON; what it shares with others of this line is written already."""
         ttft = "null" if event.ttft_ms is None else event.ttft_ms
-        caller = ""
+        more = ""
         if event.caller_request_id:
-            caller = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
+            more = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
+        if event.slo_ttft_ms is not None:
+            more += f',"slo_ttft_ms":{event.slo_ttft_ms}'
+        if event.slo_tpot_ms is not None:
+            more += f',"slo_tpot_ms":{event.slo_tpot_ms}'
         return (
             f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
             f'{_quoted(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
             f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
             f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{event.cost},'
-            f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{caller}}}'
+            f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{more}}}'
         ).encode()
 
 

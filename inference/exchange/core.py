@@ -158,7 +158,7 @@ class Exchange:
         self._passed = passed
         outcome, grant = self.outcome, passed.grant
         outcome.route, outcome.key_id = passed.route, grant.key_id
-        outcome.secret_id = grant.secret_id
+        outcome.secret_id, outcome.slo = grant.secret_id, passed.slo
         self._go_on()
 
     # ── Admission ──────────────────────────────────────────────────────────────────────

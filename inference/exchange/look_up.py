@@ -17,6 +17,7 @@ from inference.contracts import (
     grant_key,
     pool_key,
 )
+from inference.fields import NO_SLO, Slo
 from inference.pass_keys import PassKeys
 from inference.passes import looks_like_pass
 from inference.plane import Plane
@@ -34,6 +35,7 @@ class Passed:
     grant: Grant
     route: Route
     pools: list[list[Worker]]
+    slo: Slo = NO_SLO
 
 
 class LookUp:
@@ -50,6 +52,7 @@ class LookUp:
         "_plane",
         "_refused",
         "_route",
+        "_slo",
         "_target",
         "_token",
     )
@@ -69,6 +72,7 @@ class LookUp:
         self._refused = refused
         self._address = ""
         self._token = b""
+        self._slo = NO_SLO
         self._grant: Grant
         self._route: Route
 
@@ -121,7 +125,7 @@ class LookUp:
             self._passed(Passed(self._grant, self._route, []))
             return
         gate.check_operation(self._route, target)
-        gate.read_slo(self._fields)
+        self._slo = gate.read_slo(self._fields)
         gate.read_encoding(self._fields)
         self._find_pools(self._route.pools)
 
@@ -150,7 +154,7 @@ class LookUp:
             if len(able) >= ABLE_MAX:
                 able.clear()
             able[name] = known
-        self._passed(Passed(self._grant, self._route, known[1]))
+        self._passed(Passed(self._grant, self._route, known[1], self._slo))
 
 
 def _need(known: bool) -> None:

@@ -11,6 +11,7 @@ import pytest
 from inference import gate
 from inference.address import PLANE_PATH, is_plane_target, read_target
 from inference.contracts import Grant, Pool, Route, Terms, Worker, checksum, is_key
+from inference.fields import Slo
 from inference.problems import Refused
 
 NOW = 1_800_000_000.0
@@ -138,7 +139,7 @@ def test_hints_that_are_no_positive_number(value: bytes) -> None:
 
 
 def test_hints_are_read() -> None:
-    assert gate.read_slo({b"x-slo-tpot-ms": b"12.5"}) == gate.Slo(None, 12.5)
+    assert gate.read_slo({b"x-slo-tpot-ms": b"12.5"}) == Slo(None, 12.5)
 
 
 @pytest.mark.parametrize(

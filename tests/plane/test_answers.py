@@ -104,6 +104,36 @@ async def test_usage_event_arrives_once_with_what_the_engine_counted(
     assert (event["secret_id"], event["cost"]) == (7, 14)
 
 
+@pytest.mark.parametrize(
+    ("said", "recorded"),
+    [
+        pytest.param({}, (None, None), id="nothing hoped for"),
+        pytest.param({"X-SLO-TTFT-Ms": "250"}, (250.0, None), id="one hope"),
+        pytest.param({"X-SLO-TTFT-Ms": "250", "X-SLO-TPOT-Ms": "12.5"}, (250.0, 12.5), id="both"),
+    ],
+)
+async def test_hopes_are_passed_on_and_recorded(
+    running: Running,
+    hire: Hire,
+    world: World,
+    said: dict[str, str],
+    recorded: tuple[float | None, float | None],
+) -> None:
+    worker = await hire([answer(completion())])
+    lines: list[bytes] = []
+    running.gateway.log._write = lines.append
+
+    assert (await running.ask(request(CHAT, ASK, key=KEY, headers=said))).status == 200
+
+    await until(world.events)
+    [event] = world.events()
+    assert (event.get("slo_ttft_ms"), event.get("slo_tpot_ms")) == recorded
+    assert worker.asked[0].header("x-slo-ttft-ms") == said.get("X-SLO-TTFT-Ms")
+    running.gateway.log.flush()
+    line = json.loads(b"".join(lines).splitlines()[-1])
+    assert (line.get("slo_ttft_ms"), line.get("slo_tpot_ms")) == recorded
+
+
 async def test_models_are_listed_and_described(running: Running) -> None:
     listed = await running.ask(request(f"/{PROJECT}/chat/v1/models", key=KEY, method="GET"))
     one = await running.ask(request(f"/{PROJECT}/chat/v1/models/small", key=KEY, method="GET"))

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.anyio
 async def herd(port: int, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {
         "VALKEY_URL": settings.VALKEY_URL,
+        "XEROTIER_ENV": "test",
         "XEROTIER_PEPPERS": f"new:{PEPPER.decode()}",
         "XEROTIER_HOME": "/nonexistent",
         "XEROTIER_DRAIN_DELAY_S": "0",

@@ -89,9 +89,11 @@ async def test_another_worker_takes_over_before_the_first_byte(
 ) -> None:
     broken = await hire([BREAK], [BREAK])
     await hire([answer(completion())])
-    said = [(await running.ask(request(CHAT, ASK, key=KEY))).status for _ in range(6)]
+    said: list[int] = []
+    while not broken.asked and len(said) < 100:  # Who is asked first is drawn.
+        said.append((await running.ask(request(CHAT, ASK, key=KEY))).status)
 
-    assert said == [200] * 6
+    assert set(said) == {200}
     assert broken.asked
 
 
@@ -107,10 +109,13 @@ async def test_at_most_two_others_are_tried(running: Running, hire: Hire) -> Non
 async def test_worker_that_keeps_failing_is_left_alone(running: Running, hire: Hire) -> None:
     broken = await hire([answer(b"{}", 500)])
     await hire([answer(completion())])
+    # The clock stands still: on a busy machine forty requests may last until the trial.
+    now = running.gateway.plane.loop.time()
+    running.gateway.health._now = lambda: now
 
-    said = [(await running.ask(request(CHAT, ASK, key=KEY))).status for _ in range(40)]
+    said = [(await running.ask(request(CHAT, ASK, key=KEY))).status for _ in range(60)]
 
-    assert said == [200] * 40
+    assert said == [200] * 60
     assert len(broken.asked) == 5
 
 

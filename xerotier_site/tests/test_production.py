@@ -42,6 +42,13 @@ EVERYTHING_WRONG = [
     "XEROTIER_TRUSTED_PROXIES",
 ]
 
+WRONG_FOR_THE_PLANE = [
+    "XEROTIER_PEPPERS",
+    "XEROTIER_KEYRING",
+    "XEROTIER_HOSTS",
+    "XEROTIER_TRUSTED_PROXIES",
+]
+
 pytestmark = pytest.mark.slow  # Each starts a program of its own.
 
 
@@ -88,6 +95,14 @@ def test_nothing_starts_on_insecure_settings_and_one_list_says_why(argv: list[st
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert [name for name in EVERYTHING_WRONG if name not in said] == []
+
+
+def test_plane_alone_refuses_what_it_reads_of_them_too() -> None:
+    done = run(BAD, "-m", "xerotier_site.server", "--plane", "--port", "0")
+
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert [name for name in WRONG_FOR_THE_PLANE if name not in said] == []
 
 
 def test_server_starts_on_good_settings(tmp_path: Path) -> None:

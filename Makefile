@@ -10,7 +10,10 @@ MINUTES ?= 10
 N ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check fmt lock env env-dev python clean
+ROUNDS ?= 26
+SEED ?=
+
+.PHONY: help run test chaos soak check fmt lock env env-dev python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +28,9 @@ test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 
 soak: env-dev ## Load two gateways for MINUTES (10); a third of the callers leaves
 	$(PY) -m tests.soak --minutes $(MINUTES)
+
+chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)
+	$(PY) -m tests.chaos $(or $(T),metering) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 check: env-dev ## Format, lint, import contracts, types, migrations, generated files
 	.venv/bin/ruff format --check .

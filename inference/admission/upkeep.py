@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
@@ -26,6 +27,32 @@ SOON_S: Final = 0.1
 """Between two looks whether Valkey has its counters back."""
 WINDOW: Final = 128
 """Ends told again at once: little enough not to delay the living."""
+LOSABLE_S: Final = 3.0
+"""What a Valkey that was killed may have lost of its append-only file: it is synced each second,
+and while one sync takes its time the next writes wait, for two seconds at most."""
+
+
+class Watermarks:
+    """Up to where PostgreSQL has each stream, and Valkey can't have forgotten it again.
+
+    What PostgreSQL has may still be lost in Valkey, with the charge that went with it. So a
+    watermark counts only when it was seen ``after_s`` ago.
+    """
+
+    def __init__(self, after_s: float = LOSABLE_S) -> None:
+        self.after_s = after_s
+        self.safe = [0] * SHARDS
+        self._seen: deque[tuple[float, list[int]]] = deque()
+
+    def note(self, now: float, marks: list[int]) -> None:
+        """Take the watermarks of this moment; those that are old enough become ``safe``."""
+        self._seen.append((now, marks))
+        while self._seen and self._seen[0][0] <= now - self.after_s:
+            self.safe = self._seen.popleft()[1]
+
+    def forget(self) -> None:
+        """Take back what is not safe yet: Valkey may have lost it."""
+        self._seen.clear()
 
 
 class Upkeep:
@@ -46,7 +73,7 @@ class Upkeep:
         self._say = say
         self._run_id = b""
         self._epochs: list[bytes | None] = []
-        self._known = [0] * SHARDS
+        self._watermarks = Watermarks()
         self._again = True
         """Whether Valkey may have lost ends that it had acknowledged."""
         self._wake = asyncio.Event()
@@ -98,14 +125,16 @@ class Upkeep:
             return
         if came_up and await self._meet_server():
             self._again = True
-        watermarks = await self._look()
+        marks = await self._look()
+        if self._again:
+            self._watermarks.forget()
         if not self._limiter.is_restored:
             return
         if self._again or self._limiter.is_behind:
             await self._replay()
         if not self._again:
-            self._known = watermarks
-            self._journal.confirm(watermarks)
+            self._watermarks.note(asyncio.get_running_loop().time(), marks)
+            self._journal.confirm(self._watermarks.safe)
         await self._reaper.turn()
 
     async def _meet_server(self) -> bool:
@@ -134,7 +163,7 @@ class Upkeep:
         gone say nothing about those that came after them.
         """
         self._limiter.is_behind = False
-        entries = self._journal.open_entries(self._known, again=self._again)
+        entries = self._journal.open_entries(self._watermarks.safe, again=self._again)
         told = 0
         while batch := list(islice(entries, WINDOW)):
             told += await self._settle_again(batch)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from inference.admission.local import Share
-from inference.contracts import Grant, Route, UsageEvent, load, shard_tag
+from inference.admission.upkeep import Watermarks
+from inference.contracts import SHARDS, Grant, Route, UsageEvent, load, shard_tag
 from inference.ports import Ask, RateLimits
 from inference.tests.asks import GRANT, ask_of, ended, paid, route_of, terms_of
 from inference.tests.limits import Stage, open_shards, same_valkey, stage_in, until
@@ -253,6 +254,7 @@ async def test_server_that_lost_its_last_second_is_told_again_what_postgresql_la
         await until(lambda: stage.journal.pending == 0)
         first = stage.valkey.xrange(f"{TAG}:usage")[0][0]
         stage.valkey.set(f"{TAG}:usage:done", first)
+        stage.upkeep._watermarks.after_s = 0
         await stage.upkeep.turn()
         for key in stage.valkey.keys("*:r:*"):
             stage.valkey.delete(key)
@@ -264,6 +266,42 @@ async def test_server_that_lost_its_last_second_is_told_again_what_postgresql_la
 
         told = [json.loads(e["event"])["request_id"] for e in stage.events()]
         assert told == [ask.request_id for ask in asks[1:]]
+
+
+async def test_charge_that_valkey_lost_after_postgresql_had_it_is_made_again(
+    tmp_path: Path,
+) -> None:
+    async with stage_in(tmp_path) as stage:
+        grant_money(stage)
+        ask = ask_of(paid(route_of()), limit_tokens=90)
+        await stage.admit(ask)
+        stage.limiter.settle(ended(ask))
+        await until(lambda: stage.journal.pending == 0)
+        stage.valkey.set(f"{TAG}:usage:done", stage.valkey.xrange(f"{TAG}:usage")[-1][0])
+        await stage.upkeep.turn()
+        await stage.upkeep.turn()
+        for key in stage.valkey.keys("*:r:*"):
+            stage.valkey.delete(key)
+        stage.valkey.hset(f"{TAG}:p:proj_a", "spent", 0)
+
+        stage.upkeep._run_id = b"another"
+        stage.upkeep._wake.set()
+        await stage.upkeep.turn()
+
+        assert stage.account("proj_a")["spent"] == 30
+
+
+def test_watermark_is_safe_when_valkey_can_no_longer_lose_it() -> None:
+    marks, one, two = Watermarks(after_s=3), [1] * SHARDS, [2] * SHARDS
+
+    marks.note(10, one)
+    marks.note(12, two)
+    assert marks.safe == [0] * SHARDS
+    marks.note(13, two)
+    assert marks.safe == one
+    marks.forget()
+    marks.note(20, two)
+    assert marks.safe == one
 
 
 async def test_server_that_lost_everything_is_told_all_though_new_streams_have_grown_past_it(

@@ -42,8 +42,8 @@ class ScriptedWorker:
         self._server: asyncio.Server
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
 
     @property
     def url(self) -> str:
@@ -55,6 +55,10 @@ class ScriptedWorker:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def script_of(self, asked: Asked) -> Script:
+        """Return how this request is answered."""
+        return self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -71,7 +75,7 @@ class ScriptedWorker:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         asked = await _read(reader)
-        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        script = self.script_of(asked)
         self.asked.append(asked)
         self.arrived.set()
         watch = asyncio.ensure_future(_watch(reader, asked))

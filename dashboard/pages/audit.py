@@ -15,6 +15,7 @@ from audit import selectors
 from audit.selectors import Filter
 from dashboard.contexts import Chip, Choice, Crumb, Shell, crumbs_to, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
+from dashboard.templatetags import figures
 from projects.rules import Role
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from projects.access import Seat
 
 PAGE = 50
+MOMENTS = ("_at", "_after")
+"""How the names of moments end; the log keeps them in UTC (RFC 3339)."""
 ACTIONS = {
     "apikey.": "Keys",
     "endpoint.": "Endpoints",
@@ -110,23 +113,42 @@ def entry_row(entry: AuditEntry) -> EntryRow:
         action=entry.action,
         object_kind=entry.object_kind,
         object_id=entry.object_id,
-        changes=tuple(_change(name, entry.before, entry.after) for name in names),
+        changes=tuple(
+            _change(name, entry.before, entry.after)
+            for name in names
+            if name in entry.before or not _is_nothing(entry.after[name])
+        ),
     )
 
 
 def _change(name: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     label = name.replace("_", " ")
     if name in before and name in after:
-        return f"{label}: {_word(before[name])} → {_word(after[name])}"
-    return f"{label}: {_word(after.get(name, before.get(name)))}"
+        return f"{label}: {_word(name, before[name])} → {_word(name, after[name])}"
+    return f"{label}: {_word(name, after.get(name, before.get(name)))}"
 
 
-def _word(value: object) -> str:
-    if value is None or value in ("", []):
+def _is_nothing(value: object) -> bool:
+    return value is None or value in ("", [])
+
+
+def _word(name: str, value: object) -> str:
+    if _is_nothing(value):
         return "none"
+    if name == "amount" and isinstance(value, int):
+        return figures.balance(value)
+    if isinstance(value, str) and name.endswith(MOMENTS):
+        return _moment(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _moment(text: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(text):%-d %b %Y, %H:%M} UTC"
+    except ValueError:
+        return text
 
 
 def _filter(said: QueryDict) -> Filter:

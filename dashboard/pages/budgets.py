@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -46,7 +46,7 @@ def new_budget(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask what may cost how much in a month."""
     taken = {standing.budget.subject_id for standing in budgets.standings(project=seat.project)}
     free = {key: name for key, name in subjects_of(seat.project).items() if key not in taken}
-    form = BudgetForm(request.POST or None, subjects=free)
+    form = BudgetForm(_sent(request), subjects=free)
     return _asked(request, seat, form, "Set a budget", "")
 
 
@@ -56,7 +56,7 @@ def change_budget(request: HttpRequest, seat: Seat, budget_id: str) -> HttpRespo
     """Change how much something may cost; what it is for stays."""
     budget = _budget(seat, budget_id)
     name = subjects_of(seat.project).get(budget.subject_id, budget.subject_id)
-    form = BudgetForm(request.POST or None, subjects={budget.subject_id: name}, budget=budget)
+    form = BudgetForm(_sent(request), subjects={budget.subject_id: name}, budget=budget)
     end_url = reverse("project:end-budget", args=[seat.project.public_id, budget.public_id])
     return _asked(request, seat, form, "Change the budget", end_url)
 
@@ -86,7 +86,7 @@ def end(request: HttpRequest, seat: Seat, budget_id: str) -> HttpResponse:
 def _asked(
     request: HttpRequest, seat: Seat, form: BudgetForm, title: str, end_url: str
 ) -> HttpResponse:
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             _set(seat, form)
         except Problem as problem:
@@ -128,6 +128,10 @@ def _budget(seat: Seat, public_id: str) -> Budget:
 def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
     settings_url = reverse("project:settings", args=[seat.project.public_id])
     return crumbs_to(seat, ("Settings", settings_url), ("Billing", _back(seat)))
+
+
+def _sent(request: HttpRequest) -> QueryDict | None:
+    return request.POST if request.method == "POST" else None
 
 
 def _back(seat: Seat) -> str:

@@ -49,8 +49,9 @@ def change_role(request: HttpRequest, seat: Seat, member_id: str) -> HttpRespons
     """Choose another role for a member; nobody hands out more than they have."""
     held = _member(seat, member_id)
     roles = [role for role in Role.values if rules.may_hand_out(seat.role, role)]
-    form = RoleForm(request.POST or None, initial={"role": held.role}, roles=roles)
-    if request.method == "POST" and form.is_valid():
+    sent = request.POST if request.method == "POST" else None
+    form = RoleForm(sent, initial={"role": held.role}, roles=roles)
+    if form.is_valid():
         try:
             members.change_role(seat=seat, member=held, role=Role(form.cleaned_data["role"]))
         except Problem as problem:
@@ -97,8 +98,8 @@ def remove(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @project_page()
 def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """Ask once, then give up one's own seat; the last owner is told why they can't."""
-    if request.method == "GET":
+    """Ask for the slug, then give up one's own seat; the last owner is told why they can't."""
+    if request.POST.get("confirmation") != seat.project.slug:
         question = Confirmation(
             shell=shell_for(seat, "settings"),
             crumbs=crumbs_to_members(seat),
@@ -108,6 +109,7 @@ def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
             button="Leave project",
             action=reverse("project:leave", args=[seat.project.public_id]),
             cancel_url=_list_url(seat),
+            word=seat.project.slug,
         )
         return confirm(request, question)
     try:

@@ -47,8 +47,9 @@ class Settings:
 @project_page(to_send=Role.ADMIN)
 def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show the settings; admins and owners may change the name."""
-    form = ProjectForm(request.POST or None, initial={"name": seat.project.name})
-    if request.method == "POST" and form.is_valid():
+    sent = request.POST if request.method == "POST" else None
+    form = ProjectForm(sent, initial={"name": seat.project.name})
+    if form.is_valid():
         name = form.cleaned_data["name"]
         services.rename_project(project=seat.project, name=name, by=seat.actor)
         messages.success(request, "The project has its new name.")
@@ -61,7 +62,12 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page(at_least=Role.OWNER)
 def second_factor(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask a second factor of everybody in the project, or of nobody."""
-    is_required = request.POST.get("required") == "1"
+    wanted = request.POST.get("required", "")
+    if wanted not in {"0", "1"}:
+        form = ProjectForm(initial={"name": seat.project.name})
+        context = _context(seat, form)
+        return show(request, "dashboard/settings.html", context, status=HTTP_UNPROCESSABLE)
+    is_required = wanted == "1"
     back = reverse("project:settings", args=[seat.project.public_id])
     if not is_required and (way := proof.detour(request, back=back)) is not None:
         return way

@@ -50,7 +50,7 @@ def moved(micro: int) -> str:
 @register.filter
 def balance(micro: int) -> str:
     """Write what is left; a debt has a minus before the currency."""
-    return f"−{money(-micro)}" if micro < 0 else money(micro)
+    return f"−{cost(-micro)}" if micro < 0 else cost(micro)
 
 
 @register.filter

@@ -60,6 +60,29 @@ def test_entry_says_who_what_and_how_it_changed(page: Client, acme: Project) -> 
     assert row.changes == ("name: old → new", "scopes: none → inference")
 
 
+def test_money_and_moments_are_written_for_people_and_what_is_not_set_is_left_out(
+    page: Client, acme: Project
+) -> None:
+    with transaction.atomic():
+        record(
+            by=ADA,
+            action="budget.set",
+            project=acme.public_id,
+            subject=("budget", "bud_x"),
+            before={"amount": 5_000_000},
+            after={"amount": 12_500_000, "ends_at": timezone.now().replace(2026, 3, 4, 5, 6),
+                   "odd_at": "noon", "endpoint": None},
+        )  # fmt: skip
+
+    (row,) = page.get(url(acme)).context["page"].entries
+
+    assert row.changes == (
+        "amount: $5.00 → $12.50",
+        "odd at: noon",
+        "ends at: 4 Mar 2026, 05:06 UTC",
+    )
+
+
 def test_filters_narrow_by_actor_action_and_day(page: Client, acme: Project) -> None:
     first = note(acme, ADA, "apikey.issued")
     second = note(acme, BOT, "apikey.changed")

@@ -142,7 +142,7 @@ def test_removed_member_sees_what_a_stranger_sees(
 
 
 def test_last_owner_is_told_why_they_cannot_leave(page: Client, acme: Project) -> None:
-    answer = page.post(base(acme) + "leave/", follow=True)
+    answer = page.post(base(acme) + "leave/", {"confirmation": "acme"}, follow=True)
 
     assert "make somebody else owner first" in answer.content.decode()
     assert Membership.objects.filter(project=acme).count() == 1
@@ -151,8 +151,11 @@ def test_last_owner_is_told_why_they_cannot_leave(page: Client, acme: Project) -
 def test_member_leaves(acme: Project, bob: Membership) -> None:
     client = signed_in(bob.user)
 
-    left = client.post(base(acme) + "leave/")
+    mistyped = client.post(base(acme) + "leave/", {"confirmation": "a"})
+    still_in = client.get(base(acme)).status_code
+    left = client.post(base(acme) + "leave/", {"confirmation": "acme"})
 
+    assert (mistyped.status_code, still_in) == (422, 200)
     assert left.status_code == 302
     assert client.get(base(acme)).status_code == 404
 

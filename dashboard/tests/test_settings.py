@@ -103,7 +103,7 @@ def test_member_without_a_factor_is_sent_to_set_one_up(acme: Project) -> None:
     [
         pytest.param("settings/delete/", {"confirmation": "acme"}, id="delete"),
         pytest.param("settings/transfer/", {"member": "{bob}"}, id="hand over"),
-        pytest.param("settings/second-factor/", {"required": ""}, id="factor off"),
+        pytest.param("settings/second-factor/", {"required": "0"}, id="factor off"),
         pytest.param("keys/new/", {"name": "ci", "scopes": ["inference"]}, id="issue"),
     ],
 )

@@ -45,6 +45,7 @@ PLACEHOLDERS = {
     "<str:key_id>": "key_none",
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",
+    "<str:budget_id>": "bud_none",
     "<str:name>": "none",
     "<str:token>": "none",
     "<path:object_id>": "999999",

@@ -129,6 +129,24 @@ class KeyRotation(ManagementView):
         return answered_once(request, seat.actor, rotate)
 
 
+class KeyOldSecret(ManagementView):
+    """``/{project}/v1/management/api-keys/{id}/old-secret``."""
+
+    @extend_schema(
+        operation_id="end_old_api_key_secret",
+        tags=["api-keys"],
+        request=None,
+        responses={204: None},
+    )
+    def delete(self, request: Request, project_id: str, key_id: str) -> Response:
+        """Stop the secret that a rotation left in its grace; the current one goes on."""
+        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        key = _own_key(seat, key_id)
+        check_match(request, etag_of(key.version), is_required=False)
+        services.end_old_secret(key=key, by=seat.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class KeyIpFilter(ManagementView):
     """``/{project}/v1/management/api-keys/{id}/ip-filter``."""
 

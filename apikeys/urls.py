@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apikeys.api import KeyDetail, KeyIpFilter, KeyList, KeyQuota, KeyRotation, PassList
+from apikeys.api import (
+    KeyDetail,
+    KeyIpFilter,
+    KeyList,
+    KeyOldSecret,
+    KeyQuota,
+    KeyRotation,
+    PassList,
+)
 
 urlpatterns = [
     path("api-keys", KeyList.as_view(), name="api-keys"),
     path("api-keys/<str:key_id>", KeyDetail.as_view(), name="api-key"),
     path("api-keys/<str:key_id>/rotate", KeyRotation.as_view(), name="api-key-rotation"),
+    path("api-keys/<str:key_id>/old-secret", KeyOldSecret.as_view(), name="api-key-old-secret"),
     path("api-keys/<str:key_id>/ip-filter", KeyIpFilter.as_view(), name="api-key-ip-filter"),
     path("api-keys/<str:key_id>/quota", KeyQuota.as_view(), name="api-key-quota"),
     path("tokens", PassList.as_view(), name="tokens"),

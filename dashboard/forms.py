@@ -107,6 +107,26 @@ class ProjectForm(forms.Form):
     )
 
 
+class NewProjectForm(forms.Form):
+    """A new project: its name, and the slug that stays for good."""
+
+    name = forms.CharField(
+        max_length=120,
+        error_messages={"required": "Give the project a name."},
+        help_text="For people; it can be changed later.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    slug = forms.CharField(
+        max_length=32,
+        error_messages={"required": "Give the project a slug."},
+        help_text="It stands in every key, and never changes: 2 to 32 lower-case letters, "
+        "digits and hyphens.",
+        widget=forms.TextInput(
+            attrs={"class": "x-mono", "autocomplete": "off", "autocapitalize": "off"}
+        ),
+    )
+
+
 class InvitationForm(forms.Form):
     """Whom to ask in, and as what."""
 

@@ -17,6 +17,7 @@ from dashboard.pages import (
     members,
     models,
     new_endpoint,
+    new_project,
     overview,
     public,
     rotation,
@@ -77,6 +78,7 @@ urlpatterns = [
     path("docs/", docs.docs, name="docs"),
     path("docs/<str:name>/", docs.guide, name="guide"),
     path("dashboard/", public.enter, name="dashboard"),
+    path("dashboard/new/", new_project.new_project, name="new-project"),
     path("dashboard/style-guide/", style_guide.style_guide, name="style-guide"),
     path("dashboard/<str:project_id>/", include((project, "project"))),
 ]

@@ -222,3 +222,18 @@ def test_rotation_is_told_to_the_audit_log_without_secrets(acme: Project) -> Non
     kept = str(vars(entry))
     assert issued.secret not in kept
     assert not any(digest in kept for digest in secrets.digests(issued.secret))
+
+
+def test_old_secret_is_ended_by_api_and_the_current_one_goes_on(
+    as_ada: APIClient, acme: Project
+) -> None:
+    key = rotate_key(key=make_key(acme).key).key
+    url = f"/{acme.public_id}/v1/management/api-keys/{key.public_id}/old-secret"
+
+    answer = as_ada.delete(url)
+    again = as_ada.delete(url)
+
+    now = clock.now()
+    assert (answer.status_code, again.status_code) == (204, 204)
+    assert [secret.is_live(now) for secret in key.secrets.all()] == [True, False]
+    assert AuditEntry.objects.filter(action="apikey.old_secret_ended").count() == 1

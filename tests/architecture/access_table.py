@@ -36,6 +36,7 @@ MANAGEMENT: dict[str, dict[str, Door]] = {
         "DELETE": Door(MEMBER, 404),
     },
     "api-keys/<str:key_id>/rotate": {"POST": Door(MEMBER, 404)},
+    "api-keys/<str:key_id>/old-secret": {"DELETE": Door(MEMBER, 404)},
     "api-keys/<str:key_id>/ip-filter": {"GET": Door(VIEWER, 404), "PUT": Door(MEMBER, 404)},
     "api-keys/<str:key_id>/quota": {
         "GET": Door(VIEWER, 404),
@@ -140,6 +141,7 @@ OPEN: dict[str, Gate] = {
     "api/openapi.json": Gate((200, 200), (405, 405)),
     "api/payments/notice": Gate((405, 405), (404, 404)),
     "dashboard/": Gate((302, 302), (405, 405)),
+    "dashboard/new/": Gate((302, 200), (302, 422)),
     "dashboard/style-guide/": Gate((200, 200), (405, 405)),
     "docs/": Gate((302, 302), (405, 405)),
     "docs/<str:name>/": Gate((404, 404), (405, 405)),

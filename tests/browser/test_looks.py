@@ -26,7 +26,13 @@ PUBLIC = (
     "/models/",
     "/docs/quickstart/",
 )
-ACCOUNT = ("/auth/email/", "/auth/2fa/", "/auth/sessions/", "/auth/password/change/")
+ACCOUNT = (
+    "/dashboard/new/",
+    "/auth/email/",
+    "/auth/2fa/",
+    "/auth/sessions/",
+    "/auth/password/change/",
+)
 OWN = (
     "",
     "endpoints/",

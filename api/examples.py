@@ -23,6 +23,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "slug": ("chat", "An endpoint's slug, or its id"),
     "key_id": ("key_Ab3dE5fG7hJ9", "A key's id"),
     "member_id": ("mem_Ab3dE5fG7hJ9", "A member's id"),
+    "budget_id": ("bud_Ab3dE5fG7hJ9", "A budget's id"),
     "invitation_id": ("inv_Ab3dE5fG7hJ9", "An invitation's id"),
 }
 """Name of a part of the path → an example, and what it is."""
@@ -46,6 +47,8 @@ EXAMPLES: dict[str, Example] = {
     "set_api_key_ip_filter": Example({"allow": ["203.0.113.0/24"], "block": []}),
     "set_api_key_quota": Example({"requests": 100, "window_s": 60}),
     "mint_pass": Example({"endpoint": "chat", "subject": "user-7"}),
+    "set_budget": Example({"scope": "project", "amount": 50_000_000, "enforced": True}),
+    "change_budget": Example({"amount": 75_000_000}),
     "change_project": Example({"name": "Acme Research"}),
     "delete_project": Example(query={"slug": "acme"}),
     "transfer_project": Example({"member": "mem_Ab3dE5fG7hJ9"}),

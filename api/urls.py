@@ -10,6 +10,8 @@ from api import wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
 from api.scanning import KeyReport
+from ledger.urls import management as ledger
+from usage.urls import management as budgets
 from usage.urls import usage_urls
 
 management: list[URLPattern | URLResolver] = [
@@ -17,6 +19,8 @@ management: list[URLPattern | URLResolver] = [
     path("", include("endpoints.urls")),
     path("", include("apikeys.urls")),
     path("", include("projects.urls")),
+    path("", include(ledger)),
+    path("", include(budgets)),
     path("audit", AuditList.as_view(), name="audit"),
     path("audit/export", AuditExport.as_view(), name="audit-export"),
 ]

@@ -2,19 +2,86 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common import tenancy
-from ledger import payments, services
+from common.rest import ManagementView, Window, page_of, page_shape
+from ledger import payments, selectors, services
+from ledger.rules import EntryKind
 from projects import selectors as projects
+from projects.access import seat_of
 from projects.errors import ProjectNotFound
+
+
+class LedgerWindow(Window):
+    """A page of entries: their ids are numbers."""
+
+    after = serializers.RegexField(
+        r"^[1-9][0-9]{0,17}$", required=False, help_text="Id of the entry before the first"
+    )
+    before = serializers.RegexField(
+        r"^[1-9][0-9]{0,17}$", required=False, help_text="Id of the entry after the last"
+    )
+
+
+class BalanceOut(serializers.Serializer[Any]):
+    """Where a project's money stands, in integer micro-units of the currency."""
+
+    object = serializers.ChoiceField(["balance"], default="balance")
+    granted = serializers.IntegerField(help_text="Everything but charges: top-ups, refunds, …")
+    spent = serializers.IntegerField()
+    balance = serializers.IntegerField(help_text="granted − spent")
+
+
+class EntryOut(serializers.Serializer[Any]):
+    """One movement of money; positive adds to the balance."""
+
+    object = serializers.ChoiceField(["ledger.entry"], default="ledger.entry")
+    id = serializers.CharField()
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(EntryKind.choices)
+    amount = serializers.IntegerField()
+    request_id = serializers.CharField()
+    endpoint_id = serializers.CharField()
+    key_id = serializers.CharField()
+    tier = serializers.CharField()
+    terms_number = serializers.IntegerField()
+    note = serializers.CharField()
+
+
+class Balance(ManagementView):
+    """``/{project}/v1/management/balance``."""
+
+    @extend_schema(operation_id="get_balance", tags=["usage"], responses=BalanceOut)
+    def get(self, request: Request, project_id: str) -> Response:
+        """Show what was granted, what is spent and what is left."""
+        seat = seat_of(request, project_id)
+        return Response(BalanceOut(selectors.account_of(project=seat.project)).data)
+
+
+class LedgerList(ManagementView):
+    """``/{project}/v1/management/ledger``."""
+
+    queries = {"GET": LedgerWindow}
+
+    @extend_schema(
+        operation_id="list_ledger_entries",
+        tags=["usage"],
+        parameters=[LedgerWindow],
+        responses=page_shape("LedgerPage", EntryOut),
+    )
+    def get(self, request: Request, project_id: str) -> Response:
+        """List every movement of money, newest first."""
+        seat = seat_of(request, project_id)
+        rows = selectors.entries_of(project=seat.project)
+        return Response(page_of(rows, self.asked, lambda row: EntryOut(row).data, id_field="pk"))
 
 
 class RawParser(BaseParser):

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.rest.lists import as_list, page_shape
-from common.rest.views import ManagementView
+from apikeys import selectors as apikeys
+from common.rest import (
+    ManagementView,
+    Window,
+    answered_once,
+    as_list,
+    check_match,
+    etag_of,
+    page_of,
+    page_shape,
+    parse,
+)
 from common.streaming import of_project, streamed
-from projects.access import seat_of
-from usage import export, rules, selectors
-from usage.errors import UsageFilterMalformed
+from endpoints import selectors as endpoints
+from projects.access import Seat, seat_of
+from projects.rules import Role
+from usage import budgets, export, rules, selectors
+from usage.errors import BudgetMalformed, BudgetUnknown, UsageFilterMalformed
 from usage.rules import Cursor
 from usage.shapes import (
+    BudgetIn,
+    BudgetOut,
+    BudgetPatch,
     ExportQuery,
     PointOut,
     RecordOut,
@@ -27,6 +42,9 @@ from usage.shapes import (
     UsageQuery,
     filter_of,
 )
+
+if TYPE_CHECKING:
+    from usage.models import Budget
 
 SeriesShape = inline_serializer(
     "UsageSeries",
@@ -97,6 +115,80 @@ class UsageRecords(ManagementView):
         )
 
 
+class BudgetList(ManagementView):
+    """``/{project}/v1/management/budgets``."""
+
+    queries = {"GET": Window}
+
+    @extend_schema(
+        operation_id="list_budgets",
+        tags=["usage"],
+        parameters=[Window],
+        responses=page_shape("BudgetPage", BudgetOut),
+    )
+    def get(self, request: Request, project_id: str) -> Response:
+        """List the project's budgets with what this month has cost, newest first."""
+        seat = seat_of(request, project_id)
+        rows = selectors.budgets_of(project=seat.project)
+        return Response(page_of(rows, self.asked, _budget_row))
+
+    @extend_schema(
+        operation_id="set_budget", tags=["usage"], request=BudgetIn, responses={201: BudgetOut}
+    )
+    def post(self, request: Request, project_id: str) -> Response:
+        """Set what a project, an endpoint or a key may cost in a UTC month."""
+        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        said = parse(BudgetIn, request)
+
+        def work() -> Response:
+            budget = budgets.open_budget(
+                project=seat.project,
+                scope=said["scope"],
+                subject_id=_subject(seat, said["scope"], said.get("subject", "")),
+                amount=said["amount"],
+                is_enforced=said["enforced"],
+                by=seat.actor,
+            )
+            return _shown_budget(budget, status=201)
+
+        return answered_once(request, seat.actor, work)
+
+
+class BudgetDetail(ManagementView):
+    """``/{project}/v1/management/budgets/{id}``."""
+
+    @extend_schema(operation_id="get_budget", tags=["usage"], responses=BudgetOut)
+    def get(self, request: Request, project_id: str, budget_id: str) -> Response:
+        """Show one budget."""
+        return _shown_budget(_budget(seat_of(request, project_id), budget_id))
+
+    @extend_schema(
+        operation_id="change_budget", tags=["usage"], request=BudgetPatch, responses=BudgetOut
+    )
+    def patch(self, request: Request, project_id: str, budget_id: str) -> Response:
+        """Change a budget's amount, or whether it is a ceiling."""
+        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        budget = _budget(seat, budget_id)
+        check_match(request, etag_of(budget.version))
+        said = parse(BudgetPatch, request)
+        changed = budgets.change_budget(
+            budget=budget,
+            amount=said.get("amount"),
+            is_enforced=said.get("enforced"),
+            by=seat.actor,
+        )
+        return _shown_budget(changed)
+
+    @extend_schema(operation_id="end_budget", tags=["usage"], request=None, responses={204: None})
+    def delete(self, request: Request, project_id: str, budget_id: str) -> Response:
+        """Lift a budget."""
+        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        budget = _budget(seat, budget_id)
+        check_match(request, etag_of(budget.version), is_required=False)
+        budgets.end_budget(budget=budget, by=seat.actor)
+        return Response(status=204)
+
+
 class UsageExport(ManagementView):
     """``/{project}/v1/usage/export``."""
 
@@ -125,6 +217,36 @@ class UsageExport(ManagementView):
         name = f"usage-{seat.project.slug}.{self.asked['format']}"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
+
+
+def _budget(seat: Seat, budget_id: str) -> Budget:
+    budget = selectors.budget_of(project=seat.project, public_id=budget_id)
+    if budget is None:
+        raise BudgetUnknown("This project has no such budget.")
+    return budget
+
+
+def _budget_row(budget: Budget) -> dict[str, Any]:
+    row: dict[str, Any] = BudgetOut(budgets.standing_of(budget)).data
+    return row
+
+
+def _shown_budget(budget: Budget, *, status: int = 200) -> Response:
+    return Response(_budget_row(budget), status=status, headers={"ETag": etag_of(budget.version)})
+
+
+def _subject(seat: Seat, scope: str, said: str) -> str:
+    """Return whose budget it is; raises ``BudgetMalformed`` if the project has no such thing."""
+    project = seat.project
+    if scope == "project":
+        found: object = said in ("", project.public_id)
+    elif scope == "endpoint":
+        found = said.startswith("ep_") and endpoints.endpoint_of(project=project, slug=said)
+    else:
+        found = apikeys.key_of(project=project, public_id=said)
+    if not found:
+        raise BudgetMalformed(f"This project has no such {scope}.", param="subject")
+    return said or project.public_id
 
 
 def _cursor(after: str | None) -> Cursor | None:

@@ -16,11 +16,12 @@ from django.template.loader import render_to_string
 from audit import services as audit
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.problems import Stale
 from ledger.rules import as_money
 from projects import selectors as projects
 from projects.rules import Role
 from usage import rules, selectors
-from usage.errors import BudgetMalformed
+from usage.errors import BudgetMalformed, BudgetTaken
 from usage.models import Budget, BudgetNotice, BudgetScope
 
 if TYPE_CHECKING:
@@ -70,6 +71,54 @@ def set_budget(
         after = {"amount": amount, "enforced": is_enforced}
         _tell(budget, "budget.set", by, before, after)
     return budget
+
+
+def open_budget(
+    *,
+    project: Project,
+    scope: str,
+    subject_id: str,
+    amount: int,
+    is_enforced: bool = False,
+    by: Actor = SYSTEM,
+) -> Budget:
+    """Set a budget where there is none. Raises ``BudgetTaken`` and ``BudgetMalformed``."""
+    live = Budget.objects.filter(
+        project=project, scope=scope, subject_id=subject_id, ended_at=None
+    ).first()
+    if live is not None:
+        raise BudgetTaken(f"{live.public_id} watches this already; change that one.")
+    return set_budget(
+        project=project,
+        scope=scope,
+        subject_id=subject_id,
+        amount=amount,
+        is_enforced=is_enforced,
+        by=by,
+    )
+
+
+def change_budget(
+    *, budget: Budget, amount: int | None = None, is_enforced: bool | None = None, by: Actor
+) -> Budget:
+    """Change what is said of a budget, if it still is as it was read. Raises ``Stale``."""
+    with transaction.atomic():
+        rows = Budget.objects.select_for_update().filter(pk=budget.pk, ended_at=None)
+        if not rows.filter(version=budget.version).exists():
+            raise Stale("The budget has changed since you read it. Read it again.")
+        return set_budget(
+            project=budget.project,
+            scope=budget.scope,
+            subject_id=budget.subject_id,
+            amount=budget.amount if amount is None else amount,
+            is_enforced=budget.is_enforced if is_enforced is None else is_enforced,
+            by=by,
+        )
+
+
+def standing_of(budget: Budget) -> Standing:
+    """Return a budget with what it has cost this month."""
+    return Standing(budget, _spent(budget, rules.month_of(clock.now())))
 
 
 def end_budget(*, budget: Budget, by: Actor = SYSTEM) -> None:

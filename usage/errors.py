@@ -18,6 +18,13 @@ class BudgetUnknown(Problem):
     status = 404
 
 
+class BudgetTaken(Problem):
+    """There is a budget for this already."""
+
+    code = "budget_taken"
+    status = 409
+
+
 class UsageFilterMalformed(Problem):
     """A filter that names no time, grain or cursor there could be."""
 

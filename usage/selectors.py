@@ -181,6 +181,11 @@ def cost_since(
     return cost
 
 
+def budgets_of(*, project: Project) -> QuerySet[Budget]:
+    """Return a project's live budgets, newest first."""
+    return Budget.objects.filter(project=project, ended_at=None).order_by("-pk")
+
+
 def budget_of(*, project: Project, public_id: str) -> Budget | None:
     """Return one live budget of a project."""
     return Budget.objects.filter(project=project, public_id=public_id, ended_at=None).first()

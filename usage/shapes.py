@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from common.rest.inputs import DEFAULT_LIMIT, MAX_LIMIT, StrictSerializer
+from usage.models import BudgetScope
 from usage.rules import Grain
 from usage.selectors import Filter
 
@@ -102,6 +103,42 @@ class RecordOut(serializers.Serializer[Any]):
     ttft_ms = serializers.FloatField(allow_null=True)
     latency_ms = serializers.FloatField()
     caller_request_id = serializers.CharField()
+
+
+class BudgetIn(StrictSerializer):
+    """A budget for a project, an endpoint or a key."""
+
+    scope = serializers.ChoiceField(BudgetScope.choices)
+    subject = serializers.CharField(
+        required=False, max_length=32, help_text="ep_… or key_…; of a project it is the project"
+    )
+    amount = serializers.IntegerField(
+        min_value=1, max_value=10**15, help_text="Micro-units a UTC month"
+    )
+    enforced = serializers.BooleanField(
+        default=False, help_text="Refuse requests beyond it, rather than only tell"
+    )
+
+
+class BudgetPatch(StrictSerializer):
+    """What may change; what is left out stays."""
+
+    amount = serializers.IntegerField(min_value=1, max_value=10**15, required=False)
+    enforced = serializers.BooleanField(required=False)
+
+
+class BudgetOut(serializers.Serializer[Any]):
+    """A budget and how far it is used up this UTC month. Money is integer micro-units."""
+
+    object = serializers.ChoiceField(["budget"], default="budget")
+    id = serializers.CharField(source="budget.public_id")
+    scope = serializers.ChoiceField(BudgetScope.choices, source="budget.scope")
+    subject = serializers.CharField(source="budget.subject_id")
+    amount = serializers.IntegerField(source="budget.amount")
+    enforced = serializers.BooleanField(source="budget.is_enforced")
+    spent = serializers.IntegerField()
+    percent = serializers.IntegerField(help_text="Whole per cent, rounded down")
+    set_at = serializers.DateTimeField(source="budget.set_at")
 
 
 FILTERS = ("since", "until", "endpoint", "key_id", "model", "failed_only")

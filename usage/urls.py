@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from usage.api import UsageExport, UsageRecords, UsageSeries, UsageSummary
+from usage.api import BudgetDetail, BudgetList, UsageExport, UsageRecords, UsageSeries, UsageSummary
 
 
 def usage_urls(**options: Any) -> list[URLPattern]:
@@ -17,3 +17,10 @@ def usage_urls(**options: Any) -> list[URLPattern]:
         path("records", UsageRecords.as_view(**options), name="usage-records"),
         path("export", UsageExport.as_view(**options), name="usage-export"),
     ]
+
+
+management = [
+    path("budgets", BudgetList.as_view(), name="management-budgets"),
+    path("budgets/<str:budget_id>", BudgetDetail.as_view(), name="management-budget"),
+]
+"""Addresses of budgets in the management API."""

@@ -23,6 +23,7 @@ from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_project, make_user, seat
+from usage.budgets import set_budget
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call] # why: untyped there
 Operation = tuple[str, str, dict[str, Any]]
@@ -61,6 +62,9 @@ def make_world(number: int) -> World:
         "project_id": project.public_id,
         "slug": "chat",
         "key_id": make_key(project, name="theirs").key.public_id,
+        "budget_id": set_budget(
+            project=project, scope="endpoint", subject_id="ep_x", amount=10
+        ).public_id,
         "member_id": Membership.objects.get(project=project, user=member).public_id,
         "invitation_id": invitation.public_id,
     }

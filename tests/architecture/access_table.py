@@ -62,6 +62,14 @@ MANAGEMENT: dict[str, dict[str, Door]] = {
     },
     "invitations": {"GET": Door(ADMIN), "POST": Door(ADMIN, 400)},
     "invitations/<str:invitation_id>": {"DELETE": Door(ADMIN, 404)},
+    "balance": {"GET": Door(VIEWER)},
+    "ledger": {"GET": Door(VIEWER)},
+    "budgets": {"GET": Door(VIEWER), "POST": Door(ADMIN, 400)},
+    "budgets/<str:budget_id>": {
+        "GET": Door(VIEWER, 404),
+        "PATCH": Door(ADMIN, 404),
+        "DELETE": Door(ADMIN, 404),
+    },
     "audit": {"GET": Door(ADMIN)},
     "audit/export": {"GET": Door(ADMIN)},
 }

@@ -43,6 +43,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PLACEHOLDERS = {
     "<str:slug>": "none",
     "<str:key_id>": "key_none",
+    "<str:budget_id>": "bud_none",
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",
     "<str:budget_id>": "bud_none",

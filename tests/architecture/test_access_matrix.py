@@ -46,7 +46,6 @@ PLACEHOLDERS = {
     "<str:budget_id>": "bud_none",
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",
-    "<str:budget_id>": "bud_none",
     "<str:name>": "none",
     "<str:token>": "none",
     "<path:object_id>": "999999",

@@ -235,5 +235,5 @@ def test_old_secret_is_ended_by_api_and_the_current_one_goes_on(
 
     now = clock.now()
     assert (answer.status_code, again.status_code) == (204, 204)
-    assert [secret.is_live(now) for secret in key.secrets.all()] == [True, False]
+    assert [secret.is_live(now) for secret in KeySecret.objects.filter(key=key)] == [True, False]
     assert AuditEntry.objects.filter(action="apikey.old_secret_ended").count() == 1

@@ -48,12 +48,12 @@ class Outcome:
         """Say how it ended, and settle on its tokens.
 
         As the engine counted them, or as we can tell, or none at all: nothing is charged for
-        what never gave a byte, nor for a worker's own refusal.
+        what never gave a byte, nor for a worker's own refusal. What a limit cut off was given.
         """
         self.status, self.code, self.ending, self.ended_at = status, code, ending, now
         if self.usage is not None:
             self.source, self.tokens = "measured", self.usage
-        elif self.first_at is not None and ending != "refused":
+        elif self.first_at is not None and (ending != "refused" or self.deltas):
             self.source, self.tokens = "estimated", self._estimate()
 
     @property

@@ -32,12 +32,14 @@ soak: env-dev ## Load two gateways for MINUTES (10); a third of the callers leav
 chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)
 	$(PY) -m tests.chaos $(or $(T),metering) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
-check: env-dev ## Format, lint, import contracts, types, migrations, generated files
+check: env-dev ## Format, lint, import contracts, types, holes, generated files
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
 	.venv/bin/mypy .
+	.venv/bin/bandit -q -r . -c pyproject.toml -ll -ii
 	$(PY) -m tests.tools.generated
+	$(PY) -m tests.tools.advisories
 
 fmt: env-dev ## Format, and mend what the linter can
 	.venv/bin/ruff check --fix .

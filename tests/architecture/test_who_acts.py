@@ -1,0 +1,54 @@
+"""A guard: whatever writes is told who acts, so that the audit log can name them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.platform import ROOT
+
+WRITERS = (
+    "*/services.py",
+    "apikeys/passes.py",
+    "apikeys/leaks.py",
+    "projects/members.py",
+    "projects/invitations.py",
+    "usage/budgets.py",
+)
+WITHOUT = {
+    "apikeys.leaks.check_signature": "reads",
+    "apikeys.passes.jwks": "reads",
+    "projects.invitations.digest_of": "reads",
+    "usage.budgets.standings": "reads",
+    "apikeys.passes.rotate_signing_key": "the platform's own keys, by the clock",
+    "apikeys.services.note_use": "counts what the key itself did",
+    "apikeys.services.touch_keys": "republishes rows; what changed was recorded",
+    "endpoints.services.touch_endpoints": "republishes rows; what changed was recorded",
+    "audit.services.anchor_heads": "is the log",
+    "catalog.services.begin_due_terms": "does what was recorded when the terms were set",
+    "catalog.services.load_defaults": "what we ship, when the platform is set up",
+    "projects.services.purge_due": "records the system as the one who acts",
+    "publisher.services.carry": "copies to the data plane",
+    "publisher.services.carry_unsent": "copies to the data plane",
+    "publisher.services.reconcile": "copies to the data plane",
+    "usage.budgets.notify_thresholds": "records the system as the one who acts",
+}
+"""Public functions that take no ``by``, each with its reason."""
+
+
+def nameless(path: Path) -> set[str]:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return {
+        f"{module}.{found.name}"
+        for found in ast.parse(path.read_text()).body
+        if isinstance(found, ast.FunctionDef) and not found.name.startswith("_")
+        # A seat carries its actor.
+        if not {"by", "seat"} & {word.arg for word in [*found.args.args, *found.args.kwonlyargs]}
+    }
+
+
+def test_every_writer_is_told_who_acts_or_says_why_not() -> None:
+    paths = [path for pattern in WRITERS for path in ROOT.glob(pattern)]
+
+    assert len(paths) > len(WRITERS)
+    assert set().union(*map(nameless, paths)) == set(WITHOUT)

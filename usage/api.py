@@ -25,6 +25,7 @@ from common.rest import (
 from common.streaming import of_project, streamed
 from endpoints import selectors as endpoints
 from projects.access import Seat, seat_of
+from projects.errors import RoleInsufficient
 from projects.rules import Role
 from usage import budgets, export, rules, selectors
 from usage.errors import BudgetMalformed, BudgetUnknown, UsageFilterMalformed
@@ -136,8 +137,8 @@ class BudgetList(ManagementView):
         operation_id="set_budget", tags=["usage"], request=BudgetIn, responses={201: BudgetOut}
     )
     def post(self, request: Request, project_id: str) -> Response:
-        """Set what a project, an endpoint or a key may cost in a UTC month."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        """Set what a project, an endpoint or a key may cost in a UTC month. For owners, signed in."""
+        seat = _purse(request, project_id)
         said = parse(BudgetIn, request)
 
         def work() -> Response:
@@ -166,8 +167,8 @@ class BudgetDetail(ManagementView):
         operation_id="change_budget", tags=["usage"], request=BudgetPatch, responses=BudgetOut
     )
     def patch(self, request: Request, project_id: str, budget_id: str) -> Response:
-        """Change a budget's amount, or whether it is a ceiling."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        """Change a budget's amount, or whether it is a ceiling. For owners, signed in."""
+        seat = _purse(request, project_id)
         budget = _budget(seat, budget_id)
         check_match(request, etag_of(budget.version))
         said = parse(BudgetPatch, request)
@@ -181,8 +182,8 @@ class BudgetDetail(ManagementView):
 
     @extend_schema(operation_id="end_budget", tags=["usage"], request=None, responses={204: None})
     def delete(self, request: Request, project_id: str, budget_id: str) -> Response:
-        """Lift a budget."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        """Lift a budget. For owners, signed in."""
+        seat = _purse(request, project_id)
         budget = _budget(seat, budget_id)
         check_match(request, etag_of(budget.version), is_required=False)
         budgets.end_budget(budget=budget, by=seat.actor)
@@ -217,6 +218,20 @@ class UsageExport(ManagementView):
         name = f"usage-{seat.project.slug}.{self.asked['format']}"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
+
+
+def _purse(request: Request, project_id: str) -> Seat:
+    """Return the seat of an owner: money is theirs alone. Raises ``RoleInsufficient``.
+
+    A management key acts as an admin and may not either: admins could issue themselves one.
+    """
+    try:
+        return seat_of(request, project_id, at_least=Role.OWNER)
+    except RoleInsufficient as refusal:
+        raise RoleInsufficient(
+            "Budgets are money: only an owner who is signed in changes them, "
+            "no admin and no management key."
+        ) from refusal
 
 
 def _budget(seat: Seat, budget_id: str) -> Budget:

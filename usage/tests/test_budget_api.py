@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from common.models import OutboxEntry
 from ledger.services import top_up
-from projects.models import Project
+from projects.models import Membership, Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_user, seat
 from usage import budgets
@@ -23,8 +25,22 @@ def url(project: Project, what: str) -> str:
 
 @pytest.fixture
 def keeper(acme: Project) -> APIClient:
-    secret = make_key(acme, scopes=("management",)).secret
+    """Hand out the session of the project's owner."""
+    client = APIClient()
+    client.force_authenticate(Membership.objects.get(project=acme, role=Role.OWNER).user)
+    return client
+
+
+def with_key(project: Project) -> APIClient:
+    secret = make_key(project, scopes=("management",)).secret
     return APIClient(headers={"authorization": f"Bearer {secret}"})
+
+
+def as_admin(project: Project) -> APIClient:
+    client, admin = APIClient(), make_user("adam")
+    seat(project, admin, Role.ADMIN)
+    client.force_authenticate(admin)
+    return client
 
 
 def test_budget_is_set_read_changed_and_lifted(keeper: APIClient, acme: Project) -> None:
@@ -77,6 +93,32 @@ def test_nobody_sets_a_budget_for_what_is_not_theirs(
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "subject")
     assert not Budget.objects.exists()
+
+
+@pytest.mark.parametrize("made", [as_admin, with_key])
+def test_admins_and_keys_read_budgets_and_change_none(
+    acme: Project, made: Callable[[Project], APIClient]
+) -> None:
+    client = made(acme)
+    budget = budgets.set_budget(
+        project=acme, scope="project", subject_id=acme.public_id, amount=100, is_enforced=True
+    )
+    place = url(acme, f"budgets/{budget.public_id}")
+    said = {"scope": "endpoint", "subject": make_endpoint(acme).public_id, "amount": 5_000}
+
+    refused = [
+        client.post(url(acme, "budgets"), said, format="json"),
+        client.patch(place, {"amount": 9}, format="json", headers={"if-match": '"1"'}),
+        client.delete(place),
+    ]
+
+    for answer in refused:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "role_insufficient")
+        assert "only an owner who is signed in" in answer.json()["error"]["message"]
+    [shown] = client.get(url(acme, "budgets")).json()["data"]
+    assert client.get(place).json() == shown
+    kept = Budget.objects.get()
+    assert (kept.amount, kept.is_enforced, kept.ended_at, kept.version) == (100, True, None, 1)
 
 
 def test_viewer_reads_money_and_changes_none_of_it(acme: Project) -> None:

@@ -137,7 +137,7 @@ class BudgetList(ManagementView):
         operation_id="set_budget", tags=["usage"], request=BudgetIn, responses={201: BudgetOut}
     )
     def post(self, request: Request, project_id: str) -> Response:
-        """Set what a project, an endpoint or a key may cost in a UTC month. For owners, signed in."""
+        """Set what something may cost in a UTC month. For owners, signed in."""
         seat = _purse(request, project_id)
         said = parse(BudgetIn, request)
 

@@ -47,12 +47,12 @@ async def all_at_once(ports: tuple[int, int], count: int, data: bytes) -> list[H
 
 async def sent_at_once(
     ports: tuple[int, int], count: int, data: bytes
-) -> list[asyncio.Task[Heard]]:
+) -> list[asyncio.Future[Heard]]:
     """Connect first and send then, to both gateways in turn, so that nothing else spreads them."""
     callers = [await Connection.open(ports[number % 2]) for number in range(count)]
     for caller in callers:
         caller.writer.write(data)
-    return [asyncio.create_task(heard_by(caller)) for caller in callers]
+    return [asyncio.ensure_future(heard_by(caller)) for caller in callers]
 
 
 async def heard_by(caller: Connection) -> Heard:

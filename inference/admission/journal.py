@@ -228,11 +228,16 @@ class Journal:
         """Return what has to be settled: what has no place, or everything PostgreSQL lacks.
 
         ``again`` asks for the latter, after Valkey may have lost what it had acknowledged.
+        Only what was written before this call: whatever ends meanwhile is told by itself, and
+        to follow it would never come to an end under load.
         """
-        for segment in (*self._old, self._now):
-            for entry in segment.entries():
-                if entry.place == 0 or (again and entry.place > watermarks[entry.shard]):
-                    yield segment, entry
+        written = [(segment, segment.end) for segment in (*self._old, self._now)]
+        return (
+            (segment, entry)
+            for segment, end in written
+            for entry in segment.entries(end)
+            if entry.place == 0 or (again and entry.place > watermarks[entry.shard])
+        )
 
     def confirm(self, watermarks: list[int]) -> None:
         """Drop every file of which PostgreSQL has every entry."""

@@ -97,9 +97,12 @@ class Segment:
             return False
         return all(place <= watermarks[shard] for shard, place in self.highest.items())
 
-    def entries(self) -> Iterator[Entry]:
-        """Read every whole entry, oldest first; what follows a broken one was never promised."""
-        at, last = 0, self.size - _HEAD.size
+    def entries(self, end: int | None = None) -> Iterator[Entry]:
+        """Read every whole entry before ``end``, oldest first.
+
+        What follows a broken one was never promised.
+        """
+        at, last = 0, (self.size if end is None else end) - _HEAD.size
         while at <= last:
             length, checksum, place, shard = _HEAD.unpack_from(self._map, at)
             begin = at + _HEAD.size

@@ -13,7 +13,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test chaos soak check fmt lock env env-dev python clean
+.PHONY: help run test bench chaos soak check fmt lock env env-dev python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ run: env ## Start the whole platform on this machine
 test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.browser
 	$(PY) -m pytest -n $(N) $(T)
+
+bench: env-dev ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
+	$(PY) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 soak: env-dev ## Load two gateways for MINUTES (10); a third of the callers leaves
 	$(PY) -m tests.soak --minutes $(MINUTES)

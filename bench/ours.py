@@ -53,6 +53,8 @@ class Stores:
     keyring: str
     bearer: str
     pid: int
+    home: str
+    """Where the gateway keeps its journal: a new one each time, or it would replay the last."""
 
 
 @contextlib.contextmanager
@@ -68,7 +70,8 @@ def stores(logs: Path, worker_ports: Sequence[int]) -> Iterator[Stores]:
             url = f"unix://{socket}"
             bearer = _fill(_connect(url), worker_ports)
             keyring = Fernet.generate_key().decode()
-            yield Stores(url, keyring, f"Authorization: Bearer {bearer}", process.pid)
+            home = str(folder / "home")
+            yield Stores(url, keyring, f"Authorization: Bearer {bearer}", process.pid, home)
         finally:
             machine.stop(process)
             shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +94,7 @@ def environment(stores: Stores, edge: str) -> dict[str, str]:
         "XEROTIER_HOSTS": "127.0.0.1",
         "XEROTIER_DRAIN_DELAY_S": "0",
         "XEROTIER_GRACE_S": "1",
-        "XEROTIER_HOME": str(machine.BUILD / "home"),
+        "XEROTIER_HOME": stores.home,
     }
 
 

@@ -137,8 +137,11 @@ class FastTurn:
         if protocol.context.plane.draining or not self._is_worth_reading(headers):
             self.keeps = False
         lines = [STATUS_LINE[status], protocol.date_line()]
-        lines += [b"%b: %b\r\n" % field for field in headers]
-        has_length = any(name == b"content-length" for name, _ in headers)
+        has_length = False
+        for name, value in headers:
+            lines += name, b": ", value, b"\r\n"
+            if name == b"content-length":
+                has_length = True
         if not has_length and self._version == "1.1":
             self._is_chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")

@@ -57,6 +57,14 @@ async def test_next_process_finds_what_was_not_settled(tmp_path: Path) -> None:
         assert payloads(journal, past, again=True) == [b"one"]
 
 
+async def test_replay_does_not_follow_what_ends_meanwhile(tmp_path: Path) -> None:
+    async with journal_in(tmp_path) as journal:
+        journal.append(b"before", 3)
+        entries = journal.open_entries(NOTHING, again=True)
+        journal.append(b"meanwhile", 3)
+        assert [entry.payload for _, entry in entries] == [b"before"]
+
+
 async def test_reading_twice_finds_the_same(tmp_path: Path) -> None:
     async with journal_in(tmp_path) as journal:
         journal.append(b"one", 0)

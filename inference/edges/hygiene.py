@@ -38,8 +38,9 @@ def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, 
     """
     if version not in VERSIONS:
         raise Malformed(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
-    if not target.startswith(b"/"):
-        # Absolute form would bring a second host; * and authority form ask for no page.
+    if not target.startswith(b"/") or b"#" in target:
+        # Absolute form would bring a second host; * and authority form ask for no page; and
+        # where a fragment begins the next reader may see the end of the path.
         raise Malformed(400, "The target must be a path.")
     found = [value for name, value in headers if name == b"host"]
     if len(found) != 1 or not found[0]:

@@ -177,6 +177,8 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         name = name.lower()
         if b"_" in name:
             return
+        if value[-1:] <= b" ":  # The parser leaves white space that is no part of it.
+            value = value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))

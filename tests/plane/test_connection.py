@@ -117,6 +117,7 @@ MALFORMED = [
     pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\n" + HOST + b"\r\n", 400, id="two hosts"),
     pytest.param(b"GET /x HTTP/1.1\r\nHost: evil.example\r\n\r\n", 400, id="foreign host"),
     pytest.param(b"GET http://localhost/x HTTP/1.1\r\n" + HOST + b"\r\n", 400, id="absolute form"),
+    pytest.param(b"GET /x#y HTTP/1.1\r\n" + HOST + b"\r\n", 400, id="fragment"),
     pytest.param(b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", 400, id="asterisk form"),
     pytest.param(b"CONNECT localhost:1 HTTP/1.1\r\n" + HOST + b"\r\n", 400, id="CONNECT"),
     pytest.param(b"GET /x\r\n\r\n", 505, id="HTTP/0.9"),
@@ -241,6 +242,12 @@ async def test_underscores_and_strangers_word_about_addresses_are_dropped(
 
     assert pages.seen[0]["client"][0] == "127.0.0.1"
     assert [name for name, _ in pages.seen[0]["headers"]] == [b"host"]
+
+
+async def test_white_space_around_a_value_is_no_part_of_it(both: Running, pages: Pages) -> None:
+    await both.ask(b"GET /page HTTP/1.1\r\nHost:\t localhost \t\r\nX-Empty: \r\n\r\n")
+
+    assert pages.seen[0]["headers"] == [(b"host", b"localhost"), (b"x-empty", b"")]
 
 
 async def test_trusted_proxys_word_is_taken(

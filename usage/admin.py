@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from datetime import UTC, timedelta
 
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from common import clock
 from common.admin import ReadOnlyAdmin
+from usage import reconcile
 from usage.models import Budget, BudgetNotice, PoisonEvent, UsageRecord, UsageRollup
 
 
@@ -28,6 +35,10 @@ class PoisonEventAdmin(ReadOnlyAdmin):
     search_fields = ["entry_id", "body", "reason"]
 
 
+PERIODS_DAYS = (7, 31, 92)
+ROWS_MAX = 500
+
+
 @admin.register(UsageRollup)
 class UsageRollupAdmin(ReadOnlyAdmin):
     """Derived sums: rebuilt with ``manage.py rollups``."""
@@ -37,6 +48,33 @@ class UsageRollupAdmin(ReadOnlyAdmin):
     list_filter = ["grain", "at", "model"]
     search_fields = ["project__slug", "endpoint", "key_id"]
     list_select_related = ["project"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that compares the books, before any that takes a row's id."""
+        view = self.admin_site.admin_view(self.books)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("books/", view, name="usage_reconcile"), *urls]
+
+    def books(self, request: HttpRequest) -> HttpResponse:
+        """Show every project and day in all books, those that differ first."""
+        asked = request.GET.get("days", "")
+        span = int(asked) if asked in map(str, PERIODS_DAYS) else PERIODS_DAYS[0]
+        today = clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        rows = [
+            (day, list(day.differences()))
+            for day in reconcile.days(today - timedelta(days=span - 1), today + timedelta(days=1))
+        ]
+        rows.sort(key=lambda row: (not row[1], -row[0].day.toordinal(), row[0].project))
+        said = {
+            **self.admin_site.each_context(request),
+            "title": "Books",
+            "periods": PERIODS_DAYS,
+            "span": span,
+            "rows": rows[:ROWS_MAX],
+            "compared": len(rows),
+            "differing": sum(bool(found) for _, found in rows),
+        }
+        return TemplateResponse(request, "admin/usage/books.html", said)
 
 
 @admin.register(Budget)

@@ -1,112 +1,115 @@
-"""Do all the books say the same? Records, ledger, rollups and what is shown, by project and day."""
+"""Do all the books say the same? Records, ledger, rollups and what is shown, by project and day.
+
+One statement reads all of them, so that what arrives in the meantime is in every book or in none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
 
-from projects.models import Project
-from usage import selectors
-from usage.selectors import Filter
+from common import clock
+from usage import rules
+from usage.rules import Grain
 
-_BOOKS = """
-WITH days AS (
+_NAMES = {Grain.MINUTE: "minute", Grain.HOUR: "hourly", Grain.DAY: "daily"}
+FIGURES = ("requests", "tokens", "cost")
+_GRAIN_SUMS = ",\n".join(
+    f"sum({what}) FILTER (WHERE grain = '{grain}') AS {grain}_{name}"
+    for grain in Grain.values
+    for name, what in zip(FIGURES, ("requests", "tokens_in + tokens_out", "cost"), strict=True)
+)
+_GRAIN_FIGURES = ", ".join(
+    f"coalesce({grain}_{name}, 0)" for grain in Grain.values for name in FIGURES
+)
+_BOOKS = f"""
+WITH rows AS (
     SELECT project_id, date_trunc('day', started_at, 'UTC') AS day, count(*) AS requests,
         sum(tokens_in + tokens_out) AS tokens, sum(cost) AS cost
     FROM usage_record WHERE started_at >= %(since)s AND started_at < %(until)s GROUP BY 1, 2
 ), charges AS (
-    SELECT project_id, date_trunc('day', started_at, 'UTC') AS day, -sum(amount) AS cost
+    SELECT project_id, date_trunc('day', started_at, 'UTC') AS day, -sum(amount) AS charged
     FROM ledger_ledgerentry
     WHERE kind IN ('charge', 'amend') AND started_at >= %(since)s AND started_at < %(until)s
     GROUP BY 1, 2
 ), sums AS (
-    SELECT project_id, grain, date_trunc('day', at, 'UTC') AS day, sum(requests) AS requests,
-        sum(tokens_in + tokens_out) AS tokens, sum(cost) AS cost
-    FROM usage_usagerollup WHERE at >= %(since)s AND at < %(until)s AND grain IN ('hour', 'day')
-    GROUP BY 1, 2, 3
-), keys AS (
-    SELECT project_id, day FROM days UNION SELECT project_id, day FROM charges
-    UNION SELECT project_id, day FROM sums
+    SELECT project_id, date_trunc('day', at, 'UTC') AS day, {_GRAIN_SUMS}
+    FROM usage_usagerollup WHERE at >= %(since)s AND at < %(until)s GROUP BY 1, 2
 )
-SELECT project.public_id, keys.day,
-    coalesce(days.requests, 0), coalesce(days.tokens, 0), coalesce(days.cost, 0),
-    coalesce(charges.cost, 0),
-    coalesce(hour.requests, 0), coalesce(hour.tokens, 0), coalesce(hour.cost, 0),
-    coalesce(daily.requests, 0), coalesce(daily.tokens, 0), coalesce(daily.cost, 0)
-FROM keys JOIN projects_project AS project ON project.id = keys.project_id
-LEFT JOIN days ON days.project_id = keys.project_id AND days.day = keys.day
-LEFT JOIN charges ON charges.project_id = keys.project_id AND charges.day = keys.day
-LEFT JOIN sums AS hour ON hour.project_id = keys.project_id AND hour.day = keys.day
-    AND hour.grain = 'hour'
-LEFT JOIN sums AS daily ON daily.project_id = keys.project_id AND daily.day = keys.day
-    AND daily.grain = 'day'
+SELECT project.public_id, day, coalesce(requests, 0), coalesce(tokens, 0), coalesce(cost, 0),
+    coalesce(charged, 0), {_GRAIN_FIGURES}
+FROM rows FULL JOIN charges USING (project_id, day) FULL JOIN sums USING (project_id, day)
+JOIN projects_project AS project ON project.id = project_id
 ORDER BY 1, 2
-"""
+"""  # noqa: S608 - constants of ours
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What one book says of one project and day."""
+    """What one book says of one project and day; none of what it does not keep."""
 
     name: str
-    requests: int | None
-    tokens: int | None
-    cost: int
+    requests: int | None = None
+    tokens: int | None = None
+    cost: int | None = None
+
+    @property
+    def figures(self) -> tuple[int | None, ...]:
+        """Requests, tokens and cost."""
+        return self.requests, self.tokens, self.cost
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One project and day in every book."""
+    """One project and day in every book; the first that keeps a figure is held to be true."""
 
     project: str
     day: date
     books: tuple[Book, ...]
 
     def differences(self) -> Iterator[str]:
-        """Yield a sentence for each figure in which a book differs from the records."""
-        truth, *others = self.books
-        for book in others:
-            for figure in ("requests", "tokens", "cost"):
-                said, true = getattr(book, figure), getattr(truth, figure)
-                if said is not None and said != true:
+        """Yield a sentence for each figure in which a book differs from the first that has it."""
+        for place, figure in enumerate(FIGURES):
+            kept = [(book.name, book.figures[place]) for book in self.books]
+            (first, true), *others = [one for one in kept if one[1] is not None]
+            for name, said in others:
+                if said != true:
                     yield (
-                        f"{self.project} {self.day}: {figure} is {true:,} in the records "
-                        f"and {said:,} in the {book.name}"
+                        f"{self.project} {self.day}: {figure} is {true:,} in the {first} "
+                        f"and {said:,} in the {name}"
                     )
 
 
 def days(since: datetime, until: datetime) -> Iterator[Day]:
-    """Yield every project and UTC day of a period that any book knows."""
+    """Yield every project and UTC day of a period of whole days that any book knows."""
     with connection.cursor() as cursor:
         cursor.execute(_BOOKS, {"since": since, "until": until})
-        for project, day, *figures in cursor.fetchall():
-            requests, tokens, cost, charged, *sums = (int(figure) for figure in figures)
-            books = (
-                Book("records", requests, tokens, cost),
-                Book("ledger", None, None, charged),
-                Book("hourly rollups", *sums[:3]),
-                Book("daily rollups", *sums[3:]),
-            )
-            yield Day(project, day.date(), books)
+        for project, moment, *figures in cursor.fetchall():
+            day = moment.astimezone(UTC).date()
+            yield Day(project, day, _books(day, [int(figure) for figure in figures]))
 
 
 def differences(since: datetime, until: datetime) -> Iterator[str]:
     """Yield a sentence for everything in which the books differ; none if all is well."""
     for day in days(since, until):
         yield from day.differences()
-    for project in Project.objects.order_by("pk"):
-        yield from _shown(project, since, until)
 
 
-def _shown(project: Project, since: datetime, until: datetime) -> Iterator[str]:
-    wanted = Filter(since=since, until=until)
-    shown = selectors.totals(project=project, wanted=wanted)
-    true = selectors.records(project=project, wanted=wanted).count()
-    if shown.requests != true:
-        yield (
-            f"{project.public_id}: {true:,} requests are in the records "
-            f"and {shown.requests:,} are shown"
-        )
+def _books(day: date, figures: list[int]) -> tuple[Book, ...]:
+    begins, now = datetime.combine(day, time(), UTC), clock.now()
+    sums = {grain: figures[4 + 3 * at : 7 + 3 * at] for at, grain in enumerate(Grain)}
+    shown = rules.grain_for(begins, begins + timedelta(days=1), now)
+    return (
+        Book("records", *figures[:3]),
+        Book("ledger", cost=figures[3]),
+        *(
+            Book(f"{_NAMES[grain]} rollups", *sums[grain])
+            if rules.is_kept(grain, begins, now)
+            else Book(f"{_NAMES[grain]} rollups")
+            for grain in Grain
+        ),
+        Book("totals shown", *sums[shown]),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -11,10 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from common import clock
 from usage.models import UsageRollup
-from usage.rules import FAILED, Grain
-
-KEPT_MINUTES = timedelta(days=8)
-KEPT_HOURS = timedelta(days=400)
+from usage.rules import FAILED, KEPT
 
 _TARGET = """
 INSERT INTO usage_usagerollup (project_id, grain, at, endpoint, endpoint_id, key_id, model,
@@ -90,9 +87,10 @@ def rebuild(since: datetime, until: datetime) -> int:
 def forget_old() -> int:
     """Drop fine sums nobody looks at any more; days are kept for good, as records are."""
     now = clock.now()
-    minutes = UsageRollup.objects.filter(grain=Grain.MINUTE, at__lt=now - KEPT_MINUTES).delete()
-    hours = UsageRollup.objects.filter(grain=Grain.HOUR, at__lt=now - KEPT_HOURS).delete()
-    return minutes[0] + hours[0]
+    return sum(
+        UsageRollup.objects.filter(grain=grain, at__lt=now - kept).delete()[0]
+        for grain, kept in KEPT.items()
+    )
 
 
 def _is_failure(status: int, ending: str) -> int:

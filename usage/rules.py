@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import TextChoices
@@ -22,6 +22,28 @@ class Grain(TextChoices):
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+
+
+KEPT = {Grain.MINUTE: timedelta(days=8), Grain.HOUR: timedelta(days=400)}
+"""How long fine sums are kept; days are kept for good."""
+_LONGEST = {Grain.MINUTE: timedelta(days=2), Grain.HOUR: timedelta(days=90)}
+
+
+def is_kept(grain: Grain, since: datetime, now: datetime) -> bool:
+    """Say whether the sums of a grain are still there from a moment on."""
+    return grain not in KEPT or since >= now - KEPT[grain]
+
+
+def grain_for(since: datetime, until: datetime, now: datetime) -> Grain:
+    """Return the finest sums from which a period's totals may be had: kept, and not too many."""
+    return next(
+        (
+            grain
+            for grain, longest in _LONGEST.items()
+            if until - since <= longest and is_kept(grain, since, now)
+        ),
+        Grain.DAY,
+    )
 
 
 FAILED = "(status >= 400 OR ending NOT IN ('complete', 'caller_left'))"

@@ -11,6 +11,7 @@ from django.db.models import Aggregate, Avg, Count, Q, QuerySet, Sum
 from django.db.models.functions import Trunc
 
 from common import clock
+from usage import rules
 from usage.models import Budget, BudgetScope, UsageRecord, UsageRollup
 from usage.rules import Cursor, Grain
 
@@ -213,9 +214,8 @@ def _steps(project: Project, wanted: Filter, grain: Grain) -> Any:
 
 
 def _summed(project: Project, wanted: Filter) -> Any:
-    span = (wanted.until or clock.now()) - (wanted.since or _EVER)
-    grains = ((timedelta(days=2), Grain.MINUTE), (timedelta(days=90), Grain.HOUR))
-    grain = next((grain for limit, grain in grains if span <= limit), Grain.DAY)
+    now = clock.now()
+    grain = rules.grain_for(wanted.since or _EVER, wanted.until or now, now)
     return _steps(project, wanted, grain)
 
 

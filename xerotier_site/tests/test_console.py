@@ -145,7 +145,8 @@ def test_person_who_is_no_operator_sees_no_page(
 def test_sidebar_leads_to_every_page_there_is() -> None:
     led_to = {str(item["link"]) for group in SIDEBAR for item in group["items"]}
 
-    assert led_to == {page_of(model, "changelist") for model in PAGES} | {reverse("admin:index")}
+    lists = {page_of(model, "changelist") for model in PAGES}
+    assert led_to == lists | {reverse("admin:index"), reverse("admin:usage_reconcile")}
 
 
 def test_front_page_counts_what_there_is(as_operator: Client, platform: Platform) -> None:

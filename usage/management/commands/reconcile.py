@@ -27,11 +27,11 @@ class Command(BaseCommand):
         today = clock.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         since = options["since"] or today - timedelta(days=31)
         until = options["until"] or today + timedelta(days=1)
-        found = list(reconcile.differences(since, until))
+        days = list(reconcile.days(since, until))
+        found = [line for day in days for line in day.differences()]
         for line in found:
             self.stdout.write(line)
-        compared = sum(1 for _ in reconcile.days(since, until))
-        self.stdout.write(f"{compared} project days compared, {len(found)} differences.")
+        self.stdout.write(f"{len(days)} project days compared, {len(found)} differences.")
         if found:
             sys.exit(1)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.plane.caller import Connection, request
+from tests.plane.caller import Connection, Heard, request
 from tests.plane.workers import DONE, chunk, completion, delta
 from tests.plane.world import ASK, CHAT, KEY, STREAM
 from tests.soak.worker import EVENTS
@@ -36,6 +36,8 @@ class Tally:
 class Caller:
     """One who asks again and again, over one connection until it leaves."""
 
+    leave_share = LEAVE_SHARE
+
     def __init__(self, name: str, port: int, tally: Tally, seed: int) -> None:
         self._name = name
         self._port = port
@@ -57,7 +59,7 @@ class Caller:
         kind = self._chance.choice(("plain", "stream", "stream", "large"))
         self._tally.asked.add(name)
         self._tally.kinds[kind] += 1
-        leaves = self._chance.random() < LEAVE_SHARE
+        leaves = self._chance.random() < self.leave_share
         try:
             connection = self._connection or await Connection.open(self._port)
             self._connection = connection
@@ -70,9 +72,11 @@ class Caller:
             self._leave()
 
     async def _stay(self, connection: Connection, name: str, kind: str) -> None:
-        for part in _parts(name, kind):
+        for part in parts_of(name, kind):
             await connection.send(part)
-        heard = await connection.answer()
+        self._take(await connection.answer(), name, kind)
+
+    def _take(self, heard: Heard, name: str, kind: str) -> None:
         wanted = completion() if kind == "plain" else WHOLE_STREAM
         assert heard.status == 200, (heard.status, heard.body[:200])
         assert heard.complete, "the answer broke off"
@@ -80,7 +84,7 @@ class Caller:
         self._tally.stayed.add(name)
 
     async def _leave_at(self, moment: str, connection: Connection, name: str, kind: str) -> None:
-        parts = _parts(name, kind)
+        parts = parts_of(name, kind)
         self._tally.departures[moment] += 1
         if moment == "during the upload":
             last = parts[self._chance.randrange(len(parts))]
@@ -108,7 +112,8 @@ class Caller:
                 connection.writer.close()
 
 
-def _parts(name: str, kind: str) -> list[bytes]:
+def parts_of(name: str, kind: str) -> list[bytes]:
+    """Write a request in the pieces in which it is sent."""
     headers = {"X-Request-ID": name}
     if kind != "large":
         return [request(CHAT, STREAM if kind == "stream" else ASK, key=KEY, headers=headers)]

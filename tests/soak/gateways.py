@@ -22,8 +22,9 @@ GAUGES = re.compile(r"^xerotier_([a-z_]+) ([0-9.e+]+)$", re.MULTILINE)
 class Gateway:
     """The plane alone, over one of its edges."""
 
-    def __init__(self, edge: str, port: int, folder: Path) -> None:
+    def __init__(self, edge: str, port: int, folder: Path, drain_delay_s: int = 0) -> None:
         self.edge = edge
+        self.drain_delay_s = drain_delay_s
         self.port = port
         self.log = folder / f"{edge}.log"
         self.rss_kib: list[int] = []
@@ -40,9 +41,9 @@ class Gateway:
             "XEROTIER_HOME": "/nonexistent",
             "XEROTIER_JOURNAL_DIR": str(self._journal),
             "XEROTIER_EDGE": self.edge,
-            "XEROTIER_DRAIN_DELAY_S": "0",
+            "XEROTIER_DRAIN_DELAY_S": str(self.drain_delay_s),
         }
-        with self.log.open("wb") as output:
+        with self.log.open("ab") as output:
             self._process = await self._spawn(environment, output)
         self._seen = psutil.Process(self._process.pid)
         async with asyncio.timeout(READY_S):

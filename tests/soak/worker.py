@@ -15,7 +15,10 @@ EVENT = chunk(delta("word"))
 
 
 class Worker:
-    """An OpenAI-compatible server. ``left``: answers that nobody waited for any more."""
+    """An OpenAI-compatible server. ``left``: answers that nobody waited for any more.
+
+    ``answered`` counts requests, not the probes that ask whether it is there.
+    """
 
     def __init__(self) -> None:
         self.open = self.answered = self.left = 0
@@ -39,7 +42,7 @@ class Worker:
             while True:
                 body = await _read(reader)
                 await self._answer(body, writer)
-                self.answered += 1
+                self.answered += bool(body)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:

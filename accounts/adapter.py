@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -15,6 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 
+from accounts.models import User
 from accounts.services import SEALED
 from common import vault
 from common.addresses import caller_address
@@ -29,6 +32,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allaut
         if not address:
             raise PermissionDenied("This server does not say where a request comes from.")
         return address
+
+    def post_login(self, request: HttpRequest, user: User, **said: Any) -> Any:
+        """Count registering as proof of who somebody is, as any other way in counts.
+
+        allauth keeps no record of it, so a newcomer would have to repeat the password
+        typed a minute ago before the first key.
+        """
+        if said["signup"] and not get_authentication_records(request, user):
+            record_authentication(request, user, method="signup")
+        return super().post_login(request, user, **said)
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc] # why: allauth ships no types

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
@@ -50,6 +53,15 @@ def test_person_is_let_in_once_the_mailed_code_is_typed(client: Client) -> None:
     assert is_signed_in(client)
     assert EmailAddress.objects.get().verified
     assert User.objects.get().email == "ada@example.com"
+
+
+def test_registering_is_a_proof_of_who_somebody_is(client: Client) -> None:
+    register(client, "ada@example.com")
+    client.post(VERIFY, {"code": mailed_code()})
+
+    (record,) = get_authentication_records(client, User.objects.get())
+    assert record["method"] == "signup"
+    assert time.time() - record["at"] < 60
 
 
 def test_third_wrong_code_ends_the_attempt(client: Client) -> None:

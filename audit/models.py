@@ -43,6 +43,7 @@ class AuditEntry(models.Model):
         indexes = [
             models.Index(fields=["at"], name="audit_by_time"),
             models.Index(fields=["project", "object_id", "-number"], name="audit_by_object"),
+            models.Index(fields=["project", "actor_name", "-number"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

@@ -125,6 +125,7 @@ class QuotaForm(forms.Form):
             "min_value": "Give at least 1 request, or leave it empty for no limit.",
         },
         help_text="Empty: no limit of its own; the endpoint's tier still counts.",
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     window_s = forms.TypedChoiceField(coerce=int, label="In each")
 

@@ -24,7 +24,8 @@ def detour(request: HttpRequest, *, back: str = "") -> HttpResponse | None:
 
     It leads back to this page, or to ``back`` from where only a button is pressed.
     Who has neither password nor second factor can prove nothing here (another site vouches
-    for them) and is let through, as allauth does.
+    for them) and is let through, as allauth does (``did_recently_reauthenticate``; its issue
+    3030). A project that requires a second factor has nobody like that.
     """
     methods = get_adapter().get_reauthentication_methods(request.user)
     if not methods or _is_proven(request):

@@ -56,16 +56,6 @@ class EntryOut(serializers.Serializer[Any]):
     note = serializers.CharField()
 
 
-class Balance(ManagementView):
-    """``/{project}/v1/management/balance``."""
-
-    @extend_schema(operation_id="get_balance", tags=["usage"], responses=BalanceOut)
-    def get(self, request: Request, project_id: str) -> Response:
-        """Show what was granted, what is spent and what is left."""
-        seat = seat_of(request, project_id)
-        return Response(BalanceOut(selectors.account_of(project=seat.project)).data)
-
-
 class LedgerList(ManagementView):
     """``/{project}/v1/management/ledger``."""
 

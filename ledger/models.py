@@ -39,6 +39,13 @@ class LedgerEntry(ProjectOwned):
         indexes = [
             models.Index(fields=["project", "-id"], name="ledger_by_project"),
             models.Index(fields=["project", "started_at"], name="ledger_by_day"),
+            # A few among millions of charges: what was granted, and the list people read.
+            models.Index(
+                fields=["project", "-id"],
+                include=["amount"],
+                condition=~models.Q(kind__in=["charge", "amend"]),
+                name="ledger_movements",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -28,8 +28,27 @@ class Account:
         return self.granted - self.spent
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What people and providers gave a project in all, and the entry that last changed it."""
+
+    amount: int
+    sequence: int
+
+
+def granted_to(*, project: Project) -> Granted:
+    """Return what a project was granted: cheap, since charges are not looked at."""
+    sums = LedgerEntry.objects.filter(~Q(kind__in=SPENT), project=project).aggregate(
+        amount=Sum("amount", default=0), sequence=Max("id", default=0)
+    )
+    return Granted(**sums)
+
+
 def account_of(*, project: Project) -> Account:
-    """Return a project's account, summed over every entry."""
+    """Return a project's account, summed over every entry: for checks, not for every view.
+
+    ``usage.selectors.account_of`` says the same without reading every charge.
+    """
     sums = LedgerEntry.objects.filter(project=project).aggregate(
         granted=Sum("amount", filter=~Q(kind__in=SPENT), default=0),
         spent=Sum("amount", filter=Q(kind__in=SPENT), default=0),

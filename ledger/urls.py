@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ledger.api import Balance, LedgerList, PaymentNotice
+from ledger.api import LedgerList, PaymentNotice
 
 urlpatterns = [path("api/payments/notice", PaymentNotice.as_view(), name="payment-notice")]
 
 management = [
-    path("balance", Balance.as_view(), name="management-balance"),
     path("ledger", LedgerList.as_view(), name="management-ledger"),
 ]
 """Addresses of money in the management API."""

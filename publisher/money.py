@@ -18,8 +18,8 @@ _ACCOUNTS = {BudgetScope.PROJECT: "p", BudgetScope.ENDPOINT: "e", BudgetScope.KE
 def tell_account(project_pk: str) -> None:
     """Say what a project was granted in all; the ledger's sequence makes a late word harmless."""
     project = Project.objects.get(pk=int(project_pk))
-    account = ledger.account_of(project=project)
-    _call("xt1_grant", project, project.public_id, account.granted, account.sequence)
+    granted = ledger.granted_to(project=project)
+    _call("xt1_grant", project, project.public_id, granted.amount, granted.sequence)
 
 
 def tell_budget(budget_pk: str) -> None:

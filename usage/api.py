@@ -24,6 +24,7 @@ from common.rest import (
 )
 from common.streaming import of_project, streamed
 from endpoints import selectors as endpoints
+from ledger.api import BalanceOut
 from projects.access import Seat, seat_of
 from projects.errors import RoleInsufficient
 from projects.rules import Role
@@ -114,6 +115,16 @@ class UsageRecords(ManagementView):
         return Response(
             as_list([RecordOut(row).data for row in rows], has_more=further is not None)
         )
+
+
+class Balance(ManagementView):
+    """``/{project}/v1/management/balance``."""
+
+    @extend_schema(operation_id="get_balance", tags=["usage"], responses=BalanceOut)
+    def get(self, request: Request, project_id: str) -> Response:
+        """Show what was granted, what is spent and what is left."""
+        seat = seat_of(request, project_id)
+        return Response(BalanceOut(selectors.account_of(project=seat.project)).data)
 
 
 class BudgetList(ManagementView):

@@ -11,6 +11,8 @@ from django.db.models import Aggregate, Avg, Count, Q, QuerySet, Sum
 from django.db.models.functions import Trunc
 
 from common import clock
+from ledger import selectors as ledger
+from ledger.selectors import Account
 from usage import rules
 from usage.models import Budget, BudgetScope, UsageRecord, UsageRollup
 from usage.rules import Cursor, Grain
@@ -180,6 +182,15 @@ def cost_since(
         rows = rows.filter(key_id=subject_id)
     cost: int = rows.aggregate(cost=Sum("cost", default=0))["cost"]
     return cost
+
+
+def account_of(*, project: Project) -> Account:
+    """Return where a project's money stands, what it spent taken from the sums of its days.
+
+    They are written with the charges, and ``manage.py reconcile`` compares them.
+    """
+    granted = ledger.granted_to(project=project)
+    return Account(granted.amount, cost_since(project=project, since=_EVER), granted.sequence)
 
 
 def budgets_of(*, project: Project) -> QuerySet[Budget]:

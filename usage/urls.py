@@ -6,7 +6,15 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from usage.api import BudgetDetail, BudgetList, UsageExport, UsageRecords, UsageSeries, UsageSummary
+from usage.api import (
+    Balance,
+    BudgetDetail,
+    BudgetList,
+    UsageExport,
+    UsageRecords,
+    UsageSeries,
+    UsageSummary,
+)
 
 
 def usage_urls(**options: Any) -> list[URLPattern]:
@@ -20,7 +28,8 @@ def usage_urls(**options: Any) -> list[URLPattern]:
 
 
 management = [
+    path("balance", Balance.as_view(), name="management-balance"),
     path("budgets", BudgetList.as_view(), name="management-budgets"),
     path("budgets/<str:budget_id>", BudgetDetail.as_view(), name="management-budget"),
 ]
-"""Addresses of budgets in the management API."""
+"""Addresses of the balance and of budgets in the management API."""

@@ -65,7 +65,7 @@ class Billing:
 def billing(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show the balance, the budgets and the ledger, newest entry first."""
     project = seat.project
-    account = selectors.account_of(project=project)
+    account = usage.account_of(project=project)
     month = rules.month_of(clock.now())
     base = reverse("project:billing", args=[project.public_id])
     is_all = request.GET.get("show") == "all"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -45,6 +46,28 @@ def note(project: Project, by: Actor = ADA, action: str = "apikey.changed") -> A
 
 def numbers(answer: object) -> list[int]:
     return [row.number for row in answer.context["page"].entries]  # type: ignore[attr-defined] # why: the test client adds it
+
+
+def test_names_to_choose_from_are_read_one_by_one_from_an_index(
+    page: Client, acme: Project, rival: Project
+) -> None:
+    for _ in range(3):
+        note(acme)
+        note(acme, BOT)
+    note(rival, Actor(ActorKind.PERSON, "2", "aaron@example.com"))
+
+    with CaptureQueriesContext(connection) as queries:
+        shown = page.get(url(acme)).context["page"]
+
+    [sql] = [query["sql"] for query in queries if "actors" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert [choice.value for choice in shown.actors] == ["ada@example.com", "bot"]
+    assert plan.count("audit_by_actor") == 2, plan
+    assert "Sort" not in plan, plan
 
 
 def test_entry_says_who_what_and_how_it_changed(page: Client, acme: Project) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from dashboard.tests.cast import signed_in, used
+from ledger import selectors as ledger
 from ledger.services import adjust, top_up
 from projects.models import Project
 from projects.rules import Role
@@ -40,6 +43,30 @@ def test_balance_is_what_was_granted_less_what_was_spent(
 
     assert shown.balance == shown.granted - shown.spent == 20 * UNIT
     assert [row.amount for row in shown.movements] == [20 * UNIT]
+
+
+def test_no_view_of_the_balance_reads_every_charge(page: Client, acme: Project) -> None:
+    top_up(project=acme, amount=20 * UNIT)
+    for micro in (30, 12):
+        spend(acme, micro)
+
+    with CaptureQueriesContext(connection) as queries:
+        shown = page.get(url(acme)).context["page"]
+
+    asked = [query["sql"] for query in queries if "ledger_ledgerentry" in query["sql"]]
+    assert (shown.spent, shown.balance) == (42, ledger.account_of(project=acme).balance)
+    assert len(asked) == 2
+    for sql in asked:
+        assert "ledger_movements" in plan_of(sql), plan_of(sql)
+
+
+def plan_of(sql: str) -> str:
+    """Return how the database would answer if the table were large."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        return "\n".join(row[0] for row in cursor.fetchall())
 
 
 def test_debt_is_written_with_its_sign(page: Client, acme: Project) -> None:

@@ -69,6 +69,11 @@ class AsgiCaller:
         """Go on receiving."""
         self.readable.set()
 
+    def forget(self) -> None:
+        """Let go of the exchange: each holds the other, and only a search for cycles frees them."""
+        if self._busy is None:
+            del self.exchange
+
     @property
     def was_aborted(self) -> bool:
         """Say whether it was us who hung up."""
@@ -155,6 +160,8 @@ class AsgiEdge:
             if not caller.was_aborted:
                 exchange.left()
                 raise
+        finally:
+            caller.forget()
 
 
 def raw_target(scope: Scope) -> bytes:

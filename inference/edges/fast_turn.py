@@ -170,11 +170,13 @@ class FastTurn:
             self._flush()
         self.is_answered = True
         self._body, self.waiting_bytes = [], 0
+        self._exchange = None  # Each holds the other: or only a search for cycles frees them.
         self._protocol.on_answered()
 
     def abort(self) -> None:
         """Break the connection off, which is how HTTP/1.1 says that an answer is incomplete."""
         self.is_answered, self.keeps = True, False
+        self._exchange = None
         self._protocol.hang_up()
 
     def pause_body(self) -> None:

@@ -65,11 +65,20 @@ def carry_unsent() -> int:
 
 
 def reconcile() -> int:
-    """Publish everything again; return how many entries were missing or old."""
+    """Publish everything again, money too; return how many entries were missing or old."""
     written = 0
     for entry in _everything():
         written += store.put([entry])
-    return written
+    return written + _money()
+
+
+def _money() -> int:
+    try:
+        return money.tell_all()
+    except redis.ResponseError as fault:
+        # No gateway has loaded the functions yet, so none has an account that could be behind.
+        logger.info("telling the accounts waits for a gateway: %s", fault)
+        return 0
 
 
 def _everything() -> Iterator[Entry]:

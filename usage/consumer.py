@@ -65,6 +65,7 @@ class Consumer:
         self._valkey = redis.Redis.from_url(settings.PLANE_VALKEY, decode_responses=True)
         self._streams = [usage_stream(shard) for shard in range(SHARDS)]
         self._is_ready = False
+        self._may_have_unfinished = True
         self._looked_at = 0.0
         self._restored_at = -RESTORE_EVERY_S
         self._done = self._valkey.register_script(DONE)
@@ -81,6 +82,7 @@ class Consumer:
             except (redis.RedisError, DatabaseError) as fault:
                 logger.warning("usage waits for a store: %s", fault)
                 self._is_ready = False
+                self._may_have_unfinished = True
                 close_old_connections()
                 self._stop.wait(PATIENCE_S)
 
@@ -89,7 +91,7 @@ class Consumer:
         if not self._is_ready:
             self._join()
         self._restore()
-        batch = self._adopted() or self._fresh(block_ms)
+        batch = self._unfinished() or self._adopted() or self._fresh(block_ms)
         if batch:
             outcome = intake.take_in(batch)
             self._acknowledge(batch)
@@ -106,8 +108,19 @@ class Consumer:
                     raise
         self._is_ready = True
 
+    def _unfinished(self) -> list[Arrived]:
+        """Return what this member read before a store went away: nobody else may have it yet."""
+        if not self._may_have_unfinished:
+            return []
+        batch = self._read("0")
+        self._may_have_unfinished = bool(batch)
+        return batch
+
     def _fresh(self, block_ms: int) -> list[Arrived]:
-        wanted: dict[Any, Any] = dict.fromkeys(self._streams, ">")
+        return self._read(">", block_ms)
+
+    def _read(self, after: str, block_ms: int = 0) -> list[Arrived]:
+        wanted: dict[Any, Any] = dict.fromkeys(self._streams, after)
         answer: Any = self._valkey.xreadgroup(
             GROUP, self.name, wanted, count=BATCH, block=block_ms or None
         )

@@ -18,6 +18,8 @@ from usage.models import PoisonEvent
 from usage.rollups import ADD_FRESH, shift
 
 AMEND = "amend"
+_TAKING_IN = 0x7573616765
+"""The advisory lock of intake: shared by batches, held alone by a restore."""
 _NAMES = ", ".join(rules.COLUMNS)
 _STAGE = "CREATE TEMP TABLE usage_stage (LIKE usage_record) ON COMMIT DROP"
 _COPY = f"COPY usage_stage ({_NAMES}) FROM STDIN"
@@ -114,6 +116,12 @@ def take_in(batch: Sequence[Arrived]) -> Intake:
     return take_in(batch[:half]) + take_in(batch[half:])
 
 
+def hold_off_intake() -> None:
+    """Let no batch be taken in until the present transaction ends; wait for those under way."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_TAKING_IN])
+
+
 def ensure_partitions(months_ahead: int = 2) -> None:
     """Make the partitions of this month and the next ones, where they are missing."""
     with connection.cursor() as cursor:
@@ -122,6 +130,7 @@ def ensure_partitions(months_ahead: int = 2) -> None:
 
 def _take_in(batch: Sequence[Arrived]) -> Intake:
     with transaction.atomic():
+        _take_turn()
         found = _sort(batch)
         recorded = _merge(found.fresh)
         recorded += sum(_amend(event, project_pk) for event, project_pk in found.amends)
@@ -131,6 +140,12 @@ def _take_in(batch: Sequence[Arrived]) -> Intake:
         apikeys.note_use(secret_ids=sorted(found.secret_ids), moment=clock.now())
     poisoned = len(found.poison)
     return Intake(recorded, len(batch) - poisoned - recorded, poisoned)
+
+
+def _take_turn() -> None:
+    # Batches don't wait for each other, only for whoever restores Valkey from what they write.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_TAKING_IN])
 
 
 def _mark(batch: Sequence[Arrived]) -> None:

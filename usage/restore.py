@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis
-from django.db import connection
+from django.db import connection, transaction
 
 from common import clock
 from inference.contracts import SHARDS, shard_tag
-from usage import rules
+from usage import intake, rules
 from usage.models import Budget, BudgetScope, StreamMark, UsageRecord
 
 REMEMBERED = timedelta(hours=49)
@@ -52,12 +52,21 @@ def restore_missing(client: redis.Redis) -> int:
 
     Raises ``redis.ResponseError`` while no gateway has loaded the admission functions.
     """
-    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
-    missing = [shard for shard, epoch in enumerate(epochs) if epoch is None]
-    if missing:
-        _restore(client, {f"{{s{shard}}}" for shard in missing})
-        _open(client, missing)
+    if not _missing(client):
+        return 0
+    with transaction.atomic():
+        # What another consumer commits while we read would be neither restored nor remembered.
+        intake.hold_off_intake()
+        missing = _missing(client)
+        if missing:
+            _restore(client, {f"{{s{shard}}}" for shard in missing})
+            _open(client, missing)
     return len(missing)
+
+
+def _missing(client: redis.Redis) -> list[int]:
+    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
+    return [shard for shard, epoch in enumerate(epochs) if epoch is None]
 
 
 def _restore(client: redis.Redis, tags: set[str]) -> None:

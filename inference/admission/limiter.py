@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from inference.admission import commands, words
@@ -206,9 +207,11 @@ class ValkeyLimiter:
         self._pay()
 
     def _pay(self) -> None:
-        while self._owed:
-            self._link.send(self._owed.popleft(), _heed_not)
+        owed, self._owed = self._owed, deque(maxlen=OWED_MAX)
+        for packed in owed:
+            self._link.send(packed, partial(self._on_paid, packed))
 
-
-def _heed_not(_reply: Any) -> None:
-    """If it did not arrive, the reaper and the journal make up for it."""
+    def _on_paid(self, packed: bytes, reply: Any) -> None:
+        """Owe again what did not arrive: a refused request must not be charged as an orphan."""
+        if isinstance(reply, Exception):
+            self._owed.append(packed)

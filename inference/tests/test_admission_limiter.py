@@ -201,6 +201,32 @@ async def test_request_cut_off_in_mid_decision_and_refused_holds_nothing(tmp_pat
         assert stage.events() == []
 
 
+async def test_release_of_a_refused_request_that_gets_lost_is_told_again(tmp_path: Path) -> None:
+    async with stage_in(tmp_path, share=Share(part=0.25, money=0)) as stage:
+        grant_money(stage)
+        stage.wire.swallows = True
+        asking = asyncio.ensure_future(stage.admit(ask_of(paid(route_of()), limit_tokens=90)))
+        await until(lambda: stage.account("proj_a").get("held") == 100)
+        await stage.cut()
+        await asking
+        breaks: list[int] = []
+
+        def break_once() -> None:
+            # The release has been handed to the link and has not left yet.
+            if not breaks:
+                breaks.append(len(stage.link._waiting))
+                stage.link._drop("the connection breaks at once")
+
+        stage.link.on_up.append(break_once)
+
+        await stage.mend()
+        await until(lambda: stage.account("proj_a")["held"] == 0)
+
+        assert breaks != []
+        assert stage.events() == []
+        assert len(stage.limiter._owed) == 0
+
+
 async def test_valkey_that_stops_answering_costs_no_more_than_its_time_limit(
     tmp_path: Path,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -183,6 +185,33 @@ def test_event_survives_a_consumer_that_dies_before_the_acknowledgement(
 
     Consumer("heir").step(block_ms=10)
 
+    assert UsageRecord.objects.count() == 1
+    assert valkey.xlen(stream_of(acme)) == 0
+
+
+@pytest.mark.django_db(transaction=True)  # It closes connections, as between two attempts.
+def test_consumer_finishes_first_what_it_had_read_when_the_database_went_away(
+    valkey: redis.Redis, acme: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(valkey, acme, make_event(acme))
+    consumer, take_in, batches = Consumer("one"), intake.take_in, []
+    monkeypatch.setattr("usage.consumer.PATIENCE_S", 0)
+    giving_up = threading.Timer(10, consumer.stop)
+    giving_up.start()
+
+    def away_at_first(batch: Sequence[Arrived]) -> Intake:
+        batches.append(batch)
+        if len(batches) == 1:
+            raise DatabaseError("the database went away")
+        consumer.stop()
+        return take_in(batch)
+
+    monkeypatch.setattr("usage.intake.take_in", away_at_first)
+
+    consumer.run()
+    giving_up.cancel()
+
+    assert [len(batch) for batch in batches] == [1, 1]
     assert UsageRecord.objects.count() == 1
     assert valkey.xlen(stream_of(acme)) == 0
 

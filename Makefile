@@ -24,6 +24,7 @@ run: env ## Start the whole platform on this machine
 
 test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.browser
+	@$(PY) -m tests.tools.nginx
 	$(PY) -m pytest -n $(N) $(T)
 
 bench: env-dev ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json

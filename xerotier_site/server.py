@@ -51,6 +51,7 @@ class PlatformServer(uvicorn.Server):
             "log_config": None,
             "access_log": False,
             "server_header": False,
+            "proxy_headers": False,  # Who calls is read once, by our rules (inference.peers).
             "backlog": BACKLOG,
             "ws_max_size": 1024 * 1024,
             **options,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from accounts.models import User
 from apikeys.models import ApiKey
 from apikeys.services import rotate_key
 from dashboard.tests.cast import used
 from ledger.services import top_up
+from projects import access
+from projects.invitations import invite
 from projects.models import Project
 from projects.rules import Role
+from projects.services import mark_for_deletion
 from tests.browser.conftest import NewContext, sign_in
-from tests.make import make_user, seat
+from tests.make import make_project, make_user, seat
 from usage.budgets import set_budget
 
 PUBLIC = (
@@ -42,6 +47,8 @@ OWN = (
     "keys/",
     "keys/new/",
     "keys/{key}/",
+    "keys/{key}/end-old/",
+    "keys/{key}/revoke/",
     "keys/{key}/rotate/",
     "models/",
     "models/smollm2-135m-instruct/",
@@ -50,66 +57,126 @@ OWN = (
     "settings/audit/",
     "settings/billing/",
     "settings/billing/budgets/new/",
+    "settings/billing/budgets/{budget}/",
+    "settings/billing/budgets/{budget}/end/",
     "settings/delete/",
+    "settings/invitations/{invitation}/revoke/",
     "settings/leave/",
     "settings/members/",
+    "settings/members/{member}/remove/",
     "settings/members/{member}/role/",
     "settings/transfer/",
 )
+FAULTY = (
+    ("keys/{key}/", "allow", "10.0.0.0/8\nnot-an-address"),
+    ("keys/{key}/", "requests", "-1"),
+    ("settings/billing/budgets/new/", "amount", "ten"),
+    ("settings/members/", "email", "nobody"),
+)
+"""Forms that are refused: where, in which field, and for what."""
 SERIOUS = {"serious", "critical"}
 WIDTHS = (390, 1024, 1440)
 IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-def addresses(project: Project) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page, and what is typed there that gets its form refused."""
+
+    path: str
+    field: str = ""
+    typed: str = ""
+
+    def open(self, page: Page) -> None:
+        page.goto(self.path)
+        if not self.field:
+            return
+        named = f"[name={self.field}]"
+        page.locator(named).fill(self.typed)
+        # The server's refusal is meant, which people meet whose browser doesn't check.
+        page.locator(f"form:has({named})").evaluate(
+            "form => { form.noValidate = true; form.requestSubmit() }"
+        )
+        expect(page.locator(f"{named}[aria-invalid=true]")).to_be_visible()
+
+
+def public_places() -> list[Place]:
+    return [Place(path) for path in PUBLIC]
+
+
+def places(project: Project) -> list[Place]:
+    """Furnish a project, and name every page of it and of its owner."""
     bob = seat(project, make_user(), Role.MEMBER)
     key = ApiKey.objects.filter(project=project).get()
     key = rotate_key(key=key).key
     top_up(project=project, amount=20_000_000)
-    set_budget(project=project, scope="key", subject_id=key.public_id, amount=1, is_enforced=True)
-    names = {"key": key.public_id, "member": bob.public_id}
-    own = (f"/dashboard/{project.public_id}/{path.format(**names)}" for path in OWN)
-    return [*ACCOUNT, *own]
+    budget = set_budget(
+        project=project, scope="key", subject_id=key.public_id, amount=1, is_enforced=True
+    )
+    owner = project.memberships.get(role=Role.OWNER).user
+    invitation = invite(
+        seat=access.seat(owner, project.public_id), email="grace@example.com", role=Role.VIEWER
+    )
+    names = {
+        "budget": budget.public_id,
+        "invitation": invitation.public_id,
+        "key": key.public_id,
+        "member": bob.public_id,
+    }
+    base = f"/dashboard/{project.public_id}/"
+    return [
+        *(Place(path) for path in (*ACCOUNT, *marked(owner))),
+        *(Place(base + path.format(**names)) for path in OWN),
+        *(Place(base + path.format(**names), field, typed) for path, field, typed in FAULTY),
+    ]
 
 
-def found_by_axe(page: Page, path: str) -> list[str]:
-    page.goto(path)
+def marked(owner: User) -> list[str]:
+    """Return pages of a project that is about to be deleted."""
+    leaving = make_project("leaving", owner=owner)
+    mark_for_deletion(project=leaving, slug="leaving")
+    base = f"/dashboard/{leaving.public_id}/"
+    return [base, base + "settings/"]
+
+
+def found_by_axe(page: Page, place: Place) -> list[str]:
+    place.open(page)
     violations = Axe().run(page).response["violations"]
     return [
-        f"{path}: {one['id']}: {node['target']}"
+        f"{place}: {one['id']}: {node['target']}"
         for one in violations
         if one["impact"] in SERIOUS
         for node in one["nodes"]
     ]
 
 
-@pytest.mark.slow  # Axe reads some twenty pages.
+@pytest.mark.slow  # Axe reads some fifty pages.
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(context: NewContext, furnished: Project, theme: str) -> None:
     page = context(color_scheme=theme, reduced_motion="reduce").new_page()
-    found = [fault for path in PUBLIC for fault in found_by_axe(page, path)]
+    found = [fault for place in public_places() for fault in found_by_axe(page, place)]
     sign_in(page, furnished.memberships.get().user)
-    found += [fault for path in addresses(furnished) for fault in found_by_axe(page, path)]
+    found += [fault for place in places(furnished) for fault in found_by_axe(page, place)]
 
     assert found == []
 
 
-def found_too_wide(page: Page, path: str) -> list[str]:
-    page.goto(path)
+def found_too_wide(page: Page, place: Place) -> list[str]:
+    place.open(page)
     found = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 844})
         if page.evaluate(IS_TOO_WIDE):
-            found.append(f"{path} at {width}")
+            found.append(f"{place} at {width}")
     return found
 
 
-@pytest.mark.slow  # Some twenty pages at three widths.
+@pytest.mark.slow  # Some fifty pages at three widths.
 def test_no_page_is_wider_than_the_window(context: NewContext, furnished: Project) -> None:
     page = context().new_page()
-    found = [fault for path in PUBLIC for fault in found_too_wide(page, path)]
+    found = [fault for place in public_places() for fault in found_too_wide(page, place)]
     sign_in(page, furnished.memberships.get().user)
-    found += [fault for path in addresses(furnished) for fault in found_too_wide(page, path)]
+    found += [fault for place in places(furnished) for fault in found_too_wide(page, place)]
 
     assert found == []
 

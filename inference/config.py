@@ -23,6 +23,10 @@ class Waits:
     probe_every_s: float = 5.0
     probe_s: float = 5.0
 
+    def unused_s(self, *, was_used: bool) -> float:
+        """Return how long a connection may ask nothing: before its first request, or after."""
+        return self.idle_connection_s if was_used else self.header_s
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

@@ -60,7 +60,9 @@ application = ProtocolTypeRouter(
         "http": mount,
         "lifespan": mount,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([re_path("", _no_socket)]))
+            AuthMiddlewareStack(
+                URLRouter([re_path("", _no_socket)])  # type: ignore[arg-type] # why: Django's types know views only
+            )
         ),
     }
 )

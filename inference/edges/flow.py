@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -16,10 +17,23 @@ LAST_ACK, CLOSING. A half-close counts as leaving."""
 class Flow(FlowControl):
     """uvicorn's flow control, with a reason for each pause: reading goes on when none is left."""
 
-    def __init__(self, transport: asyncio.Transport, held: set[Flow]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, held: set[Flow], clock: Callable[[], float]
+    ) -> None:
         super().__init__(transport)
         self._reasons: set[str] = set()
         self._held = held
+        self._clock = clock
+        self._stalled_at = 0.0
+
+    def pause_writing(self) -> None:
+        """Learn that the caller does not take what is written."""
+        self._stalled_at = self._clock()
+        super().pause_writing()
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how long the caller has taken too little; zero while it reads."""
+        return now - self._stalled_at if self.write_paused else 0.0
 
     def pause_reading(self) -> None:
         """Pause because an application does not take its body."""

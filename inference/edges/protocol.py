@@ -66,7 +66,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         """Take a connection, if there is room for one more."""
         is_full = len(self.connections) >= self.context.config.bounds.connections
         super().connection_made(transport)
-        self.flow = Flow(transport, self.context.held)
+        self.flow = Flow(transport, self.context.held, self.loop.time)
         self._since = self._last_read = self.loop.time()
         if is_full:
             transport.write(BUSY)
@@ -123,20 +123,18 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     def sweep(self, now: float) -> None:
         """End what has waited too long."""
         waits, waited_s = self.context.config.waits, now - self._since
-        if self._is_over:
+        if self._is_over or self.flow.stalled_s(now) > waits.stalled_caller_s:
             if waited_s > LINGER_S:
                 self.transport.abort()
         elif self._in_head and waited_s > waits.header_s:
             self._break(Malformed(408, "The request's head did not arrive in time."))
         elif self._reading is not None and not self.flow.read_paused:
-            if now - self._last_read > waits.body_idle_s:
+            if now - self._last_read > waits.body_idle_s or waited_s > waits.body_whole_s:
                 self._break(Malformed(408, "The request body did not arrive in time."))
-        elif not (self._in_head or self._turns) and waited_s > self._idle_limit_s():
+        elif not (self._in_head or self._turns) and waited_s > waits.unused_s(
+            was_used=self._was_used
+        ):
             self.hang_up()
-
-    def _idle_limit_s(self) -> float:
-        waits = self.context.config.waits
-        return waits.idle_connection_s if self._was_used else waits.header_s
 
     # ── Reading ────────────────────────────────────────────────────────────────────────
 
@@ -147,9 +145,9 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             return
         self._chunk_bytes = len(data)
         try:
-            if self._in_head:
-                self._head_bytes += self._chunk_bytes
-                self._check_size(self._head_bytes)
+            # Of a body only trailers and chunk extensions count, for which nobody asked.
+            self._check_size(self._head_bytes + self._chunk_bytes * self._in_head)
+            self._head_bytes += self._chunk_bytes
             self.parser.feed_data(data)
         except Malformed as fault:
             self._break(fault)
@@ -192,12 +190,14 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         except Malformed as fault:
             self._fault = fault
             raise
+        self._head_bytes = 0
         if turn is not None:
             self._reading = turn
             self._turns.append(turn)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
+        self._head_bytes = 0
         if self._reading is not None:
             self._reading.take(body)
 

@@ -186,19 +186,22 @@ MALFORMED = [
 ]
 
 
+@pytest.mark.parametrize("place", ["/x", CHAT])
 @pytest.mark.parametrize(("data", "status"), MALFORMED)
 async def test_malformed_request_is_refused_once_and_reaches_nobody(
-    both: Running, pages: Pages, data: bytes, status: int
+    both: Running, world: World, pages: Pages, data: bytes, status: int, place: str
 ) -> None:
     caller = await both.connect()
 
-    await caller.send(data + PAGE)
+    await caller.send(data.replace(b" /x", b" " + place.encode(), 1) + PAGE)
     heard = await caller.answer()
 
     assert (heard.status, heard.header("connection")) == (status, "close")
     assert heard.error["code"] == "invalid_request"
     assert await caller.closed()
     assert pages.seen == []
+    assert world.events() == []
+    assert not both.gateway.plane.running
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from api.tests.test_openapi import OURS
 from apikeys import secrets, selectors
 from apikeys.models import ApiKey, KeySecret
 from audit.models import AuditEntry
@@ -96,33 +95,6 @@ def test_digest_is_keyed_by_the_pepper(acme: Project) -> None:
     kept = KeySecret.objects.get().digest
     assert kept in secrets.digests(issued.secret)
     assert kept != hashlib.sha256(issued.secret.encode()).hexdigest()
-
-
-@pytest.mark.parametrize("one", OURS, ids=lambda one: one[2]["operationId"])
-def test_strangers_key_reaches_nothing_of_ours(
-    one: tuple[str, str, dict[str, Any]], acme: Project, rival: Project
-) -> None:
-    path, method, operation = one
-    make_endpoint(acme, "chat")
-    ours = make_key(acme, name="ours").key
-    theirs = make_key(rival, scopes=("management", "inference"))
-    client = APIClient(headers={"authorization": f"Bearer {theirs.secret}", "if-match": "*"})
-    names = {"slug": "chat", "key_id": ours.public_id, "member_id": "mem_x", "invitation_id": "i"}
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    before = list(ApiKey.objects.order_by("pk").values())
-
-    in_ours = path.format(project_id=acme.public_id, **names)
-    answer = client.generic(method.upper(), in_ours, content_type="application/json")
-
-    assert answer.status_code in {400, 403}
-    if answer.status_code == 403:
-        assert answer.json()["error"]["code"] == "cross_project_access"
-    if "{" in path.replace("{project_id}", ""):
-        in_theirs = path.format(project_id=rival.public_id, **names)
-        hidden = getattr(client, method)(in_theirs, content.get("example"), format="json")
-        assert hidden.status_code in {400, 404}
-    assert list(ApiKey.objects.order_by("pk").values()) == before
-    assert Endpoint.objects.get(project=acme).state == "active"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""Nothing can be assigned that is not offered: of every operation and of every form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from api.tests.test_foreign_ids import changed, rows
+from api.tests.test_openapi import DOCUMENT, INSTEAD, OURS, World, make_world
+from projects.models import Membership, Project, ProjectOwned
+from projects.rules import Role
+from tests.make import make_user, seat
+
+Operation = tuple[str, str, dict[str, Any]]
+
+
+def body_of(operation: dict[str, Any]) -> Any:
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return content.get("example")
+
+
+TAKING = [one for one in OURS if isinstance(body_of(one[2]), dict)]
+COLUMNS = sorted(
+    {field.name for model in apps.get_models() if issubclass(model, ProjectOwned)
+     for field in model._meta.get_fields()}
+    | {field.name for field in Project._meta.get_fields()}
+    | {field.name for field in Membership._meta.get_fields()}
+    | {"id", "pk", "project_id", "object", "created_at", "is_staff", "is_superuser", "__proto__"}
+)  # fmt: skip
+"""Whatever a row has, and then some: what a clumsy ``update(**body)`` would take."""
+
+
+@pytest.fixture
+def ours(db: None) -> World:
+    return make_world(1)
+
+
+@pytest.mark.parametrize("one", TAKING, ids=lambda one: one[2]["operationId"])
+def test_operation_takes_no_column_that_it_does_not_offer(one: Operation, ours: World) -> None:
+    path, method, operation = one
+    client = APIClient(headers={"if-match": "*"})
+    client.force_authenticate(ours.owner)
+    name = operation["operationId"]
+    body = INSTEAD[name](ours) if name in INSTEAD else body_of(operation)
+    offered = set(offered_by(operation))
+    before = rows()
+
+    taken = [
+        column
+        for column in COLUMNS
+        if column not in offered
+        and not refused(client, method, path.format(**ours.ids), body, column)
+    ]
+
+    assert taken == []
+    assert changed(before) == set()
+
+
+def offered_by(operation: dict[str, Any]) -> dict[str, Any]:
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    found: dict[str, Any] = DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    properties: dict[str, Any] = found["properties"]
+    return properties
+
+
+def refused(client: APIClient, method: str, url: str, body: dict[str, Any], column: str) -> bool:
+    answer = getattr(client, method)(url, {**body, column: 1}, format="json")
+    error = answer.json().get("error", {})
+    return (answer.status_code, error.get("param")) == (400, column)
+
+
+def test_form_of_a_member_makes_nobody_an_owner_or_operator(ada: User, acme: Project) -> None:
+    bob = make_user("bob")
+    held = seat(acme, bob, Role.ADMIN)
+    client = Client()
+    client.force_login(bob)
+    wanted = {
+        "role": "owner",
+        "user": ada.pk,
+        "project": acme.pk,
+        "is_staff": "on",
+        "slug": "mine",
+        "is_superuser": "on",
+        "public_id": "proj_mine",
+        "requires_second_factor": "on",
+    }
+
+    client.post(f"/dashboard/{acme.public_id}/settings/", {"name": "Renamed", **wanted})
+
+    held.refresh_from_db()
+    bob.refresh_from_db()
+    acme.refresh_from_db()
+    assert (acme.name, acme.slug, acme.requires_second_factor) == ("Renamed", "acme", False)
+    assert (held.role, held.project, bob.is_staff, bob.is_superuser) == (
+        "admin",
+        acme,
+        False,
+        False,
+    )

@@ -1,0 +1,153 @@
+"""Ids of another tenant's rows are worth nothing: in a path, in a body, by API and by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from api.tests.test_openapi import OURS, World, make_world
+from projects.models import Membership, Project
+from tests.architecture.access_table import PAGE, PAGES
+from tests.make import make_key
+
+NOBODYS = {
+    "slug": "none",
+    "key_id": "key_none",
+    "budget_id": "bud_none",
+    "member_id": "mem_none",
+    "invitation_id": "inv_none",
+}
+USED = {"last_used_at"}
+Operation = tuple[str, str, dict[str, Any]]
+
+
+@pytest.fixture
+def ours(db: None) -> World:
+    return make_world(1)
+
+
+def rows() -> dict[str, list[dict[str, Any]]]:
+    """Return every row there is, so that a change anywhere shows; a key's last use is none."""
+    return {
+        model._meta.label: [
+            {name: value for name, value in row.items() if name not in USED}
+            for row in model._default_manager.order_by("pk").values()
+        ]
+        for model in apps.get_models()
+        if model._meta.app_label not in {"sessions", "usersessions"}
+    }
+
+
+def placeholders(path: str) -> set[str]:
+    return {name for name in NOBODYS if f"{{{name}}}" in path or f":{name}>" in path}
+
+
+@pytest.mark.parametrize("one", OURS, ids=lambda one: one[2]["operationId"])
+def test_key_of_a_rival_is_told_that_the_project_is_not_its_own(
+    one: Operation, ours: World, rival: Project
+) -> None:
+    path, method, _ = one
+    theirs = make_key(rival, scopes=("management", "inference"))
+    client = APIClient(headers={"authorization": f"Bearer {theirs.secret}", "if-match": "*"})
+    before = rows()
+
+    answer = client.generic(method.upper(), path.format(**ours.ids))
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "cross_project_access")
+    assert changed(before) == set()
+
+
+def changed(before: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """Name the tables whose rows are not what they were."""
+    now = rows()
+    return {name for name in now if now[name] != before[name]}
+
+
+WITH_IDS = [one for one in OURS if placeholders(one[0])]
+
+
+@pytest.mark.parametrize("one", WITH_IDS, ids=lambda one: one[2]["operationId"])
+def test_id_of_ours_in_a_rivals_path_is_what_nobodys_id_is(
+    one: Operation, ours: World, rex: User, rival: Project
+) -> None:
+    path, method, operation = one
+    client = APIClient(headers={"if-match": "*"})
+    client.force_authenticate(rex)
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+
+    def ask(ids: dict[str, str]) -> tuple[int, str]:
+        url = path.format(**{**ids, "project_id": rival.public_id})
+        query = f"?slug={ids['slug']}" if operation["operationId"] == "retire_endpoint" else ""
+        body = content.get("example")
+        answer = getattr(client, method)(url + query, body, format="json")
+        text = answer.content.decode()
+        for name in placeholders(path):
+            text = text.replace(ids[name], "ID")
+        return answer.status_code, text
+
+    nobodys = ask(NOBODYS)
+    before = rows()
+
+    assert ask(ours.ids) == nobodys
+    assert nobodys[0] == 404
+    assert changed(before) == set()
+
+
+def test_every_kind_of_id_is_tried(ours: World) -> None:
+    named = {part for one in OURS for part in one[0].split("/") if part.startswith("{")}
+
+    assert named == {"{project_id}", *(f"{{{name}}}" for name in NOBODYS)}
+    assert set(ours.ids) == {"project_id", *NOBODYS}
+
+
+IN_A_BODY: dict[str, Callable[[World, Membership], dict[str, Any]]] = {
+    "api-keys": lambda ours, _: {"name": "x", "endpoint": ours.ids["slug"]},
+    "tokens": lambda ours, _: {"endpoint": ours.ids["slug"]},
+    "project/transfer": lambda _, held: {"member": held.public_id},
+}
+"""Who takes an id in a body, and one of ours there."""
+
+
+@pytest.mark.parametrize("path", sorted(IN_A_BODY))
+def test_id_of_ours_in_a_rivals_body_is_unknown_there(
+    path: str, ours: World, rex: User, rival: Project
+) -> None:
+    client = APIClient()
+    client.force_authenticate(rex)
+    body = IN_A_BODY[path](ours, Membership.objects.get(user=ours.member))
+    before = rows()
+
+    answer = client.post(f"/{rival.public_id}/v1/management/{path}", body, format="json")
+
+    assert answer.json()["error"]["code"] in {"endpoint_not_found", "member_not_found"}
+    assert changed(before) == set()
+
+
+PAGES_WITH_IDS = sorted(path for path in PAGES if placeholders(path) - {"name"})
+
+
+def addresses(path: str, ids: dict[str, str]) -> Iterator[str]:
+    for name in placeholders(path):
+        yield path.replace(f"<str:{name}>", ids[name])
+
+
+@pytest.mark.parametrize("path", PAGES_WITH_IDS)
+def test_page_of_ours_is_missing_in_a_rivals_project(
+    path: str, ours: World, rex: User, rival: Project
+) -> None:
+    client = Client()
+    client.force_login(rex)
+    before = rows()
+
+    for method in PAGES[path]:
+        [url] = addresses(PAGE.replace("<str:project_id>", rival.public_id) + path, ours.ids)
+        answer = client.generic(method, f"/{url}")
+        assert answer.status_code == 404, method
+
+    assert changed(before) == set()

@@ -15,8 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from dashboard.door import show
 from dashboard.processors import THEME_COOKIE, THEMES
 from dashboard.snippets import Snippet, snippets_for
-from projects.access import person_actor
-from projects.services import open_first_project
+from projects import selectors
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -45,11 +44,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def enter(request: HttpRequest) -> HttpResponse:
-    """Lead a person to their first project, which is opened if they have none."""
-    user = cast("User", request.user)
-    return redirect(
-        "project:overview", open_first_project(user=user, by=person_actor(user, request)).public_id
-    )
+    """Lead a person to their first project, or, without any, to where one is opened."""
+    seat = selectors.seats_of(cast("User", request.user)).first()
+    if seat is None:
+        return redirect("new-project")
+    return redirect("project:overview", seat.project.public_id)
 
 
 @require_POST

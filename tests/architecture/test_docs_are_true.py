@@ -50,3 +50,13 @@ def errors_page() -> str:
 
 def settings_modules() -> list[Path]:
     return sorted((ROOT / "xerotier_site").glob("*.py"))
+
+
+def test_every_test_that_security_names_exists() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+/[\w/]+(?:\.py)?)(?:::(test_\w+))?`", page)
+
+    assert len([test for _, test in named if test]) >= 20
+    for path, test in named:
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test

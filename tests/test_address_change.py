@@ -8,7 +8,7 @@ from django.core import mail
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.people import is_signed_in, mailed_code, make_person, sign_in
+from accounts.tests.people import forget_limits, is_signed_in, mailed_code, make_person, sign_in
 from projects import access, invitations
 from projects.models import Invitation, Membership, Project
 from projects.rules import Role
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.django_db
 
 ADDRESS = "/auth/email/"
 PROOF = "/auth/confirm-email/"
+
+
+@pytest.fixture(autouse=True)
+def _no_attempts_yet() -> None:
+    forget_limits()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What was consumed, one row a request, kept for good."""
+"""What was consumed, one row a request, kept as long as the operator wants."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from django.db import connection
 
 from common import clock
-from usage import rules
+from usage import retention, rules
 from usage.rules import Grain
 
 _NAMES = {Grain.MINUTE: "minute", Grain.HOUR: "hourly", Grain.DAY: "daily"}
@@ -103,7 +103,7 @@ def _books(day: date, figures: list[int]) -> tuple[Book, ...]:
     sums = {grain: figures[4 + 3 * at : 7 + 3 * at] for at, grain in enumerate(Grain)}
     shown = rules.grain_for(begins, begins + timedelta(days=1), now)
     return (
-        Book("records", *figures[:3]),
+        Book("records", *figures[:3]) if begins >= retention.kept_since() else Book("records"),
         Book("ledger", cost=figures[3]),
         *(
             Book(f"{_NAMES[grain]} rollups", *sums[grain])

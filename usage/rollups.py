@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from common import clock
+from usage import retention
 from usage.models import UsageRollup
 from usage.rules import FAILED, KEPT
 
@@ -75,7 +76,11 @@ def shift(
 
 
 def rebuild(since: datetime, until: datetime) -> int:
-    """Sum the records of whole UTC days anew; return how many sums there are now."""
+    """Sum the records of whole UTC days anew; return how many sums there are now.
+
+    Days whose records are no longer kept stay as they are: there is nothing to sum them from.
+    """
+    since = max(since, retention.kept_since())
     with transaction.atomic():
         UsageRollup.objects.filter(at__gte=since, at__lt=until).delete()
         with connection.cursor() as cursor:
@@ -85,7 +90,7 @@ def rebuild(since: datetime, until: datetime) -> int:
 
 
 def forget_old() -> int:
-    """Drop fine sums nobody looks at any more; days are kept for good, as records are."""
+    """Drop fine sums nobody looks at any more; days are kept for good."""
     now = clock.now()
     return sum(
         UsageRollup.objects.filter(grain=grain, at__lt=now - kept).delete()[0]

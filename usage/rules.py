@@ -97,6 +97,13 @@ def month_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def months_before(moment: datetime, months: int) -> datetime:
+    """Return the first instant of the UTC month that lies so many months back."""
+    first = month_of(moment)
+    years, month = divmod(first.year * 12 + first.month - 1 - months, 12)
+    return first.replace(year=years, month=month + 1)
+
+
 def started_at(request_id: str) -> datetime:
     """Read the moment of admission out of a request id."""
     return datetime.fromtimestamp(moment_of(request_id), tz=UTC)

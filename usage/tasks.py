@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
 
-from usage import budgets, intake, rollups
+from usage import budgets, intake, retention, rollups
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="usage.ensure_partitions", time_limit=60, ignore_result=True)
@@ -21,5 +25,7 @@ def notify_thresholds() -> None:
 
 @shared_task(name="usage.forget_old", time_limit=600, ignore_result=True)
 def forget_old() -> None:
-    """Drop fine sums that are older than anyone looks."""
+    """Drop fine sums that are older than anyone looks, and records as old as the operator says."""
     rollups.forget_old()
+    for name in retention.drop_old_months():
+        logger.info("dropped %s: its charges and sums by day stay", name)

@@ -238,6 +238,8 @@ REST_FRAMEWORK = {
 }
 SCANNER_KEYS = env.text("XEROTIER_SCANNER_KEYS", "")
 """Public keys of those whose reports of leaked keys we believe, as GitHub publishes them."""
+USAGE_MONTHS = env.number("XEROTIER_USAGE_MONTHS", 0)
+"""How many whole months before this one records of single requests are kept; 0: all of them."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 """Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {

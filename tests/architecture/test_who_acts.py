@@ -14,6 +14,9 @@ WRITERS = (
     "projects/members.py",
     "projects/invitations.py",
     "usage/budgets.py",
+    "usage/rerate.py",
+    "usage/restore.py",
+    "ledger/payments.py",
 )
 WITHOUT = {
     "apikeys.leaks.check_signature": "reads",
@@ -32,7 +35,10 @@ WITHOUT = {
     "publisher.services.carry": "copies to the data plane",
     "publisher.services.carry_unsent": "copies to the data plane",
     "publisher.services.reconcile": "copies to the data plane",
-    "usage.budgets.notify_thresholds": "records the system as the one who acts",
+    "ledger.payments.provider": "reads",
+    "usage.budgets.notify_thresholds": "tells what usage reached; its notices are the record",
+    "usage.rerate.differences": "reads",
+    "usage.restore.restore_missing": "copies to the data plane",
 }
 """Public functions that take no ``by``, each with its reason."""
 

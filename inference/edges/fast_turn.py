@@ -111,7 +111,7 @@ class FastTurn:
         self.keeps = False
         if self._exchange is None or self.is_answered or self._told_end:
             return False
-        self._exchange.refuse(Refused("invalid_request", fault.message))
+        self._exchange.refuse(Refused(fault.code, fault.message))
         return True
 
     def slow_down(self) -> None:

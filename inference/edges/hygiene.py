@@ -15,6 +15,7 @@ VERSIONS = ("1.0", "1.1")
 FORWARDED = (b"forwarded", b"x-forwarded-")
 """Fields in which proxies say whom they speak for; lies, unless a proxy of ours says it."""
 
+LATE = 408
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 2\r\n"
     b"connection: close\r\n\r\n"
@@ -29,6 +30,7 @@ class Malformed(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+        self.code = "request_timeout" if status == LATE else "invalid_request"
 
 
 def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, ...]) -> None:

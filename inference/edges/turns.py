@@ -136,7 +136,7 @@ class RefusalTurn:
     def begin(self) -> None:
         """Answer."""
         fault = self._fault
-        body = Refused("invalid_request", fault.message).body()
+        body = Refused(fault.code, fault.message).body()
         self._protocol.transport.write(
             STATUS_LINE[fault.status]
             + self._protocol.date_line()

@@ -177,6 +177,25 @@ async def test_more_than_was_announced_is_another_request(
     assert await caller.closed()
 
 
+async def test_hundreds_of_slow_callers_are_let_go_and_keep_nobody_waiting(
+    config: PlaneConfig, world: World, hire: Hire, pages: Pages
+) -> None:
+    worker = await hire([answer(completion())])
+    waits = replace(config.waits, header_s=1.0, body_idle_s=1.0)
+    starts = [b"", b"GET /page HTT", request(CHAT, ASK, key=KEY)[:-2], request("/page", b"ab")[:-1]]
+
+    async with serve(replace(config, waits=waits), behind=pages) as running:
+        slow = [await running.connect() for _ in range(200)]
+        for number, caller in enumerate(slow):
+            await caller.send(starts[number % len(starts)])
+        served = [await running.ask(request(CHAT, ASK, key=KEY)), await running.ask(PAGE)]
+        assert all(await asyncio.gather(*(caller.closed() for caller in slow)))
+        await until(lambda: len(running.server.server_state.connections) == len(served), 10.0)
+
+    assert [heard.status for heard in served] == [200, 200], served[0].body
+    assert (len(worker.asked), len(pages.bodies)) == (1, 1)
+
+
 async def test_caller_that_does_not_read_a_page_is_left_after_a_while(
     config: PlaneConfig, world: World
 ) -> None:

@@ -12,7 +12,7 @@ from inference.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, serve, until
 from tests.plane.workers import DONE, SSE_END, SSE_HEAD, answer, chunk, completion, delta
-from tests.plane.world import ASK, CHAT, KEY, STREAM, World
+from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +48,8 @@ async def test_running_stream_is_finished_and_new_work_is_refused(
 async def test_stream_that_outlives_the_grace_ends_with_an_error_it_can_read(
     config: PlaneConfig, world: World, hire: Hire
 ) -> None:
+    world.top_up(10_000)
+    world.route(version=2, terms=replace(TERMS, price_per_million=1_000_000))
     worker = await hire([BEGUN, ...])
     waits = replace(config.waits, grace_s=0.2)
 
@@ -63,7 +65,9 @@ async def test_stream_that_outlives_the_grace_ends_with_an_error_it_can_read(
     assert heard.complete
     assert worker.asked[0].left.is_set()
     await until(world.events)
-    assert world.events()[0]["ending"] == "refused"
+    [event] = world.events()
+    assert (event["ending"], event["source"], event["tokens_out"]) == ("refused", "estimated", 1)
+    assert event["cost"] > 0
 
 
 async def test_idle_connections_do_not_hold_up_the_end(

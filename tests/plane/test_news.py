@@ -29,7 +29,7 @@ REVOKED_WITHIN_S = 1.0
 
 
 @asynccontextmanager
-async def second_gateway(journal: Path) -> AsyncIterator[int]:
+async def second_gateway(journal: Path, **said: str) -> AsyncIterator[int]:
     """Run the data plane alone, in a process of its own; it has no Django."""
     port = free_port()
     environment = {
@@ -40,6 +40,7 @@ async def second_gateway(journal: Path) -> AsyncIterator[int]:
         "XEROTIER_HOME": "/nonexistent",
         "XEROTIER_JOURNAL_DIR": str(journal),
         "XEROTIER_DRAIN_DELAY_S": "0",
+        **said,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "xerotier_site.server", "--plane", env=environment

@@ -99,6 +99,7 @@ def test_retiring_stays_closed_until_the_slug_is_typed(page: Page, furnished: Pr
 
 
 def test_everything_works_without_script(context: NewContext, ada: User) -> None:
+    make_project("acme", owner=ada)
     page = context(java_script_enabled=False).new_page()
     sign_in(page, ada)
     home = page.url
@@ -122,6 +123,7 @@ def test_everything_works_without_script(context: NewContext, ada: User) -> None
 
 
 def test_member_of_two_projects_switches_between_them(page: Page, ada: User) -> None:
+    make_project("acme", owner=ada)
     sign_in(page, ada)
     other = make_project("other", owner=ada)
     make_key(other)

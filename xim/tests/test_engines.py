@@ -17,6 +17,8 @@ from xim.tests.conftest import KEY, running
 
 
 @pytest.mark.slow  # loads 98 MB of weights and reads a prompt
+# The engine's wheel is compiled for AVX2 and would end with an illegal instruction without it;
+# finding out that it is missing is tested below everywhere.
 @pytest.mark.skipif(not machine.has_avx2(), reason="The chat engine needs AVX2.")
 def test_real_chat_model_knows_the_capital_of_france(chat_weights: Path, key_file: Path) -> None:
     argv = ["xim.chat", "--model", str(chat_weights), "--api-key-file", str(key_file)]

@@ -38,6 +38,7 @@ def eventually(happens: Callable[[], bool], within_s: float = 5) -> bool:
     return happens()
 
 
+# The kernel does it there (PR_SET_PDEATHSIG); the platform runs on Linux, developers elsewhere.
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux ends children with a parent.")
 def test_child_ends_when_its_parent_is_killed() -> None:
     argv = [sys.executable, "-c", PARENT]

@@ -95,6 +95,11 @@ class Model:
         bucket.at = min(bucket.at, now)
         return bucket.refreshed(now)
 
+    def look(self, terms: Terms, now: int) -> None:
+        """Read the buckets, whoever refuses in the end: a clock that went back takes them along."""
+        for kind in ("requests", "tokens"):
+            self.bucket(terms, kind, now)
+
     def shift(self, terms: Terms, tokens: int, now: int) -> None:
         for kind in ("requests", "tokens"):
             self.buckets[terms.endpoint, kind] = self.bucket(terms, kind, now)
@@ -116,6 +121,7 @@ class Model:
         return "balance" if short else None
 
     def refusal(self, terms: Terms, size: Size, now: int) -> str | None:
+        self.look(terms, now)
         count, ends = self.quotas.get(terms.key, (0, 0))
         if now < ends and count >= QUOTA:
             return "quota"
@@ -153,6 +159,8 @@ class Model:
             return "ended"
         held.ends_at = now + LEASE_US
         more = Size(hold_tokens=tokens, hold_money=money)
+        if tokens or money:
+            self.look(held.terms, now)
         ceiling = self.ceiling(held.terms, more) if tokens or money else None
         if ceiling:
             return ceiling

@@ -181,6 +181,21 @@ def test_no_page_is_wider_than_the_window(context: NewContext, furnished: Projec
     assert found == []
 
 
+def test_chart_never_widens_its_page_even_before_it_is_drawn_anew(
+    context: NewContext, furnished: Project
+) -> None:
+    page = context(viewport={"width": 1440, "height": 844}).new_page()
+    sign_in(page, furnished.memberships.get().user)
+    # A busy machine's next frame, in which charts learn of the new width, never comes.
+    page.add_init_script("window.ResizeObserver = class { observe() {} }")
+    base = f"/dashboard/{furnished.public_id}/"
+    charted = [Place(base), Place(base + "usage/")]
+    found = [fault for place in charted for fault in found_too_wide(page, place)]
+
+    assert page.locator("[data-chart] canvas").count() > 0
+    assert found == []
+
+
 def test_theme_is_remembered_by_the_server(page: Page, transactional_db: None) -> None:
     page.goto("/")
     page.get_by_role("button", name="Dark").first.click()

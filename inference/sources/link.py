@@ -51,6 +51,7 @@ class Link(asyncio.Protocol):
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
         self._watch: asyncio.TimerHandle | None = None
+        self._check_at = 0.0
         self.is_up = False
         self.on_up: list[Callable[[], None]] = []
         """Called each time the link came up."""
@@ -97,21 +98,28 @@ class Link(asyncio.Protocol):
         self._out.append(packed)
         self._waiting.append((self._loop.time(), then))
         if self._watch is None:
-            self._watch = self._loop.call_later(self._timeout_s / 4, self._check)
+            self._watch_on()
 
     def _flush(self) -> None:
         out, self._out = self._out, []
         if self._transport is not None and out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
+    def _watch_on(self) -> None:
+        self._check_at = self._loop.time() + self._timeout_s / 4
+        self._watch = self._loop.call_at(self._check_at, self._check)
+
     def _check(self) -> None:
         self._watch = None
         if not self._waiting:
             return
-        if self._loop.time() - self._waiting[0][0] > self._timeout_s:
+        now = self._loop.time()
+        # A check that comes late says that we were away: the answer may lie unread.
+        was_away = now - self._check_at > self._timeout_s / 4
+        if now - self._waiting[0][0] > self._timeout_s and not was_away:
             self._drop("Valkey does not answer")
-            return
-        self._watch = self._loop.call_later(self._timeout_s / 4, self._check)
+        else:
+            self._watch_on()
 
     # ── The connection ─────────────────────────────────────────────────────────────────
 

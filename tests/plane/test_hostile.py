@@ -185,7 +185,7 @@ async def test_hundreds_of_slow_callers_are_let_go_and_keep_nobody_waiting(
     starts = [b"", b"GET /page HTT", request(CHAT, ASK, key=KEY)[:-2], request("/page", b"ab")[:-1]]
 
     async with serve(replace(config, waits=waits), behind=pages) as running:
-        slow = [await running.connect() for _ in range(200)]
+        slow = [await running.connect() for _ in range(400)]
         for number, caller in enumerate(slow):
             await caller.send(starts[number % len(starts)])
         served = [await running.ask(request(CHAT, ASK, key=KEY)), await running.ask(PAGE)]

@@ -21,6 +21,8 @@ DateField = list[tuple[bytes, bytes]]
 class Swept(ABC):
     """A connection whose waits are limited."""
 
+    transport: asyncio.Transport
+
     @abstractmethod
     def sweep(self, now: float) -> None:
         """End what has waited too long."""
@@ -42,20 +44,29 @@ class EdgeContext:
         """Look after these connections from now on: deadlines, and callers that left.
 
         Walking over all of them four times a second costs less than a timer for each wait.
+        One that fails is reported and closed; the clocks of all others go on.
         """
         loop = asyncio.get_running_loop()
 
         def sweep() -> None:
+            self._timers[0] = loop.call_later(SWEEP_S, sweep)
             now = loop.time()
             for connection in list(connections):
                 if isinstance(connection, Swept):
-                    connection.sweep(now)
-            self._timers[0] = loop.call_later(SWEEP_S, sweep)
+                    try:
+                        connection.sweep(now)
+                    except Exception as fault:  # noqa: BLE001 - told below; others' waits must end
+                        _report(loop, connection, fault)
+                        connection.transport.abort()
 
         def poll() -> None:
-            for flow in list(self.held):
-                flow.drop_if_left()
             self._timers[1] = loop.call_later(POLL_S, poll)
+            for flow in list(self.held):
+                try:
+                    flow.drop_if_left()
+                except Exception as fault:  # noqa: BLE001 - as above
+                    self.held.discard(flow)
+                    _report(loop, flow, fault)
 
         self._timers = [loop.call_later(SWEEP_S, sweep), loop.call_later(POLL_S, poll)]
 
@@ -70,3 +81,8 @@ class EdgeContext:
             self._stamped = fields
             self._date_line = b"".join(b"%b: %b\r\n" % field for field in fields)
         return self._date_line
+
+
+def _report(loop: asyncio.AbstractEventLoop, watched: object, fault: Exception) -> None:
+    message = "A connection could not be looked after."
+    loop.call_exception_handler({"message": message, "exception": fault, "watched": watched})

@@ -16,6 +16,7 @@ class Waits:
     body_whole_s: float = 300.0
     idle_connection_s: float = 75.0
     decision_s: float = 15.0
+    connect_s: float = 5.0
     stalled_caller_s: float = 60.0
     silence_s: float = 15.0
     drain_delay_s: float = 3.0

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
+from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.fleet.probe import Prober
 from inference.health import Breakers
@@ -63,7 +64,8 @@ class Gateway:
             outage_s=config.outage_s,
         )
         self.changes = Changes(url, self.tables)
-        self.fleet = HttpFleet(_Credentials(config.keyring))
+        fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
+        self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
         self.health = Breakers(loop.time)
         self.plane = Plane(
             config=config,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -118,3 +118,40 @@ def test_busy_table_is_left_for_another_day(settings: Settings) -> None:
         other.close()
 
     assert retention.drop_old_months() == [name]
+
+
+def test_month_whose_rows_came_before_its_partition_takes_them_along(acme: Project) -> None:
+    """The partition would be refused while the catch-all one has rows of its month."""
+    first = rules.months_before(clock.now(), -4)
+    moments = (first, rules.months_before(first, -1) - timedelta(milliseconds=1))
+    early = [take(acme, moment, cost=5) for moment in moments]
+    other = take(acme, rules.months_before(first, -1), cost=7)
+    assert set(homes().values()) == {"usage_record_rest"}
+    books = list(reconcile.differences(*EVER))
+
+    intake.ensure_partitions(4)
+    intake.ensure_partitions(4)
+    again = take(acme, first, cost=1)
+
+    name = f"usage_record_{first:%Y%m}"
+    assert homes() == {
+        early[0]: name,
+        early[1]: name,
+        again: name,
+        other: "usage_record_rest",
+    }
+    assert (books, list(reconcile.differences(*EVER))) == ([], [])
+    assert indexes_of(name) == indexes_of("usage_record_rest") >= 4
+
+
+def homes() -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT request_id, tableoid::regclass::text FROM usage_record")
+        return dict(cursor.fetchall())
+
+
+def indexes_of(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = %s", [table])
+        [count] = cursor.fetchone()
+    return int(count)

@@ -14,7 +14,7 @@ from django.db import connection
 from common import clock
 from projects.models import Project
 from usage import rollups, selectors
-from usage.rules import Cursor, month_of
+from usage.rules import Cursor, Grain, month_of
 from usage.selectors import Filter
 
 REPEATS = 7
@@ -98,6 +98,7 @@ def questions(project: Project) -> dict[str, Callable[[], object]]:
     deep = records[0]
     cursor = Cursor(deep.started_at, deep.request_id)
     month = Filter(since=month_of(clock.now()))
+    day, week = (Filter(since=clock.now() - timedelta(days=days)) for days in (1, 7))
     page, totals = selectors.page, selectors.totals
     failures = Filter(failed_only=True)
     return {
@@ -107,6 +108,11 @@ def questions(project: Project) -> dict[str, Callable[[], object]]:
         "page of one key": lambda: page(project=project, wanted=Filter(key_id="key_5")),
         "page of failures": lambda: page(project=project, wanted=failures),
         "summary of this month": lambda: totals(project=project, wanted=month),
+        "summary of a day": lambda: totals(project=project, wanted=day),
+        "chart of a week by hour": lambda: selectors.series(
+            project=project, wanted=week, step=Grain.HOUR
+        ),
+        "money, as every publication asks": lambda: selectors.account_of(project=project),
     }
 
 

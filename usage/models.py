@@ -6,7 +6,7 @@ from django.db import models
 
 from common import ids
 from common.models import Versioned
-from projects.models import ProjectOwned
+from projects.models import Project, ProjectOwned
 from usage.rules import Grain
 
 
@@ -66,6 +66,8 @@ class UsageRollup(ProjectOwned):
     records at any time.
     """
 
+    # Without an index of its own: it is the first column of the two below, which serve better.
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
     grain = models.CharField(max_length=6, choices=Grain.choices)
     at = models.DateTimeField(help_text="When the step begins, UTC")
     endpoint = models.CharField(max_length=63)
@@ -82,6 +84,8 @@ class UsageRollup(ProjectOwned):
     class Meta:
         ordering = ["-at"]
         verbose_name = "usage rollup"
+        # The constraint's index begins alike, but is three times as wide.
+        indexes = [models.Index(fields=["project", "grain", "at"], name="rollup_by_step")]
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "grain", "at", "endpoint_id", "key_id", "model"],

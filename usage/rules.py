@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import TextChoices
@@ -35,7 +35,12 @@ def is_kept(grain: Grain, since: datetime, now: datetime) -> bool:
 
 
 def grain_for(since: datetime, until: datetime, now: datetime) -> Grain:
-    """Return the finest sums from which a period's totals may be had: kept, and not too many."""
+    """Return the sums from which a period's totals are had: exact, kept, and not too many.
+
+    Whole days need no finer sums than days; of other periods the finest are taken.
+    """
+    if _begins_day(since) and (until >= now or _begins_day(until)):
+        return Grain.DAY
     return next(
         (
             grain
@@ -44,6 +49,10 @@ def grain_for(since: datetime, until: datetime, now: datetime) -> Grain:
         ),
         Grain.DAY,
     )
+
+
+def _begins_day(moment: datetime) -> bool:
+    return moment.astimezone(UTC).time() == time.min
 
 
 FAILED = "(status >= 400 OR ending NOT IN ('complete', 'caller_left'))"

@@ -486,9 +486,18 @@ local function budget(keys, args)
 end
 
 -- Put counters of an account back from PostgreSQL. Refused once the shard is open: then they live.
+-- What the control plane said meanwhile, by a higher number, is newer than what was read for this.
 local function restore(keys, args)
   if call('GET', keys[1] .. ':epoch') then return 0 end
-  call('HSET', keys[1] .. ':' .. args[1], unpack(args, 2))
+  local key, said = keys[1] .. ':' .. args[1], {}
+  for at = 2, #args, 2 do said[args[at]] = args[at + 1] end
+  local known = call('HMGET', key, 'seq', 'budget_v')
+  local function is_behind(name, number)
+    return tonumber(said[name] or 0) < tonumber(number or -1)
+  end
+  if is_behind('seq', known[1]) then said.seq, said.granted = nil, nil end
+  if is_behind('budget_v', known[2]) then said.budget_v, said.budget = nil, nil end
+  for name, value in pairs(said) do call('HSET', key, name, value) end
   return 1
 end
 

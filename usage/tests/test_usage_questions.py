@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from common import clock
 from inference.contracts import dump
 from projects.models import Project
 from tests.make import make_event, request_id
-from usage import intake, selectors
+from usage import intake, rules, selectors
 from usage.intake import Arrived
-from usage.rules import Cursor, cursor_from
+from usage.rules import Cursor, Grain, cursor_from
 from usage.selectors import Filter
 
 
@@ -70,6 +74,41 @@ def test_only_what_failed_is_summed_also_where_others_succeeded(acme: Project) -
 
     assert (totals.requests, totals.cost, totals.tokens_in) == (1, 7, 5)
     assert (point.requests, point.failures, point.cost) == (1, 1, 7)
+
+
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+LATER = DAY + timedelta(days=3, hours=5)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "grain"),
+    [
+        pytest.param(DAY, LATER, Grain.DAY, id="days up to now"),
+        pytest.param(DAY, DAY + timedelta(days=1), Grain.DAY, id="a whole day"),
+        pytest.param(DAY, DAY + timedelta(hours=9), Grain.MINUTE, id="a morning"),
+        pytest.param(DAY + timedelta(hours=1), LATER, Grain.HOUR, id="from one o'clock on"),
+        pytest.param(LATER - timedelta(hours=1), LATER, Grain.MINUTE, id="the last hour"),
+    ],
+)
+def test_period_is_summed_from_the_coarsest_sums_that_are_exact(
+    since: datetime, until: datetime, grain: Grain
+) -> None:
+    assert rules.grain_for(since, until, LATER) == grain
+
+
+def test_sums_of_whole_days_hold_their_last_moment_and_not_the_next_days_first(
+    acme: Project,
+) -> None:
+    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    for apart_ms, cost in ((-86_400_000, 1), (-1, 2), (0, 4)):
+        moment = midnight + timedelta(milliseconds=apart_ms)
+        record(acme, request_id=request_id(at=moment.timestamp()), cost=cost)
+
+    def cost_of(since: datetime, until: datetime | None = None) -> int:
+        return selectors.totals(project=acme, wanted=Filter(since=since, until=until)).cost
+
+    yesterday = midnight - timedelta(days=1)
+    assert (cost_of(yesterday), cost_of(yesterday, midnight), cost_of(midnight)) == (7, 3, 4)
 
 
 def test_empty_project_has_zeros_not_nothing(acme: Project) -> None:

@@ -94,6 +94,14 @@ class Line:
             f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{more}}}'
         ).encode()
 
+    def never_ran(self, request_id: bytes) -> bytes:
+        """Write for the journal that a request was refused here, whatever Valkey thinks of it."""
+        return (
+            f'{{"request_id":"{request_id.decode()}",{self.about},"worker_id":"","status":503,'
+            '"ending":"refused","source":"absent","tokens_in":0,"tokens_out":0,"tokens_cached":0,'
+            '"cost":0,"ttft_ms":null,"latency_ms":0,"void":true}'
+        ).encode()
+
 
 class Lines:
     """The lines in use. Told apart by the very objects the tables hold: new ones, new line."""
@@ -121,6 +129,11 @@ def settle_again(event: dict[str, str | int], text: bytes) -> bytes:
     return pack(
         ("FCALL", "xt1_settle", 1, tag, event["request_id"], *who, tokens, event["cost"], text)
     )
+
+
+def void_again(event: dict[str, str | int]) -> bytes:
+    """Pack the undoing of an admission from a journal."""
+    return void(shard_tag(str(event["project"])), str(event["request_id"]).encode())
 
 
 def void(tag: str, request_id: bytes) -> bytes:

@@ -82,8 +82,7 @@ class ValkeyLimiter:
             if self._library.again(reply, running.admission(), running.on_admitted):
                 return
             if not self._admit_locally(running):
-                # It may have been let in without our hearing of it.
-                self._owed.append(commands.void(running.line.tag, running.id))
+                self._take_back(running)
             return
         word, line = reply[0], running.line
         limits = words.limits_of(reply, line.route)
@@ -111,6 +110,14 @@ class ValkeyLimiter:
             self._start(running)
         running.tell(Verdict(True, hold_tokens=running.plan.covered) if is_in else words.AWAY)
         return is_in
+
+    def _take_back(self, running: Running) -> None:
+        """Undo an admission of which we did not hear; its orphan would be charged otherwise."""
+        line = running.line
+        self._owed.append(commands.void(line.tag, running.id))
+        # If this process ends before it is told, the next one tells it.
+        self._journal.append(line.never_ran(running.id), line.shard)
+        self.is_behind = True
 
     # ── Going on ───────────────────────────────────────────────────────────────────────
 

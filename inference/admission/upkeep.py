@@ -173,14 +173,22 @@ class Upkeep:
             self._say("journal_replayed", "info", entries=told)
 
     async def _settle_again(self, batch: list[tuple[Segment, Entry]]) -> int:
-        calls = [commands.settle_again(json.loads(e.payload), e.payload) for _, e in batch]
-        replies = await asyncio.gather(*(self._send(call) for call in calls))
+        replies = await asyncio.gather(*(self._tell_again(entry.payload) for _, entry in batch))
         for (segment, entry), reply in zip(batch, replies, strict=True):
             if not isinstance(reply, list) or reply[0] == words.UNRESTORED:
                 self._limiter.is_behind = True
             else:
                 segment.settle(entry.at, place_of(reply[1] or b"0-1"), entry.shard)
         return len(batch)
+
+    async def _tell_again(self, payload: bytes) -> Any:
+        event = json.loads(payload)
+        if event.get("void"):
+            reply = await self._send(commands.void_again(event))
+            if reply != words.REAPED:
+                return [reply, b""] if isinstance(reply, bytes) else reply
+        # Also of a request that never ran, but was charged as an orphan: that is amended.
+        return await self._send(commands.settle_again(event, payload))
 
     async def _ask(self, *parts: str | int) -> Any:
         future = asyncio.get_running_loop().create_future()

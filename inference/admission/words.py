@@ -11,6 +11,7 @@ ADMITTED: Final = b"admitted"
 ENDED: Final = b"ended"
 RENEWED: Final = b"renewed"
 UNKNOWN: Final = b"unknown"
+REAPED: Final = b"reaped"
 UNRESTORED: Final = b"unrestored"
 
 RATE, QUOTA, BUDGET, BALANCE, UNAVAILABLE = (

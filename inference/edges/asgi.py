@@ -24,6 +24,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+LEFT = "xerotier.left"
+"""Our server's extension to ASGI: it calls what we put at ``tell`` when the caller has gone.
+``receive`` says so only to those who ask, and whoever holds a body back must not ask."""
+
+
 class AsgiCaller:
     """``ports.Caller`` on top of an ASGI ``send``."""
 
@@ -153,6 +158,7 @@ class AsgiEdge:
         peer = scope["client"][0] if scope.get("client") else ""
         caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
         exchange = caller.exchange = Exchange(self._plane, caller)
+        scope.get("extensions", {}).get(LEFT, {})["tell"] = caller.readable.set
         exchange.begin(scope["method"].encode(), raw_target(scope), list(scope["headers"]))
         try:
             await _listen(exchange, caller, receive)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from inference.edges.asgi import LEFT
 from inference.edges.hygiene import without_forwarded
 from inference.ports import Headers
 
@@ -57,4 +58,5 @@ def _scope(protocol: PlatformProtocol, version: str, method: bytes, headers: Hea
         "query_string": query,
         "headers": headers,
         "state": protocol.app_state.copy(),
+        "extensions": {LEFT: {}},
     }

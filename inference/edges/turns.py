@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from inference.edges.asgi import LEFT
 from inference.edges.hygiene import Malformed
 from inference.problems import Refused
 
@@ -105,6 +106,9 @@ class AsgiTurn:
         """Tell the application that the caller has gone."""
         self._cycle.disconnected = not self._cycle.response_complete
         self._cycle.message_event.set()
+        tell = self._cycle.scope["extensions"][LEFT].get("tell")
+        if callable(tell):
+            tell()
 
     def spoil(self, fault: Malformed) -> bool:
         """Leave the application, and say why if it has said nothing yet."""

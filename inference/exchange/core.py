@@ -232,6 +232,9 @@ class Exchange:
         relay, made = self._relay, self._made
         if relay is None:
             return  # It is still being decided; the pieces wait.
+        relay.hold_for(self._body.size)
+        if self.state is not State.RELAYING:
+            return  # It was not let go on.
         try:
             is_fast = relay.send(self._body.pass_on(made))
         except Refused as refusal:

@@ -16,7 +16,7 @@ from inference.fields import SSE, rate_fields
 from inference.ports import Headers, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
-from inference.tokens import read_usage
+from inference.tokens import estimate_tokens, read_usage
 
 if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
@@ -169,6 +169,12 @@ class Relay(Asking):
         else:
             self._break("upstream_disconnected", "The worker broke off.")
 
+    def hold_for(self, body_bytes: int) -> None:
+        """Hold more for a request body that grows beyond what was known of it."""
+        made = self._made
+        made.prompt_tokens = max(made.prompt_tokens, estimate_tokens(body_bytes))
+        self._renew(0)
+
     # ── Mid-answer ─────────────────────────────────────────────────────────────────────
 
     def _break(self, code: str, message: str, last: bytes = b"") -> None:
@@ -193,8 +199,9 @@ class Relay(Asking):
             self._is_renewing = False
             if verdict.allowed:
                 self._hold = verdict.hold_tokens
+                self._renew(tokens_out)  # More may have come meanwhile.
             elif self._call is not None:
-                self._break(verdict.code, verdict.message)
+                self.end(Refused(verdict.code, verdict.message))
 
         exchange.plane.limiter.renew(exchange.names.request_id, so_far, on_verdict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 from inference.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
-from tests.plane.test_waits import is_released
 from tests.plane.workers import answer, completion
 from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 
@@ -26,8 +26,8 @@ TRIES = 3
 MOST_ASKED = 100
 
 
-@pytest.fixture
-async def hole() -> AsyncIterator[str]:
+@asynccontextmanager
+async def black_hole() -> AsyncIterator[str]:
     """Open a port whose queue of connections is full: from then on the kernel drops each SYN."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)
     port, waiting = listener.getsockname()[1], list[socket.socket]()
@@ -46,6 +46,12 @@ async def _is_taken(sock: socket.socket, port: int) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+@pytest.fixture
+async def hole() -> AsyncIterator[str]:
+    async with black_hole() as url:
+        yield url
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ async def test_without_another_worker_the_caller_is_told_in_time(
     [event] = world.events()
     assert (event["ending"], event["status"]) == ("worker_broke", 502)
     assert (event["tokens_out"], event["cost"]) == (0, 0)
-    await until(lambda: is_released(world))
+    await until(lambda: not world.held())
     assert hurried.gateway.fleet.stats().open_connections == 0
 
 
@@ -114,5 +120,5 @@ async def test_caller_who_leaves_meanwhile_ends_the_attempt(
     assert asyncio.get_running_loop().time() - left_at < 0.05
     await until(world.events)
     assert world.events()[0]["ending"] == "caller_left"
-    await until(lambda: is_released(world))
+    await until(lambda: not world.held())
     assert running.gateway.health.out() == []

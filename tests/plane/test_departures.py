@@ -9,7 +9,6 @@ import pytest
 
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, until
-from tests.plane.test_waits import is_released
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
 from tests.plane.world import ASK, CHAT, KEY, STREAM, World
 
@@ -69,7 +68,7 @@ async def test_worker_is_freed_in_time(
     assert (event["ending"], event["status"]) == ("caller_left", 499)
     assert event["tokens_out"] == pieces
     assert not running.gateway.plane.running
-    await until(lambda: is_released(world))
+    await until(lambda: not world.held())
 
 
 async def test_caller_who_leaves_before_its_upload_ends_costs_nothing(

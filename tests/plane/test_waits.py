@@ -9,25 +9,16 @@ from typing import Any
 import pytest
 
 from inference.config import PlaneConfig
-from inference.contracts import shard_tag
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
-from tests.plane.world import ASK, CHAT, KEY, PROJECT, STREAM, TERMS, World
+from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
 SHORT = replace(TERMS, request_timeout_s=0.2, idle_timeout_s=0.2, monthly_tokens=10**6)
 BLAMED_AFTER = 5
 HEAD = request("/page", headers={"Transfer-Encoding": "chunked"})
-
-
-def is_released(world: World) -> bool:
-    """Say whether neither a lease nor tokens are held any more."""
-    tag = shard_tag(PROJECT)
-    leases: Any = [world.valkey.zcard(name) for name in world.valkey.keys(f"{tag}:l:*")]
-    account: Any = world.valkey.hgetall(f"{tag}:p:{PROJECT}")
-    return not any(leases) and not any(int(account.get(name, 0)) for name in ("held", "ah:free"))
 
 
 DRIBBLE: Script = [answer(b"x" * 1000)[:-900], *[0.05, b"x"] * 40]
@@ -65,7 +56,7 @@ async def test_wait_for_a_worker_ends_and_nothing_else_happens(
     [event] = world.events()
     assert event["ending"] == "timeout"
     assert tokens_out in (None, event["tokens_out"])
-    await until(lambda: is_released(world))
+    await until(lambda: not world.held())
     assert not running.gateway.plane.running
 
 

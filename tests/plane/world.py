@@ -109,6 +109,21 @@ class World:
             found += [json.loads(fields[EVENT_FIELD]) for _, fields in entries]
         return found
 
+    def held(self) -> dict[str, object]:
+        """Say what requests of the project hold: leases, markers of the living, put aside."""
+        found: dict[str, object] = {}
+        for key in self.valkey.scan_iter(f"{shard_tag(PROJECT)}:*", count=1000):
+            kind = key.split(":")[1]
+            if kind == "l":
+                found[key] = self.valkey.zrange(key, 0, -1)
+            elif kind == "r" and self.valkey.ttl(key) == -1:  # The ended are forgotten some day.
+                found[key] = "live"
+            elif kind in ("p", "e", "k"):
+                account: Any = self.valkey.hgetall(key)
+                aside = [name for name in account if name == "held" or name.startswith("ah:")]
+                found |= {f"{key} {name}": int(account[name]) for name in aside}
+        return {name: amount for name, amount in found.items() if amount}
+
     def _put(self, key: str, thing: Grant | Route | Pool) -> None:
         self.valkey.set(key, dump(thing))
         self.valkey.publish(CHANGES, json.dumps({"key": key, "version": thing.version}))

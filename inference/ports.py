@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from inference.contracts import Grant, Route, UsageEvent, Worker
 
@@ -113,12 +113,17 @@ class Caller(Protocol):
 # ── Limits and money ───────────────────────────────────────────────────────────────────
 
 
+UNKNOWN_LIMIT: Final = 4096
+"""Tokens of an answer where neither the caller nor the model says how long it may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request that wants to be let in. ``now`` is Unix seconds.
 
     ``prompt_tokens`` is estimated from bytes. ``limit_tokens`` is what the caller allows a
-    choice (none: it did not say); ``n`` is how many choices it wants.
+    choice (none: it did not say); ``n`` is how many choices it wants. ``is_open``: more of its
+    body is to come, so that what it holds has to grow.
     """
 
     request_id: str
@@ -130,6 +135,7 @@ class Ask:
     streaming: bool
     now: float
     operation: str = ""
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,18 @@ class StreamedSplice(TopLevel):
         model = self.values.get("model")
         return model if isinstance(model, str) else ""
 
+    @property
+    def answers(self) -> int:
+        """Return how many answers are asked for, as far as has been seen."""
+        n = self.values.get("n")
+        return n if isinstance(n, int) and n > 0 else 1
+
+    @property
+    def limit(self) -> int | None:
+        """Return the largest limit of an answer's tokens that was seen."""
+        limits = [self.values.get(name) for name in LIMIT_FIELDS]
+        return max((one for one in limits if isinstance(one, int) and one > 0), default=None)
+
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the body and return what to send now."""
         self._sent = []

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.contracts import Terms, cost_of
-from inference.ports import Ask
+from inference.ports import UNKNOWN_LIMIT, Ask
 
 SLICE_TOKENS: Final = 256
-UNKNOWN_LIMIT: Final = 4096
-"""Tokens of an answer where neither the caller nor the model says how long it may be."""
 
 MINUTE_US: Final = 60_000_000
 BURST_LEAST_FREE: Final = 3
@@ -68,7 +66,7 @@ def plan_of(ask: Ask) -> Plan:
         est_money=price(terms, prompt, est_out),
         hold_tokens=0 if terms.monthly_tokens is None else prompt + held_out,
         hold_money=price(terms, prompt, held_out),
-        covered=prompt + est_out if is_partial else None,
+        covered=prompt + est_out if is_partial or ask.is_open else None,
         step=ask.n * SLICE_TOKENS,
     )
 

@@ -7,8 +7,10 @@ none, and only usage is asked for on the way (docs/adr/0004).
 
 from __future__ import annotations
 
+from inference.contracts import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
+from inference.ports import UNKNOWN_LIMIT
 from inference.problems import Refused
 from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
@@ -17,12 +19,14 @@ from inference.upload import StreamedSplice
 class Body:
     """What has arrived of a request body and was not used yet."""
 
-    __slots__ = ("_chunks", "_splice", "is_complete", "size")
+    __slots__ = ("_chunks", "_splice", "is_complete", "is_sent", "size")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._splice: StreamedSplice | None = None
         self.is_complete = False
+        self.is_sent = False
+        """Whether the worker was told that it is complete."""
         self.size = 0
 
     @property
@@ -65,7 +69,20 @@ class Body:
             if self.is_complete:
                 splice.finish()
                 made.streaming, made.prompt_bytes = splice.streaming, splice.prompt_bytes
+                made.n, made.limit = splice.answers, splice.limit
         except Malformed as fault:
             raise Refused(fault.code, fault.message, fault.param) from fault
         made.drop_usage = splice.added_usage
+        made.prompt_tokens = max(made.prompt_tokens, estimate_tokens(self.size))
         return data
+
+    def tokens(self, made: Prepared, route: Route) -> int:
+        """Return how many tokens have to be held for what has come of it.
+
+        A whole one says whether its answer can be broken off: one that can't is held in full.
+        """
+        prompt = made.prompt_tokens
+        if not self.is_complete or made.streaming or route.task != "generate":
+            return prompt
+        room = UNKNOWN_LIMIT if route.context_length is None else route.context_length - prompt
+        return prompt + made.n * max(made.limit or room, 1)

@@ -199,6 +199,7 @@ class Exchange:
             streaming=made.streaming,
             now=self.plane.clock(),
             operation=self._head.target.rest,
+            is_open=self._body.is_passing,
         )
 
         def on_verdict(verdict: Verdict) -> None:
@@ -232,9 +233,6 @@ class Exchange:
         relay, made = self._relay, self._made
         if relay is None:
             return  # It is still being decided; the pieces wait.
-        relay.hold_for(self._body.size)
-        if self.state is not State.RELAYING:
-            return  # It was not let go on.
         try:
             is_fast = relay.send(self._body.pass_on(made))
         except Refused as refusal:
@@ -242,13 +240,24 @@ class Exchange:
             return
         if self._body.is_complete:
             self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
-            relay.end_body()
-            relay.wait_for_answer()
         elif is_fast:
             self.resume_body()
         else:
             self._is_holding = True
             self.caller.pause_body()
+        self.go_on_holding()
+
+    def go_on_holding(self) -> None:
+        """Hold what the upload has grown to. The worker learns of its end only when it is held."""
+        relay, body = self._relay, self._body
+        if relay is None or not body.is_passing or body.is_sent:
+            return
+        is_covered = relay.is_covered(body.tokens(self._made, relay.route))
+        # The verdict may have come at once: then this was done already, or all is over.
+        if is_covered and body.is_complete and self._relay is relay:
+            body.is_sent = True
+            relay.end_body()
+            relay.wait_for_answer()
 
     def resume_body(self) -> None:
         """Let the caller send on: the worker has room."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference.contracts import Route
 from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
@@ -16,7 +17,7 @@ from inference.fields import SSE, rate_fields
 from inference.ports import Headers, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
-from inference.tokens import estimate_tokens, read_usage
+from inference.tokens import read_usage
 
 if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
@@ -169,12 +170,6 @@ class Relay(Asking):
         else:
             self._break("upstream_disconnected", "The worker broke off.")
 
-    def hold_for(self, body_bytes: int) -> None:
-        """Hold more for a request body that grows beyond what was known of it."""
-        made = self._made
-        made.prompt_tokens = max(made.prompt_tokens, estimate_tokens(body_bytes))
-        self._renew(0)
-
     # ── Mid-answer ─────────────────────────────────────────────────────────────────────
 
     def _break(self, code: str, message: str, last: bytes = b"") -> None:
@@ -188,9 +183,24 @@ class Relay(Asking):
         exchange.caller.write(last + gap + stream_error(code, message))
         exchange.caller.finish()
 
-    def _renew(self, tokens_out: int) -> None:
+    @property
+    def route(self) -> Route:
+        """Return where the request goes."""
+        return self._passed.route
+
+    def is_covered(self, tokens: int) -> bool:
+        """Say whether so many tokens are held; if not, hold them, and then say so to the exchange.
+
+        Refused, they end the request.
+        """
+        if self._hold is None:
+            return True
+        self._renew(tokens - self._made.prompt_tokens, ahead=0)
+        return not self._is_renewing
+
+    def _renew(self, tokens_out: int, ahead: int = RENEW_AHEAD_TOKENS) -> None:
         so_far = self._made.prompt_tokens + tokens_out
-        if self._is_renewing or self._hold is None or so_far + RENEW_AHEAD_TOKENS < self._hold:
+        if self._is_renewing or self._hold is None or so_far + ahead < self._hold:
             return
         self._is_renewing = True
         exchange = self._exchange
@@ -199,7 +209,7 @@ class Relay(Asking):
             self._is_renewing = False
             if verdict.allowed:
                 self._hold = verdict.hold_tokens
-                self._renew(tokens_out)  # More may have come meanwhile.
+                exchange.go_on_holding()
             elif self._call is not None:
                 self.end(Refused(verdict.code, verdict.message))
 

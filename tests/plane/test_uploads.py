@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
+from inference.contracts import shard_tag
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import BREAK, DONE, answer, chunk, completion, delta, stream
-from tests.plane.world import CHAT, KEY, World
+from tests.plane.world import CHAT, KEY, PROJECT, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -124,3 +126,62 @@ async def test_worker_that_reads_slowly_slows_the_upload(running: Running, world
 async def _send_much(caller: Connection) -> None:
     for _ in range(200):
         await caller.send(chunk(b"x" * 100_000))
+
+
+def with_credit(world: World, tokens: int) -> None:
+    """Let a token cost one, and grant this many of them."""
+    world.route(version=2, terms=replace(TERMS, price_per_million=1_000_000))
+    world.top_up(tokens)
+
+
+def account(world: World) -> dict[str, str]:
+    raw: dict[str, str] = world.valkey.hgetall(f"{shard_tag(PROJECT)}:p:{PROJECT}")  # type: ignore[assignment] # why: redis types it as maybe awaitable
+    return raw
+
+
+async def test_upload_that_outgrows_the_balance_is_refused_before_the_worker_has_it_all(
+    running: Running, hire: Hire, world: World
+) -> None:
+    with_credit(world, 100_000)
+    worker = await hire(stream(delta("ok"), DONE))
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(FRONT + b"x" * 300_000))
+    await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
+    assert 75_000 < int(account(world)["held"]) < 76_000
+    await caller.send(chunk(WORDS.encode()) + chunk(BACK) + b"0\r\n\r\n")
+    heard = await caller.answer()
+
+    assert (heard.status, heard.error["code"]) == (429, "insufficient_balance")
+    assert worker.asked == []
+    await until(world.events)
+    [event] = world.events()
+    assert (event["ending"], event["cost"]) == ("refused", 0)
+    assert (account(world)["held"], account(world).get("spent", "0")) == ("0", "0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "credit", "status"),
+    [
+        pytest.param({"max_tokens": 900}, 151_600, 200, id="paid for"),
+        pytest.param({"max_tokens": 900}, 150_500, 429, id="a limit beyond the balance"),
+        pytest.param({"max_tokens": 900, "n": 2}, 151_600, 429, id="two choices"),
+        pytest.param({}, 153_000, 429, id="no limit said"),
+        pytest.param({}, 154_600, 200, id="no limit said, and paid for"),
+    ],
+)
+async def test_uploaded_request_for_a_whole_answer_holds_all_of_it_before_it_is_asked(
+    running: Running, hire: Hire, world: World, fields: dict[str, int], credit: int, status: int
+) -> None:
+    with_credit(world, credit)
+    worker = await hire([answer(completion())])
+    body = json.dumps(large(**fields)).encode()
+    caller = await running.connect()
+
+    await caller.send(HEAD + chunk(body) + b"0\r\n\r\n")
+    heard = await caller.answer()
+
+    assert heard.status == status
+    assert len(worker.asked) == (status == 200)
+    await until(world.events)
+    assert account(world)["held"] == "0"

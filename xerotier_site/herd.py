@@ -72,6 +72,8 @@ class Herd:
                 self._processes[place] = self._start()
 
     def _stop(self, patience_s: float) -> int:
+        # Ours kept open, callers would wait at a door behind which nobody is left.
+        self._listener.close()
         for process in self._processes:
             process.terminate()
         return max(_ending_of(process, patience_s) for process in self._processes)

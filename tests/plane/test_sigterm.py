@@ -1,0 +1,142 @@
+"""What a process does from SIGTERM to its end, seen from outside: in this order, and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plane.caller import Connection, Heard, request
+from tests.plane.conftest import Hire
+from tests.plane.test_news import answers, ask
+from tests.plane.test_starting import ENDS_WITHIN_S, Start
+from tests.plane.workers import DONE, SSE_END, SSE_HEAD, Script, answer, chunk, completion, delta
+from tests.plane.world import ASK, CHAT, KEY, STREAM, World
+
+pytestmark = pytest.mark.anyio
+
+DRAIN_S = 1
+UNREADY_WITHIN_S = 0.5
+LATE_S = 4.0
+READY = request("/readyz", method="GET")
+WORK = request(CHAT, ASK, key=KEY)
+
+Serve = Callable[[int], Awaitable[Start]]
+
+
+@pytest.fixture
+async def serve(tmp_path: Path, world: World) -> AsyncIterator[Serve]:
+    started: list[Start] = []
+
+    async def begin(workers: int) -> Start:
+        start = Start(tmp_path, workers=workers, drain_delay_s=DRAIN_S)
+        started.append(start)
+        await start.begin()
+        await answers(start.port)
+        return start
+
+    yield begin
+    for start in started:
+        if start.process.returncode is None:
+            await start.end()
+
+
+async def begin_stream(port: int) -> tuple[Connection, Heard]:
+    caller = await Connection.open(port)
+    await caller.send(request(CHAT, STREAM, key=KEY))
+    return caller, await caller.head()
+
+
+async def until_the_door_is_closed(port: int, told_at: float) -> float:
+    """Ask until nobody listens any more; return when that was. Until then everybody is answered."""
+    loop = asyncio.get_running_loop()
+    while True:
+        asked_at = loop.time()
+        try:
+            heard = await asyncio.wait_for(ask(port, WORK), 3)
+        except ConnectionRefusedError:
+            return loop.time()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            # It came as the door was closed: nothing of it was read, and it may ask elsewhere.
+            assert asked_at - told_at > DRAIN_S - UNREADY_WITHIN_S
+            continue
+        assert asked_at - told_at < DRAIN_S + LATE_S
+        if heard.status == 200:  # Told at once, each process looks some times a second.
+            assert asked_at - told_at < UNREADY_WITHIN_S
+            continue
+        assert (heard.status, heard.error["code"]) == (503, "service_unavailable")
+        assert (heard.header("connection"), heard.header("retry-after")) == ("close", "2")
+
+
+async def test_process_gets_unready_then_refuses_then_closes_the_door_and_ends_with_its_streams(
+    serve: Serve, hire: Hire, world: World
+) -> None:
+    more, loop = asyncio.Event(), asyncio.get_running_loop()
+    worker = await hire([SSE_HEAD + chunk(delta("Pa")), more, chunk(DONE), SSE_END])
+    start = await serve(1)
+    kept = await Connection.open(start.port)
+    await kept.send(READY)
+    assert (await kept.answer()).status == 200
+    caller, heard = await begin_stream(start.port)
+
+    told_at = loop.time()
+    start.process.send_signal(signal.SIGTERM)
+    while (await ask(start.port, READY)).status == 200:
+        assert loop.time() - told_at < UNREADY_WITHIN_S
+    await kept.send(WORK)
+    refused = await kept.answer()
+    kept.reset()
+    closed_at = await until_the_door_is_closed(start.port, told_at)
+    assert start.process.returncode is None
+    more.set()
+    await caller.rest(heard)
+    caller.reset()
+    ending = await asyncio.wait_for(start.process.wait(), ENDS_WITHIN_S)
+
+    assert (refused.status, refused.header("connection")) == (503, "close")
+    assert closed_at - told_at > DRAIN_S
+    assert (heard.body, heard.complete, ending) == (delta("Pa") + DONE, True, 0)
+    assert len(worker.asked) == 1
+    assert [event["ending"] for event in world.events()] == ["complete"]
+    assert start.complaints() == []
+
+
+async def test_nobody_is_refused_while_the_process_says_that_it_is_ready(
+    serve: Serve, hire: Hire
+) -> None:
+    await hire([SSE_HEAD + chunk(delta("Pa")), chunk(DONE), SSE_END])
+    start = await serve(1)
+
+    start.process.send_signal(signal.SIGTERM)
+    for _ in range(1000):
+        worked, ready = await ask(start.port, WORK), await ask(start.port, READY)
+        if ready.status == 503:
+            break
+        assert worked.status == 200
+
+    assert ready.status == 503
+
+
+async def test_callers_of_several_processes_are_not_kept_waiting_at_a_closed_door(
+    serve: Serve, hire: Hire
+) -> None:
+    more, loop = asyncio.Event(), asyncio.get_running_loop()
+    running: Script = [SSE_HEAD + chunk(delta("Pa")), more, chunk(DONE), SSE_END]
+    await hire(running, [answer(completion())])
+    start = await serve(2)
+    caller, heard = await begin_stream(start.port)
+
+    told_at = loop.time()
+    start.process.send_signal(signal.SIGTERM)
+    closed_at = await until_the_door_is_closed(start.port, told_at)
+    assert start.process.returncode is None
+    more.set()
+    await caller.rest(heard)
+    caller.reset()
+
+    assert closed_at - told_at > DRAIN_S
+    assert (heard.body, heard.complete) == (delta("Pa") + DONE, True)
+    assert await asyncio.wait_for(start.process.wait(), ENDS_WITHIN_S) == 0

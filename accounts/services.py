@@ -14,10 +14,12 @@ from accounts.errors import LastOperator, NotToBeSeenAs
 from accounts.models import User
 from audit import services as audit
 from common import vault
-from common.actor import Actor
+from common.actor import SYSTEM, Actor
 
 SEALED = "sealed_secret"
 """Where a provider's settings keep its sealed client secret; allauth's own column stays empty."""
+SEALED_OF_FACTOR = frozenset({"secret", "seed", "migrated_codes"})
+"""What allauth seals in ``Authenticator.data``: TOTP, recovery codes, and those taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,35 @@ def save_provider(*, app: SocialApp, secret: str | None, by: Actor) -> None:
             subject=("provider", str(app.pk)),
             after={**_provider_of(app), "new_secret_given": secret is not None},
         )
+
+
+def reseal_secrets(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
+    """Seal second factors and providers' secrets with the newest key of the keyring."""
+    with transaction.atomic():
+        for factor in Authenticator.objects.select_for_update().order_by("pk"):
+            name = f"second factor of person {factor.user_id}"
+            renewed = {key: _resealed(work, name, key, kept) for key, kept in factor.data.items()}
+            if renewed != factor.data:
+                Authenticator.objects.filter(pk=factor.pk).update(data=renewed)
+                subject = ("person", str(factor.user_id))
+                audit.record(by=by, action="person.factor_resealed", subject=subject)
+        for app in SocialApp.objects.select_for_update().order_by("pk"):
+            kept = app.settings.get(SEALED, "")
+            sealed = work.of(f"secret of the sign-in provider {app.name}", kept)
+            if sealed != kept:
+                settings = {**app.settings, SEALED: sealed}
+                SocialApp.objects.filter(pk=app.pk).update(settings=settings)
+                subject = ("provider", str(app.pk))
+                audit.record(by=by, action="provider.resealed", subject=subject)
+
+
+def _resealed(work: vault.Resealing, name: str, key: str, kept: Any) -> Any:
+    """Seal one value of a second factor anew, if it is one that django-allauth has sealed."""
+    if key in SEALED_OF_FACTOR and isinstance(kept, str):
+        return work.of(name, kept)
+    if key in SEALED_OF_FACTOR:
+        return [work.of(name, one) for one in kept]
+    return kept
 
 
 def remove_provider(*, app: SocialApp, by: Actor) -> None:

@@ -67,6 +67,15 @@ def move_worker(
     _change(worker, by, "worker.moved", after, **changes)
 
 
+def reseal_credentials(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
+    """Seal workers' credentials with the newest key of the keyring."""
+    with transaction.atomic():
+        for worker in Worker.objects.exclude(credential="").select_for_update().order_by("pk"):
+            renewed = work.of(f"credential of the worker {worker.name}", worker.credential)
+            if renewed != worker.credential:
+                _change(worker, by, "worker.resealed", credential=renewed)
+
+
 def suspend_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Give a worker no new work; what runs goes on."""
     _change(worker, by, "worker.suspended", state=WorkerState.SUSPENDED)

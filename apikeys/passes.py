@@ -23,7 +23,7 @@ from apikeys import selectors
 from apikeys.models import Scope, SigningKey
 from audit import services as audit
 from common import clock, ids, outbox, vault
-from common.actor import Actor, ActorKind
+from common.actor import SYSTEM, Actor, ActorKind
 from inference.pass_keys import AUDIENCE, LIFE_S, SKEW_S
 
 if TYPE_CHECKING:
@@ -110,6 +110,16 @@ def jwks(moment: datetime) -> dict[str, list[dict[str, str]]]:
             for k in selectors.published_signing_keys(moment=moment)
         ]
     }
+
+
+def reseal_signing_keys(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
+    """Seal the private halves of the signing keys with the newest key of the keyring."""
+    with transaction.atomic():
+        for key in SigningKey.objects.select_for_update().order_by("pk"):
+            renewed = work.of(f"signing key {key.kid}", key.sealed)
+            if renewed != key.sealed:
+                SigningKey.objects.filter(pk=key.pk).update(sealed=renewed)
+                audit.record(by=by, action="signing_key.resealed", subject=("signing_key", key.kid))
 
 
 def _present_key(now: datetime) -> SigningKey:

@@ -1,10 +1,12 @@
 """Secrets at rest: sealed with the platform's keyring, opened only where they are used.
 
 A keyring is a list of Fernet keys (``XEROTIER_KEYRING``): the first seals, all open, so a
-new key is put in front and the old one stays until everything was sealed anew.
+new key is put in front and the old one stays until ``manage.py reseal`` sealed everything anew.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -30,6 +32,39 @@ def unseal(sealed: str) -> str:
         return _ring().decrypt(sealed.encode()).decode()
     except InvalidToken as fault:
         raise VaultShut("No key of XEROTIER_KEYRING opens this secret.") from fault
+
+
+def reseal(sealed: str) -> str:
+    """Return a secret sealed by the first key of the ring; as it is if that had sealed it.
+
+    Raises ``VaultShut``.
+    """
+    plain = unseal(sealed)
+    try:
+        Fernet(settings.KEYRING[0]).decrypt(sealed.encode())
+    except InvalidToken:
+        return seal(plain)
+    return sealed
+
+
+@dataclass
+class Resealing:
+    """How far sealing everything anew has come; ``shut`` names what no key opens."""
+
+    changed: int = 0
+    shut: list[str] = field(default_factory=list)
+
+    def of(self, name: str, sealed: str) -> str:
+        """Return a secret sealed anew, and keep count; what can't be opened stays as it is."""
+        if not sealed:
+            return sealed
+        try:
+            renewed = reseal(sealed)
+        except VaultShut:
+            self.shut.append(name)
+            return sealed
+        self.changed += renewed != sealed
+        return renewed
 
 
 def _ring() -> MultiFernet:

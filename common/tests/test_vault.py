@@ -33,6 +33,19 @@ def test_old_key_opens_until_it_leaves_the_ring(settings: Settings) -> None:
         vault.unseal(sealed)
 
 
+def test_what_the_newest_key_has_sealed_is_left_alone(settings: Settings) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.KEYRING = [old]
+    sealed = vault.seal("hunter2")
+    settings.KEYRING = [new, old]
+
+    renewed = vault.reseal(sealed)
+
+    assert (renewed != sealed, vault.reseal(renewed)) == (True, renewed)
+    settings.KEYRING = [new]
+    assert vault.unseal(renewed) == "hunter2"
+
+
 def test_without_a_ring_nothing_is_sealed(settings: Settings) -> None:
     settings.KEYRING = []
 

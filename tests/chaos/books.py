@@ -39,6 +39,15 @@ SELECT coalesce(-sum(amount) FILTER (WHERE kind IN ('charge', 'amend')), 0),
     (SELECT coalesce(sum(tokens_in + tokens_out), 0) FROM usage_record WHERE tier = 'free')
 FROM ledger_ledgerentry
 """
+_MONTHS = """
+SELECT account, month, sum(cost) FROM (
+    SELECT project.public_id, endpoint_id, key_id, cost,
+        to_char(started_at AT TIME ZONE 'UTC', 'YYYYMM') AS month
+    FROM usage_record JOIN projects_project AS project ON project.id = project_id
+) AS record CROSS JOIN LATERAL (
+    VALUES ('p:' || public_id), ('e:' || endpoint_id), ('k:' || key_id)
+) AS accounts (account) GROUP BY 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,29 @@ def compare_valkey(
     found.add("live markers", _live_markers(client, tag))
     found.add("poison", [f"{poison} events"] if poison else [])
     return found, account
+
+
+def compare_months(client: redis.Redis, project: str, database_url: str) -> Findings:
+    """Hold what project, endpoints and keys spent in each month, and hold, against the records."""
+    tag = shard_tag(project)
+    with psycopg.connect(database_url) as connection:
+        true = {(row[0], row[1]): int(row[2]) for row in connection.execute(_MONTHS)}
+    counted: dict[tuple[str, str], int] = {}
+    held = []
+    for kind in "pek":
+        for name in client.scan_iter(f"{tag}:{kind}:*", count=1000):
+            account: Any = client.hgetall(name)
+            months = {field[2:]: int(v) for field, v in account.items() if field[:2] == "m:"}
+            who = name.removeprefix(f"{tag}:")
+            counted |= {(who, month): spent for month, spent in months.items()}
+            held += [f"{who}: {account['held']}"] if int(account.get("held", 0)) else []
+    found = Findings()
+    differing = [one for one in {*true, *counted} if true.get(one, 0) != counted.get(one, 0)]
+    said = (f"{one}: {counted.get(one, 0)} in Valkey, {true.get(one, 0)} true" for one in differing)
+    found.add("months differ", said)
+    found.add("accounts that hold", held)
+    print(f"month counters compared: {len(true)}, {sum(true.values()) // 3} spent")
+    return found
 
 
 def _live_markers(client: redis.Redis, tag: str) -> list[str]:

@@ -21,7 +21,10 @@ from tests.chaos.scene import Scene, furnish
 from tests.chaos.stage import Stage, until
 from tests.platform import ROOT
 
-KINDS = ("gateway", "valkey", "consumer", "postgres", "gateway", "valkey with loss")
+KINDS = (
+    *("gateway", "valkey", "consumer", "postgres", "gateway", "two at once"),
+    *("valkey with loss", "valkey wiped"),
+)
 REST_S = 120.0
 """How long everything has to come to rest: leases run out, reaping waits for two of them, and
 what a killed consumer had read is claimed half a minute later."""
@@ -117,6 +120,9 @@ class Chaos:
         found = books.compare(told, records, self._scene.price_per_million)
         counted, account = books.compare_valkey(self._stage.valkey, self._scene.project, totals)
         found.wrong |= counted.wrong
+        found.wrong |= books.compare_months(
+            self._stage.valkey, self._scene.project, self._stage.environment["DATABASE_URL"]
+        ).wrong
         found.add("overdue leases", self._overdue.items())
         found.add("reconcile differences", self._reconcile())
         self._print_rounds(records)

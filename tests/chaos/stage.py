@@ -139,17 +139,22 @@ class Stage:
             await until(lambda is_ready=is_ready: _soon(is_ready), PATIENCE_S)  # type: ignore[misc] # why: bound per turn
 
     async def kill(self, kind: str) -> str:
-        """Kill one of a kind, and say what was done."""
-        name = f"gateway-{self.chance.randint(1, 2)}" if kind == "gateway" else kind
-        if kind != "valkey with loss":
+        """Kill one of a kind, or two of any, and say what was done."""
+        if kind in ("valkey with loss", "valkey wiped"):
+            self.actors["valkey"].kill()
+            lost = self._lose_the_last_second() if kind == "valkey with loss" else self._wipe()
+            return f"valkey, {lost} bytes lost"
+        names = [f"gateway-{self.chance.randint(1, 2)}" if kind == "gateway" else kind]
+        if kind == "two at once":
+            names = self.chance.sample(sorted(self.actors), 2)
+        for name in names:
             self.actors[name].kill()
-            return name
-        self.actors["valkey"].kill()
-        return f"valkey, {self._lose_the_last_second()} bytes lost"
+        return " + ".join(names)
 
     async def start_again(self, said: str) -> None:
         """Bring back what was killed."""
-        await self.actors[said.partition(",")[0]].start_again(self.log.fileno())
+        names = said.partition(",")[0].split(" + ")
+        await asyncio.gather(*(self.actors[name].start_again(self.log.fileno()) for name in names))
 
     # ── The append-only file ───────────────────────────────────────────────────────────
 
@@ -169,6 +174,15 @@ class Stage:
         lost = file.stat().st_size - size
         with file.open("r+b") as data:
             data.truncate(size)
+        return lost
+
+    def _wipe(self) -> int:
+        """Delete all that Valkey has on its disk."""
+        files = [file for file in (self._premises.data / "valkey").rglob("*") if file.is_file()]
+        kept = [file for file in files if file.suffix in (".aof", ".rdb", ".manifest")]
+        lost = sum(file.stat().st_size for file in kept)
+        for file in kept:
+            file.unlink()
         return lost
 
     def close(self) -> None:

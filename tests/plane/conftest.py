@@ -21,6 +21,25 @@ from tests.plane.world import OLD_PEPPER, PEPPER, World
 from xerotier_site.plane import PlaneMount
 from xerotier_site.server import PlatformServer
 
+UVLOOP = ("asyncio", {"use_uvloop": True})
+LOOPS = [pytest.param(UVLOOP, id="uvloop"), pytest.param("asyncio", id="asyncio")]
+ON_BOTH_LOOPS = frozenset(
+    f"tests.plane.test_{part}"
+    for part in ("connection", "departures", "loops", "pressure", "streams", "upload_holds")
+)
+"""Where the two event loops might differ: flow control, ends of connections, framing."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "anyio_backend" in metafunc.fixturenames and metafunc.module.__name__ in ON_BOTH_LOOPS:
+        metafunc.parametrize("anyio_backend", LOOPS)
+
+
+@pytest.fixture
+def anyio_backend() -> object:
+    """Run on the event loop of production."""
+    return UVLOOP
+
 
 @pytest.fixture(params=["asgi", "fast"])
 def edge(request: pytest.FixtureRequest) -> str:

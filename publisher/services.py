@@ -127,12 +127,14 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
 }
 """For each topic, what of the data plane depends on its subject."""
 
-_TELLERS: dict[str, Callable[[str], None]] = {
+_TELLERS: dict[str, Callable[[str], object]] = {
     "ledger": money.tell_account,
     "budget": money.tell_budget,
+    # Valkey was empty: until everything is there again, good keys would be strangers.
+    "restoration": lambda _: reconcile(),
 }
-"""For each topic of money, who tells the data plane."""
+"""For each topic that needs more than entries, who tells the data plane."""
 
 
 def _nobody(_subject: str) -> None:
-    """Tell nothing: the topic is not about money."""
+    """Tell nothing: the entries say it all."""

@@ -68,6 +68,10 @@ class Consumer:
         self._may_have_unfinished = True
         self._looked_at = 0.0
         self._restored_at = -RESTORE_EVERY_S
+        self._restoration = 0
+        """The last restoration of Valkey before the batch at hand was read."""
+        self._untold: list[Arrived] = []
+        """What was read before a restoration and recorded by nobody: Valkey has to hear of it."""
         self._done = self._valkey.register_script(DONE)
 
     def stop(self) -> None:
@@ -91,13 +95,41 @@ class Consumer:
         if not self._is_ready:
             self._join()
         self._restore()
+        self._tell_again()
+        self._restoration = intake.latest_restoration()
         batch = self._unfinished() or self._adopted() or self._fresh(block_ms)
         if batch:
-            outcome = intake.take_in(batch)
-            self._acknowledge(batch)
-            if outcome.poisoned:
-                logger.error("%d usage events were set aside as poison", outcome.poisoned)
+            self._move(batch)
         return len(batch)
+
+    def _move(self, batch: list[Arrived]) -> None:
+        try:
+            outcome = intake.take_in(batch, read_after=self._restoration)
+        except intake.RestoredMeanwhile:
+            self._untold = batch
+            return
+        self._acknowledge(batch)
+        if outcome.poisoned:
+            logger.error("%d usage events were set aside as poison", outcome.poisoned)
+
+    def _tell_again(self) -> None:
+        """Hand Valkey what it has lost, as a journal would: it comes back by the stream.
+
+        What its gateway told as well is counted once. Of a shard that was not lost the events
+        are read again.
+        """
+        if not self._untold:
+            return
+        pipe = self._valkey.pipeline(transaction=False)
+        for arrived in self._untold:
+            event = intake.event_of(arrived)
+            if event is None:
+                intake.take_in([arrived])
+            else:
+                pipe.fcall("xt1_settle", 1, *intake.settlement_of(event), arrived.body)
+        replies: Any = pipe.execute()
+        if not any(word == "unrestored" for word, _ in replies):
+            self._untold, self._may_have_unfinished = [], True
 
     def _join(self) -> None:
         for stream in self._streams:

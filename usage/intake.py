@@ -11,10 +11,10 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from apikeys import services as apikeys
 from common import clock
-from inference.contracts import UsageEvent, load
+from inference.contracts import UsageEvent, load, shard_tag
 from projects.models import Project
 from usage import rules
-from usage.models import PoisonEvent
+from usage.models import PoisonEvent, Restoration
 from usage.rollups import ADD_FRESH, shift
 
 AMEND = "amend"
@@ -99,21 +99,32 @@ class _Sorted:
     secret_ids: set[int]
 
 
-def take_in(batch: Sequence[Arrived]) -> Intake:
+class RestoredMeanwhile(Exception):
+    """Valkey was restored between reading and recording: its counters lack these events."""
+
+
+def latest_restoration() -> int:
+    """Return the number of the last restoration of Valkey; 0 if there was none."""
+    return Restoration.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def take_in(batch: Sequence[Arrived], *, read_after: int | None = None) -> Intake:
     """Record a batch of events in one transaction; the caller acknowledges afterwards.
 
     An event that arrives again changes nothing. One that can't be understood, or that the
     database refuses, is set aside as poison, whole, so that it neither blocks the stream
-    nor disappears. Raises ``OperationalError`` when the database is away.
+    nor disappears. Raises ``OperationalError`` when the database is away, and
+    ``RestoredMeanwhile`` if the last restoration is not ``read_after`` any more.
     """
     try:
-        return _take_in(batch)
+        return _take_in(batch, read_after)
     except (DataError, IntegrityError) as fault:
         if len(batch) == 1:
             _set_aside(batch[0], repr(fault))
             return Intake(recorded=0, repeated=0, poisoned=1)
     half = len(batch) // 2
-    return take_in(batch[:half]) + take_in(batch[half:])
+    rest = take_in(batch[:half], read_after=read_after)
+    return rest + take_in(batch[half:], read_after=read_after)
 
 
 def hold_off_intake() -> None:
@@ -128,9 +139,11 @@ def ensure_partitions(months_ahead: int = 2) -> None:
         cursor.execute("SELECT usage_ensure_partitions(%s)", [months_ahead])
 
 
-def _take_in(batch: Sequence[Arrived]) -> Intake:
+def _take_in(batch: Sequence[Arrived], read_after: int | None) -> Intake:
     with transaction.atomic():
         _take_turn()
+        if read_after is not None and read_after != latest_restoration():
+            raise RestoredMeanwhile
         found = _sort(batch)
         recorded = _merge(found.fresh)
         recorded += sum(_amend(event, project_pk) for event, project_pk in found.amends)
@@ -191,6 +204,23 @@ def _sort(batch: Iterable[Arrived]) -> _Sorted:
         else:
             found.fresh.append(rules.row_of(event, project_pk))
     return found
+
+
+def event_of(arrived: Arrived) -> UsageEvent | None:
+    """Return what an entry says; none if nobody understands it."""
+    try:
+        event = load(UsageEvent, arrived.body)
+        rules.started_at(event.request_id)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return event
+
+
+def settlement_of(event: UsageEvent) -> tuple[str, ...]:
+    """Return a shard and the arguments with which ``xt1_settle`` is told of an event's request."""
+    who = (event.project, event.endpoint_id, event.key_id, event.tier)
+    tokens = event.tokens_in + event.tokens_out
+    return (shard_tag(event.project), event.request_id, *who, str(tokens), str(event.cost))
 
 
 def _primary_keys(public_ids: set[str]) -> dict[str, int]:

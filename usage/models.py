@@ -167,6 +167,19 @@ class StreamMark(models.Model):
         return f"{self.milliseconds}-{self.sequence}"
 
 
+class Restoration(models.Model):
+    """That Valkey was found empty, in part at least, and its counters were about to be put back.
+
+    Written before PostgreSQL is read for it: who read an event before this and has not recorded
+    it yet can tell, and hands it to Valkey again.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class PoisonEvent(models.Model):
     """An event that could not become a usage record: set aside whole, never dropped."""
 

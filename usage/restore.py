@@ -8,19 +8,22 @@ then the shard is opened, and admissions begin once the gateways have replayed t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from common import clock
+from common import clock, outbox
 from inference.contracts import SHARDS, shard_tag
 from usage import intake, rules
-from usage.models import Budget, BudgetScope, StreamMark, UsageRecord
+from usage.models import Budget, BudgetScope, Restoration, StreamMark, UsageRecord
 
 REMEMBERED = timedelta(hours=49)
+LOST = "gateway_lost"
+"""How a request ended that the reaper settled by estimate."""
 REPLAY_S = 3
 """How long journals have before admissions begin; none is needed where nothing was used."""
 
@@ -54,6 +57,7 @@ def restore_missing(client: redis.Redis) -> int:
     """
     if not _missing(client):
         return 0
+    _tell()
     with transaction.atomic():
         # What another consumer commits while we read would be neither restored nor remembered.
         intake.hold_off_intake()
@@ -64,24 +68,38 @@ def restore_missing(client: redis.Redis) -> int:
     return len(missing)
 
 
+def _tell() -> None:
+    # Keys and endpoints are gone as well: they are published again before anybody is let in.
+    with transaction.atomic():
+        outbox.announce("restoration", Restoration.objects.create().pk)
+
+
 def _missing(client: redis.Redis) -> list[int]:
     epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
     return [shard for shard, epoch in enumerate(epochs) if epoch is None]
 
 
 def _restore(client: redis.Redis, tags: set[str]) -> None:
-    month = rules.month_of(clock.now())
     pipe = client.pipeline(transaction=False)
-    for tag, accounts in _accounts(month).items():
+    for tag, function, *said in (*_counters(), *_known()):
         if tag in tags:
-            for account, said in accounts.items():
-                flat = [str(part) for pair in said.items() for part in pair]
-                pipe.fcall("xt1_restore", 1, tag, account, *flat)
-    for tag, request_ids in _recent().items():
-        if tag in tags:
-            for some in _batches(request_ids, 500):
-                pipe.fcall("xt1_remember", 1, tag, *some)
+            pipe.fcall(function, 1, tag, *said)
     pipe.execute()
+
+
+def _counters() -> Iterator[tuple[str, ...]]:
+    for tag, accounts in _accounts(rules.month_of(clock.now())).items():
+        for account, said in accounts.items():
+            flat = [str(part) for pair in said.items() for part in pair]
+            yield (tag, "xt1_restore", account, *flat)
+
+
+def _known() -> Iterator[tuple[str, ...]]:
+    for tag, request_ids in _recent().items():
+        for some in _batches(request_ids, 500):
+            yield (tag, "xt1_remember", *some)
+    for tag, who, figures in _estimated():
+        yield (tag, "xt1_orphan", *who, *map(str, figures))
 
 
 def _open(client: redis.Redis, shards: Iterable[int]) -> None:
@@ -115,11 +133,22 @@ def _accounts(month: datetime) -> Mapping[str, Mapping[str, Fields]]:
 
 def _recent() -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    rows = UsageRecord.objects.filter(started_at__gte=clock.now() - REMEMBERED).order_by()
-    pairs = rows.values_list("project__public_id", "request_id")
+    pairs = _records().exclude(ending=LOST).values_list("project__public_id", "request_id")
     for project, request_id in pairs.iterator(chunk_size=5000):
         found[shard_tag(project)].append(request_id)
     return found
+
+
+def _estimated() -> Iterator[tuple[str, list[str], list[int]]]:
+    """Yield what was charged by estimate: the truth may still be told, and amends it."""
+    for one in _records().filter(ending=LOST).select_related("project"):
+        project = one.project.public_id
+        who = [one.request_id, project, one.endpoint_id, one.key_id, one.tier]
+        yield shard_tag(project), who, [one.tokens_in, one.tokens_out, one.cost]
+
+
+def _records() -> QuerySet[UsageRecord]:
+    return UsageRecord.objects.filter(started_at__gte=clock.now() - REMEMBERED).order_by()
 
 
 def _rows(sql: str, *params: datetime) -> list[tuple[Any, ...]]:

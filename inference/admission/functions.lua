@@ -511,6 +511,21 @@ local function remember(keys, args)
   return #args
 end
 
+-- Remember a request that PostgreSQL has by estimate: what its gateway tells later amends it.
+local function orphan(keys, args)
+  local id = args[1]
+  if call('EXISTS', marker_key(keys[1], id)) == 1 then return 0 end
+  local began = began_us(id)
+  local marker = packed({
+    state = 'reaped', month = month_of(began), began = began, about = '',
+    who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] },
+    est_in = tonumber(args[6]), est_out = tonumber(args[7]), est_money = tonumber(args[8]),
+    hold_tokens = 0, hold_money = 0, request_us = 0, token_us = 0, quota = 0,
+  })
+  call('SET', marker_key(keys[1], id), marker, 'EX', KEEP_S)
+  return 1
+end
+
 -- Open a restored shard. Settling begins at once, so that the journals are replayed first;
 -- admissions are served ``wait_s`` later. New events get places above any that were there before;
 -- up to where PostgreSQL has the stream is for the consumer to say, once it has read in it.
@@ -535,4 +550,5 @@ server.register_function('xt1_grant', grant)
 server.register_function('xt1_budget', budget)
 server.register_function('xt1_restore', restore)
 server.register_function('xt1_remember', remember)
+server.register_function('xt1_orphan', orphan)
 server.register_function('xt1_open', open)

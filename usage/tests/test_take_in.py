@@ -199,7 +199,7 @@ def test_consumer_finishes_first_what_it_had_read_when_the_database_went_away(
     giving_up = threading.Timer(10, consumer.stop)
     giving_up.start()
 
-    def away_at_first(batch: Sequence[Arrived]) -> Intake:
+    def away_at_first(batch: Sequence[Arrived], **_said: object) -> Intake:
         batches.append(batch)
         if len(batches) == 1:
             raise DatabaseError("the database went away")
@@ -216,5 +216,5 @@ def test_consumer_finishes_first_what_it_had_read_when_the_database_went_away(
     assert valkey.xlen(stream_of(acme)) == 0
 
 
-def _broken(*_args: object) -> None:
+def _broken(*_args: object, **_said: object) -> None:
     raise DatabaseError("the database went away")

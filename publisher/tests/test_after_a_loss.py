@@ -1,0 +1,132 @@
+"""A Valkey that lost everything gets back all it needs, and what was under way is counted once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from inference.contracts import UsageEvent, dump, route_key, shard_tag
+from projects.models import Project
+from publisher import services
+from tests.make import make_endpoint, make_event, make_key
+from usage import intake, restore
+from usage.consumer import Consumer
+from usage.intake import Arrived
+from usage.models import PoisonEvent, Restoration, UsageRecord
+
+FUNCTIONS = Path(__file__).parents[2] / "inference" / "admission" / "functions.lua"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def gateway(valkey: redis.Redis) -> redis.Redis:
+    """Do what the first gateway does: load the functions."""
+    valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
+    return valkey
+
+
+def account(gateway: redis.Redis, project: Project) -> dict[str, str]:
+    name = f"{shard_tag(project.public_id)}:p:{project.public_id}"
+    raw: dict[str, str] = gateway.hgetall(name)  # type: ignore[assignment] # why: redis types both kinds of answers
+    return raw
+
+
+def settle(gateway: redis.Redis, event: UsageEvent) -> str:
+    said: list[str] = gateway.fcall("xt1_settle", 1, *intake.settlement_of(event), dump(event))
+    return said[0]
+
+
+def emit(gateway: redis.Redis, event: UsageEvent | str) -> None:
+    body = event if isinstance(event, str) else dump(event)
+    project = "proj_x" if isinstance(event, str) else event.project
+    gateway.xadd(f"{shard_tag(project)}:usage", {"event": body, "kind": "settle"})
+
+
+def test_keys_and_endpoints_are_published_again_before_anyone_is_let_in(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    make_endpoint(acme, "chat")
+    make_key(acme)
+    before: set[str] = set(gateway.keys())  # type: ignore[arg-type] # why: as above
+    gateway.flushdb()
+    assert gateway.get(route_key(acme.public_id, "chat")) is None
+
+    restore.restore_missing(gateway)
+
+    assert gateway.get(route_key(acme.public_id, "chat")) is not None
+    assert before <= set(gateway.keys())
+    assert len(before) >= 2
+    assert services.reconcile() == 0
+
+
+def test_estimate_that_outlived_valkey_is_still_corrected_by_the_truth(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    orphan = make_event(
+        acme, ending="gateway_lost", source="estimated", status=0, tokens_out=90, cost=100
+    )
+    intake.take_in([Arrived("s", "1-1", dump(orphan))])
+    gateway.flushdb()
+    consumer = Consumer("one")
+    consumer.step(block_ms=10)
+    assert account(gateway, acme)["spent"] == "100"
+
+    truth = make_event(acme, request_id=orphan.request_id, cost=30)
+    words = [settle(gateway, truth), settle(gateway, truth)]
+    consumer.step(block_ms=10)
+
+    assert words == ["amended", "again"]
+    record = UsageRecord.objects.get()
+    assert (record.source, record.ending, record.cost) == ("measured", "complete", 30)
+    assert account(gateway, acme)["spent"] == "30"
+
+
+@pytest.mark.parametrize("gateway_lives", [True, False])
+def test_what_one_consumer_had_read_when_another_restored_is_counted_once(
+    gateway: redis.Redis, acme: Project, gateway_lives: bool
+) -> None:
+    """An orphan's estimate stands in no journal: only the consumer still knows of it."""
+    slow, quick = Consumer("slow"), Consumer("quick")
+    slow.step(block_ms=10)
+    event = make_event(acme, cost=40)
+    emit(gateway, event)
+    emit(gateway, "nonsense")
+    batch = slow._fresh(10)
+    gateway.flushdb()
+    quick.step(block_ms=10)
+
+    slow._move(batch)
+    if gateway_lives:
+        settle(gateway, event)
+    slow._tell_again()
+    while quick.step(block_ms=10):
+        pass
+
+    assert [record.cost for record in UsageRecord.objects.all()] == [40]
+    assert account(gateway, acme)["spent"] == "40"
+    assert PoisonEvent.objects.count() == 1
+    assert slow._untold == []
+
+
+def test_consumer_waits_with_what_it_knows_until_valkey_is_restored(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    consumer = Consumer("one")
+    consumer.step(block_ms=10)
+    emit(gateway, make_event(acme, cost=40))
+    batch = consumer._fresh(10)
+    gateway.flushdb()
+    Restoration.objects.create()
+
+    consumer._move(batch)
+    consumer._tell_again()
+    waited = list(consumer._untold)
+    restore.restore_missing(gateway)
+    consumer._tell_again()
+
+    assert (waited, consumer._untold) == (batch, [])
+    assert account(gateway, acme)["spent"] == "40"
+    assert not UsageRecord.objects.exists()

@@ -74,6 +74,7 @@ FAULTY = (
     ("settings/members/", "email", "nobody"),
 )
 """Forms that are refused: where, in which field, and for what."""
+PARTS = 3
 SERIOUS = {"serious", "critical"}
 WIDTHS = (390, 1024, 1440)
 IS_TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -150,13 +151,17 @@ def found_by_axe(page: Page, place: Place) -> list[str]:
     ]
 
 
-@pytest.mark.slow  # Axe reads some fifty pages.
+@pytest.mark.slow  # Axe reads some fifty pages: a part of them in each test.
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(context: NewContext, furnished: Project, theme: str) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_axe_finds_nothing_serious(
+    context: NewContext, furnished: Project, theme: str, part: int
+) -> None:
     page = context(color_scheme=theme, reduced_motion="reduce").new_page()
-    found = [fault for place in public_places() for fault in found_by_axe(page, place)]
+    found = [fault for place in public_places()[part::PARTS] for fault in found_by_axe(page, place)]
     sign_in(page, furnished.memberships.get().user)
-    found += [fault for place in places(furnished) for fault in found_by_axe(page, place)]
+    owned = places(furnished)[part::PARTS]
+    found += [fault for place in owned for fault in found_by_axe(page, place)]
 
     assert found == []
 

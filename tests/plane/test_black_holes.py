@@ -14,7 +14,8 @@ import pytest
 from inference.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
-from tests.plane.workers import answer, completion
+from tests.plane.test_uploads import FRONT, HEAD
+from tests.plane.workers import answer, chunk, completion
 from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +123,23 @@ async def test_caller_who_leaves_meanwhile_ends_the_attempt(
     assert world.events()[0]["ending"] == "caller_left"
     await until(lambda: not world.held())
     assert running.gateway.health.out() == []
+
+
+async def test_large_upload_is_told_in_time_and_not_kept_for_another(
+    hurried: Running, hire: Hire, world: World, hole: str
+) -> None:
+    sound = await hire([answer(completion())])
+    world.serve(hole, version=2)
+    loop, caller = asyncio.get_running_loop(), await hurried.connect()
+
+    asked_at = loop.time()
+    await caller.send(HEAD + chunk(FRONT + b"x" * 300_000))
+    heard = await caller.answer()
+    lasted_s = loop.time() - asked_at
+
+    assert (heard.status, heard.error["code"]) == (502, "upstream_error")
+    assert CONNECT_S <= lasted_s < CONNECT_S + LATE_S
+    assert sound.asked == []
+    await until(world.events)
+    assert [event["ending"] for event in world.events()] == ["worker_broke"]
+    await until(lambda: not world.held())

@@ -73,7 +73,11 @@ class Wheel:
 
     def _look_at(self, thing: Due, slot: int, now: float) -> None:
         if thing.due <= now:
-            thing.on_due(now)
+            try:
+                thing.on_due(now)
+            except Exception as fault:  # noqa: BLE001 - told; all others' deadlines must come
+                message = "A deadline could not be acted on."
+                self._loop.call_exception_handler({"message": message, "exception": fault})
         if self._where.get(thing) == slot:
             del self._where[thing]
             if thing.due > now:

@@ -167,7 +167,7 @@ class Link(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
-                self._waiting.popleft()[1](reply)
+                self._tell(self._waiting.popleft()[1], reply)
         except (hiredis.ProtocolError, IndexError):
             self._drop("Valkey spoke nonsense")
 
@@ -189,4 +189,11 @@ class Link(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         down = LinkDown(why)
         for _, then in waiting:
-            then(down)
+            self._tell(then, down)
+
+    def _tell(self, then: OnReply, reply: Any) -> None:
+        try:
+            then(reply)
+        except Exception as fault:  # noqa: BLE001 - told; what all others wait for must come
+            message = "An answer of Valkey could not be used."
+            self._loop.call_exception_handler({"message": message, "exception": fault})

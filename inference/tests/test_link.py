@@ -36,6 +36,14 @@ def ask(link: Link, *parts: str) -> asyncio.Future[Any]:
     return future
 
 
+@pytest.fixture
+async def troubles() -> list[dict[str, Any]]:
+    """Collect what the loop is told of."""
+    found: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: found.append(trouble))
+    return found
+
+
 async def test_our_own_absence_is_not_taken_for_valkeys() -> None:
     async with linked(ValkeyUrl.read(URL)) as link:
         # Before the question can leave: when we are back, nobody can have answered it yet.
@@ -69,3 +77,33 @@ async def test_valkey_that_falls_silent_is_left_in_time_and_everyone_is_told(
         assert not link.is_up
     server.close()
     assert TIMEOUT_S < waited_s < 4 * TIMEOUT_S
+
+
+async def test_mistake_with_one_answer_costs_nobody_else_his(
+    troubles: list[dict[str, Any]],
+) -> None:
+    def mistaken(_reply: object) -> None:
+        raise IndexError("not of Valkey's making")
+
+    async with linked(ValkeyUrl.read(URL)) as link:
+        first = ask(link, "ECHO", "first")
+        link.call("ECHO", "second", then=mistaken)
+        last = ask(link, "ECHO", "last")
+
+        assert [*await asyncio.wait_for(asyncio.gather(first, last), 3)] == [b"first", b"last"]
+        assert link.is_up
+    assert [str(trouble["exception"]) for trouble in troubles] == ["not of Valkey's making"]
+
+
+async def test_mistake_with_the_bad_news_keeps_it_from_nobody_else(
+    troubles: list[dict[str, Any]],
+) -> None:
+    def mistaken(_reply: object) -> None:
+        raise RuntimeError("not of Valkey's making")
+
+    async with linked(ValkeyUrl.read(URL)) as link:
+        link.call("BLPOP", "nothing-comes-here", "30", then=mistaken)
+        behind = ask(link, "PING")
+
+    assert isinstance(await asyncio.wait_for(behind, 3), LinkDown)
+    assert len(troubles) == 1

@@ -142,6 +142,29 @@ class Waiter:
             self._wheel.disarm(other)
 
 
+class Broken(Waiter):
+    def on_due(self, now: float) -> None:
+        super().on_due(now)
+        raise RuntimeError("This one is broken.")
+
+
+async def test_deadline_that_fails_is_reported_and_stops_no_other() -> None:
+    loop, troubles = asyncio.get_running_loop(), list[dict[str, object]]()
+    loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+    wheel, due = Wheel(loop), loop.time() + 0.03
+    broken, beside, later = Broken(due, wheel), Waiter(due, wheel), Waiter(due + 0.05, wheel)
+    for waiter in (broken, beside, later):
+        wheel.arm(waiter)
+
+    async with asyncio.timeout(3):
+        while not later.fired:  # noqa: ASYNC110 - nobody tells that a clock has ticked
+            await asyncio.sleep(0.01)
+
+    assert [len(waiter.fired) for waiter in (broken, beside, later)] == [1, 1, 1]
+    assert [str(trouble["exception"]) for trouble in troubles] == ["This one is broken."]
+    assert len(wheel) == 0
+
+
 async def test_deadlines_fire_once_never_early_and_follow_when_moved() -> None:
     loop = asyncio.get_running_loop()
     wheel, start = Wheel(loop), loop.time()

@@ -97,9 +97,10 @@ class Asking(Answer):
         return self._call is None or not data or self._call.write(data)
 
     def end_body(self) -> None:
-        """Say that the request body is complete."""
+        """Say that the request body is complete. From now on the tier's time runs."""
         if self._call is not None:
             self._call.end()
+        self.wait_for_answer()
 
     def on_drain(self) -> None:
         """Let the caller send on."""

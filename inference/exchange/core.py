@@ -252,12 +252,10 @@ class Exchange:
         relay, body = self._relay, self._body
         if relay is None or not body.is_passing or body.is_sent:
             return
-        is_covered = relay.is_covered(body.tokens(self._made, relay.route))
-        # The verdict may have come at once: then this was done already, or all is over.
-        if is_covered and body.is_complete and self._relay is relay:
+        is_held = relay.is_covered(body.tokens(self._made, relay.route))
+        if is_held and body.is_complete and self._relay is relay:  # A refusal has ended it.
             body.is_sent = True
             relay.end_body()
-            relay.wait_for_answer()
 
     def resume_body(self) -> None:
         """Let the caller send on: the worker has room."""

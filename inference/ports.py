@@ -177,6 +177,9 @@ class Limiter(Protocol):
     a request that ends meanwhile is settled all the same, after its verdict came.
     """
 
+    is_restored: bool
+    """Whether Valkey has all that it should, as far as has been heard."""
+
     def admit(self, ask: Ask, on_verdict: OnVerdict) -> None:
         """Decide; an allowed request holds what it asked for until it is settled."""
 

@@ -208,6 +208,7 @@ class ValkeyLimiter:
         """Tell Valkey, which is back, what runs and what it missed. Ends follow by replay."""
         self._allowance.over()
         self.is_behind = True
+        self.is_restored = False  # Until it was looked at: it may be another, or empty.
         for running in self._running.values():
             running.leased_at = self._now()
             self._assert(running)

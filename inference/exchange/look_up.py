@@ -117,6 +117,8 @@ class LookUp:
 
     def _check(self, grant: Grant | None, route: Route | None, *, sure: bool) -> None:
         plane, target = self._plane, self._target
+        # What is missing in a Valkey that lost everything is not unknown: it is not back yet.
+        sure = sure and plane.limiter.is_restored
         _need(sure or grant is not None)
         self._grant = gate.check_grant(grant, target, self._address, plane.clock())
         _need(sure or route is not None)
@@ -140,7 +142,7 @@ class LookUp:
 
     def _on_pools(self, found: Found, sure: bool) -> None:
         try:
-            _need(sure or any(found.values()))
+            _need((sure and self._plane.limiter.is_restored) or any(found.values()))
             self._on_found(list(found.values()))
         except Refused as refusal:
             self._refused(refusal)

@@ -13,10 +13,10 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test bench chaos soak check fmt lock env env-dev python clean
+.PHONY: help run test compiled test-compiled bench chaos soak check fmt lock env env-dev python clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  Knobs of run: PORT HOST XEROTIER_HOME DATABASE_URL VALKEY_URL XEROTIER_MODEL=0 PYTHON'
 
 run: env ## Start the whole platform on this machine
@@ -27,10 +27,16 @@ test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.nginx
 	$(PY) -m pytest -n $(N) $(T)
 
-bench: env-dev ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
+compiled: env-dev ## Compile the data plane (mypyc): the server takes it while the sources are these
+	@$(PY) -m xerotier_site.compiled
+
+test-compiled: compiled ## Run the plane's tests once more, over the compiled plane
+	$(PY) -m pytest -n $(N) --compiled $(or $(T),tests/plane)
+
+bench: compiled ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
 	$(PY) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
-soak: env-dev ## Load two gateways for MINUTES (10); a third of the callers leaves
+soak: compiled ## Load two gateways for MINUTES (10); a third of the callers leaves
 	$(PY) -m tests.soak --minutes $(MINUTES)
 
 chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)

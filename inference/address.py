@@ -25,7 +25,7 @@ _TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]|//", re.IGNORE
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """What a path asks for: ``rest`` is what stands below ``/v1/``.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 KIB, MIB = 1024, 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waits:
     """Limits on waiting that are not the tier's. Seconds."""
 
@@ -29,7 +29,7 @@ class Waits:
         return self.idle_connection_s if was_used else self.header_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bounds:
     """Limits on size and number."""
 
@@ -43,7 +43,7 @@ class Bounds:
     table_entries: int = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlaneConfig:
     """What one gateway process needs to know. Peppers are newest first, two at most.
 

@@ -12,13 +12,14 @@ deleted thing is a *tombstone* (``gone``), never a missing entry. Back comes one
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import json
 import re
 import string
 import uuid
 import zlib
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -84,6 +85,9 @@ def usage_watermark(shard: int) -> str:
     return f"{{s{shard}}}:usage:done"
 
 
+SHA256_BLOCK = 64
+
+
 def cost_of(
     tokens_in: int,
     tokens_out: int,
@@ -102,7 +106,20 @@ def cost_of(
 
 def digest_of(secret: bytes, pepper: bytes) -> str:
     """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
-    return hmac.digest(pepper, secret, "sha256").hex()
+    inner, outer = _keyed(pepper)
+    first, second = inner.copy(), outer.copy()
+    first.update(secret)
+    second.update(first.digest())
+    return second.hexdigest()
+
+
+@lru_cache(16)
+def _keyed(pepper: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """Return the two hashes of RFC 2104 with the key in them; half of an HMAC's price is that."""
+    key = pepper if len(pepper) <= SHA256_BLOCK else hashlib.sha256(pepper).digest()
+    key = key.ljust(SHA256_BLOCK, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+    return inner, hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
 
 def checksum(text: str) -> str:
@@ -131,7 +148,7 @@ def moment_of(request_id: str) -> float:
 # ── Control → data ─────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grant:
     """What one key may do. Times are Unix seconds; ``secret_id`` 0 is no key's."""
 
@@ -149,7 +166,7 @@ class Grant:
     secret_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """Limits, waits and price of a service tier, as they are in force now.
 
@@ -169,7 +186,7 @@ class Terms:
     monthly_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """What one endpoint is: its model, its terms, and the pools that serve it, best first."""
 
@@ -188,7 +205,7 @@ class Route:
     gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Worker:
     """One place that serves a model.
 
@@ -204,7 +221,7 @@ class Worker:
     slots: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pool:
     """The workers that serve one model, shared by everyone or owned by one project."""
 
@@ -217,7 +234,7 @@ class Pool:
 # ── Data → control ─────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UsageEvent:
     """What one admitted request used, said once, when it ended.
 
@@ -288,7 +305,8 @@ def load(kind: type[T], text: str | bytes) -> T:
         values["defaults"] = raw.get("defaults", {})
     if kind is Pool:
         values["workers"] = tuple(_nested(Worker, worker) for worker in raw["workers"])
-    return kind(**values)
+    made: T = kind(**values)
+    return made
 
 
 def _nested(kind: type[Any], raw: dict[str, Any]) -> Any:

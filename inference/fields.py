@@ -40,7 +40,7 @@ SSE: Headers = [
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Slo:
     """What the caller hopes for: hints to the router, never deadlines."""
 
@@ -51,7 +51,7 @@ class Slo:
 NO_SLO = Slo()
 
 
-@dataclass(slots=True)
+@dataclass
 class Names:
     """The ids of one request: ours, and the caller's own if it sent a sane one."""
 
@@ -79,32 +79,32 @@ def sane_id(value: bytes) -> str:
 
 def rate_fields(limits: RateLimits | None) -> Headers:
     """Write OpenAI's six rate-limit fields; an unlimited kind has none."""
-    fields: Headers = []
     if limits is None:
-        return fields
+        return []
+    requests: Headers = []
+    tokens: Headers = []
     if limits.limit_requests is not None:
-        fields += _two(b"requests", limits.limit_requests, limits.remaining_requests or 0)
-        fields.append((b"x-ratelimit-reset-requests", duration(limits.reset_requests_s)))
+        requests = [
+            (b"x-ratelimit-limit-requests", b"%d" % limits.limit_requests),
+            (b"x-ratelimit-remaining-requests", b"%d" % max(0, limits.remaining_requests or 0)),
+            (b"x-ratelimit-reset-requests", duration(limits.reset_requests_s)),
+        ]
     if limits.limit_tokens is not None:
-        fields += _two(b"tokens", limits.limit_tokens, limits.remaining_tokens or 0)
-        fields.append((b"x-ratelimit-reset-tokens", duration(limits.reset_tokens_s)))
-    return fields
+        tokens = [
+            (b"x-ratelimit-limit-tokens", b"%d" % limits.limit_tokens),
+            (b"x-ratelimit-remaining-tokens", b"%d" % max(0, limits.remaining_tokens or 0)),
+            (b"x-ratelimit-reset-tokens", duration(limits.reset_tokens_s)),
+        ]
+    return requests + tokens
 
 
 def duration(seconds: float) -> bytes:
     """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``, ``1h0m30s``."""
     if seconds < 1:
-        return b"%dms" % max(0, round(seconds * 1000))
-    whole = round(seconds)
+        return b"%dms" % max(0, int(seconds * 1000 + 0.5))
+    whole = int(seconds + 0.5)
     minutes, rest = divmod(whole, 60)
     if minutes == 0:
         return b"%ds" % rest
     hours, minutes = divmod(minutes, 60)
     return b"%dh%dm%ds" % (hours, minutes, rest) if hours else b"%dm%ds" % (minutes, rest)
-
-
-def _two(kind: bytes, limit: int, remaining: int) -> Headers:
-    return [
-        (b"x-ratelimit-limit-" + kind, b"%d" % limit),
-        (b"x-ratelimit-remaining-" + kind, b"%d" % max(0, remaining)),
-    ]

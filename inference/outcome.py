@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from inference.contracts import Route, Terms, UsageEvent, cost_of
-from inference.fields import NO_SLO, Names, Slo
+from inference.fields import NO_SLO, Names
 from inference.tokens import Usage, estimate_tokens
 
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
@@ -14,35 +12,59 @@ ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 NOTHING = Usage(0, 0, 0)
 
 
-@dataclass(slots=True)
 class Outcome:
-    """Facts of one request, gathered while it runs. Times are loop seconds.
+    """Facts of one request, gathered while it runs. ``…_at`` are loop seconds.
 
-    ``source`` and ``tokens`` are known once it is closed.
+    Known once it is closed: ``source``, ``tokens``, ``ttft_ms`` (until the first byte of a
+    worker's answer) and ``latency_ms`` (from the request's head to its end).
     """
 
-    names: Names
-    began_at: float
-    project: str = ""
-    endpoint: str = ""
-    operation: str = ""
-    route: Route | None = None
-    key_id: str = ""
-    secret_id: int = 0
-    streamed: bool = False
-    prompt_bytes: int = 0
-    worker_id: str = ""
-    status: int = 0
-    code: str = ""
-    ending: str = ""
-    first_at: float | None = None
-    ended_at: float = 0.0
-    answer_bytes: int = 0
-    deltas: int = 0
-    usage: Usage | None = None
-    source: str = "absent"
-    tokens: Usage = NOTHING
-    slo: Slo = NO_SLO
+    __slots__ = (
+        "answer_bytes",
+        "began_at",
+        "code",
+        "deltas",
+        "ended_at",
+        "ending",
+        "endpoint",
+        "first_at",
+        "key_id",
+        "latency_ms",
+        "names",
+        "operation",
+        "project",
+        "prompt_bytes",
+        "route",
+        "secret_id",
+        "slo",
+        "source",
+        "status",
+        "streamed",
+        "tokens",
+        "ttft_ms",
+        "usage",
+        "worker_id",
+    )
+
+    def __init__(self, names: Names, began_at: float) -> None:
+        self.names = names
+        self.began_at = began_at
+        self.project = self.endpoint = self.operation = ""
+        self.route: Route | None = None
+        self.key_id = self.worker_id = ""
+        self.secret_id = 0
+        self.slo = NO_SLO
+        self.streamed = False
+        self.status = 0
+        self.code = self.ending = ""
+        self.first_at: float | None = None
+        self.ended_at = 0.0
+        self.ttft_ms: float | None = None
+        self.latency_ms = 0.0
+        self.prompt_bytes = self.answer_bytes = self.deltas = 0
+        self.usage: Usage | None = None
+        self.source = "absent"
+        self.tokens = NOTHING
 
     def close(self, status: int, code: str, ending: str, now: float) -> None:
         """Say how it ended, and settle on its tokens.
@@ -51,20 +73,13 @@ class Outcome:
         what never gave a byte, nor for a worker's own refusal. What a limit cut off was given.
         """
         self.status, self.code, self.ending, self.ended_at = status, code, ending, now
+        self.latency_ms = _milliseconds(now - self.began_at)
+        if self.first_at is not None:
+            self.ttft_ms = _milliseconds(self.first_at - self.began_at)
         if self.usage is not None:
             self.source, self.tokens = "measured", self.usage
         elif self.first_at is not None and (ending != "refused" or self.deltas):
             self.source, self.tokens = "estimated", self._estimate()
-
-    @property
-    def ttft_ms(self) -> float | None:
-        """Milliseconds until the first byte of a worker's answer."""
-        return None if self.first_at is None else round((self.first_at - self.began_at) * 1000, 3)
-
-    @property
-    def latency_ms(self) -> float:
-        """Milliseconds from the request's head to its end."""
-        return round((self.ended_at - self.began_at) * 1000, 3)
 
     def event(self) -> UsageEvent:
         """Say what was used. Only of a closed request that passed the gate."""
@@ -112,3 +127,8 @@ class Outcome:
         generated = estimate_tokens(self.answer_bytes) if is_text else 0
         out = self.deltas if self.streamed else generated
         return Usage(estimate_tokens(self.prompt_bytes), out, 0)
+
+
+def _milliseconds(seconds: float) -> float:
+    """Round to a thousandth, at a fraction of what ``round`` costs."""
+    return int(seconds * 1_000_000 + 0.5) / 1000

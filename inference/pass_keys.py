@@ -19,7 +19,7 @@ SKEW_S = 30
 """How far two clocks may be apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PassKey:
     """A public Ed25519 key that signs passes: its name, its 32 bytes in base64url, its end."""
 
@@ -28,7 +28,7 @@ class PassKey:
     until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PassKeys:
     """Whose passes are good: the keys in force, and what ``iss`` and ``aud`` must say."""
 

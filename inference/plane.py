@@ -49,7 +49,7 @@ class Reporter(Protocol):
         """Take the facts of a request that is closed."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Plane:
     """The tools of a gateway process. ``clock`` gives Unix seconds, the loop the rest."""
 

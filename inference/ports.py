@@ -117,7 +117,7 @@ UNKNOWN_LIMIT: Final = 4096
 """Tokens of an answer where neither the caller nor the model says how long it may be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False)
 class Ask:
     """A request that wants to be let in. ``now`` is Unix seconds.
 
@@ -134,23 +134,63 @@ class Ask:
     n: int
     streaming: bool
     now: float
-    operation: str = ""
-    is_open: bool = False
+    operation: str
+    is_open: bool
+
+    def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
+        self,
+        request_id: str,
+        grant: Grant,
+        route: Route,
+        prompt_tokens: int,
+        limit_tokens: int | None,
+        n: int,
+        streaming: bool,
+        now: float,
+        operation: str = "",
+        is_open: bool = False,
+    ) -> None:
+        self.request_id = request_id
+        self.grant = grant
+        self.route = route
+        self.prompt_tokens = prompt_tokens
+        self.limit_tokens = limit_tokens
+        self.n = n
+        self.streaming = streaming
+        self.now = now
+        self.operation = operation
+        self.is_open = is_open
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False)
 class RateLimits:
     """What is left, for the ``x-ratelimit-*`` fields; ``None`` is unlimited: field left out."""
 
-    limit_requests: int | None = None
-    remaining_requests: int | None = None
-    reset_requests_s: float = 0.0
-    limit_tokens: int | None = None
-    remaining_tokens: int | None = None
-    reset_tokens_s: float = 0.0
+    limit_requests: int | None
+    remaining_requests: int | None
+    reset_requests_s: float
+    limit_tokens: int | None
+    remaining_tokens: int | None
+    reset_tokens_s: float
+
+    def __init__(
+        self,
+        limit_requests: int | None = None,
+        remaining_requests: int | None = None,
+        reset_requests_s: float = 0.0,
+        limit_tokens: int | None = None,
+        remaining_tokens: int | None = None,
+        reset_tokens_s: float = 0.0,
+    ) -> None:
+        self.limit_requests = limit_requests
+        self.remaining_requests = remaining_requests
+        self.reset_requests_s = reset_requests_s
+        self.limit_tokens = limit_tokens
+        self.remaining_tokens = remaining_tokens
+        self.reset_tokens_s = reset_tokens_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False)
 class Verdict:
     """A limiter's answer.
 
@@ -160,11 +200,27 @@ class Verdict:
     """
 
     allowed: bool
-    code: str = ""
-    message: str = ""
-    retry_after_s: float | None = None
-    limits: RateLimits | None = None
-    hold_tokens: int | None = None
+    code: str
+    message: str
+    retry_after_s: float | None
+    limits: RateLimits | None
+    hold_tokens: int | None
+
+    def __init__(
+        self,
+        allowed: bool,
+        code: str = "",
+        message: str = "",
+        retry_after_s: float | None = None,
+        limits: RateLimits | None = None,
+        hold_tokens: int | None = None,
+    ) -> None:
+        self.allowed = allowed
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+        self.limits = limits
+        self.hold_tokens = hold_tokens
 
 
 OnVerdict = Callable[[Verdict], None]

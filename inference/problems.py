@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import Any
 
 REQUEST, AUTH, RATE, SERVICE = (
@@ -58,15 +57,23 @@ RETRY_STRATEGY = {
 }
 
 
-@dataclass(eq=False)
 class Refused(Exception):
     """A request that the plane answers itself. ``code`` is public API."""
 
-    code: str
-    message: str
-    param: str | None = None
-    retry_after_s: float | None = None
-    allow: tuple[str, ...] = ()
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        allow: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self.allow = allow
 
     @property
     def status(self) -> int:

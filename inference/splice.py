@@ -33,6 +33,8 @@ LIMITS_OF: Final = {
     "completions": ("max_tokens",),
     "responses": ("max_output_tokens",),
 }
+ADD_USAGE: Final = b',"stream_options":{%b}' % ASK_USAGE
+"""What asks for usage at the end of a body that says nothing of it."""
 
 PROMPT_FIELDS: Final = frozenset(
     ("messages", "prompt", "suffix", "input", "instructions", "tools", "functions")
@@ -147,6 +149,14 @@ def with_defaults(body: bytes, request: Request, defaults: dict[str, Any]) -> by
     return splice(body, _fitting(body, request), defaults=defaults)
 
 
+def without_inline(body: bytes, size: int) -> int:
+    """Take from the size of a body's prompts what its inline files are longer than they count."""
+    if size > INLINE_BYTES:
+        for inline in _INLINE.finditer(body):
+            size -= inline.end() - inline.start() - INLINE_BYTES
+    return max(0, size)
+
+
 # ── What the members say ───────────────────────────────────────────────────────────────
 
 
@@ -198,16 +208,13 @@ def _prompt_bytes(body: bytes, spans: dict[str, Span]) -> int:
     for name, (start, end) in spans.items():
         if name in PROMPT_FIELDS:
             size += end - start
-    if size > INLINE_BYTES:
-        for inline in _INLINE.finditer(body):
-            size -= inline.end() - inline.start() - INLINE_BYTES
-    return max(0, size)
+    return without_inline(body, size)
 
 
 def _usage(body: bytes, span: Span | None, close_at: int) -> tuple[bool, Edit | None]:
     """Say whether usage was asked for, and which edit asks for it if not."""
     if span is None:
-        return False, (close_at, close_at, b',"stream_options":{%b}' % ASK_USAGE)
+        return False, (close_at, close_at, ADD_USAGE)
     asked, edit = options_edit(body[span[0] : span[1]])
     if edit is None:
         return asked, None

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from inference.glance import usage_in
+
 BYTES_PER_TOKEN: Final = 4
 
 _NEEDLE: Final = b'"usage"'
@@ -25,7 +27,7 @@ _DECODER: Final = json.JSONDecoder()
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Usage:
     """Tokens of a request as its engine counted them. ``tokens_cached`` are part of the input."""
 
@@ -70,6 +72,12 @@ def usage_from(usage: Json) -> Usage | None:
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
     return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
+
+
+def usage_of_answer(tail: bytes, *, is_whole: bool) -> Usage | None:
+    """Read the usage of a plain answer from its end, or from all of it."""
+    figures = usage_in(tail) if is_whole else None
+    return Usage(*figures) if figures is not None else read_usage(tail)
 
 
 def read_usage(body_tail: bytes, *, depth: int = 1) -> Usage | None:

@@ -54,7 +54,7 @@ class TopLevel:
         self._first = True
         self._escaped = False
         self._string_size = 0
-        self._inline = True
+        self._is_inline = True
         self._discount = 0
 
     @property
@@ -184,7 +184,7 @@ class TopLevel:
         self._state = state
         self._escaped = False
         self._string_size = 0
-        self._inline = True
+        self._is_inline = True
 
     def _string(self, data: bytes, start: int) -> tuple[int, bool]:
         """Return how far the string goes in these bytes, and whether it ends there."""
@@ -192,9 +192,9 @@ class TopLevel:
         self._escaped = False
         run = _STRING_REST.match(data, at)
         at = run.end() if run else at
-        if self._inline:
+        if self._is_inline:
             self._string_size += at - start
-            self._inline = _PROSE.search(data, start, at) is None
+            self._is_inline = _PROSE.search(data, start, at) is None
         if at == len(data):
             return at, False
         if data[at] == _BACKSLASH:
@@ -205,7 +205,7 @@ class TopLevel:
         return at + 1, True
 
     def _excess(self) -> int:
-        return max(0, self._string_size - INLINE_MIN) if self._inline else 0
+        return max(0, self._string_size - INLINE_MIN) if self._is_inline else 0
 
 
 def _solid(data: bytes, at: int) -> int:

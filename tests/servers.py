@@ -19,6 +19,7 @@ from typing import IO
 
 import pytest
 
+from xerotier_site import compiled
 from xerotier_site.embedded import databases
 from xerotier_site.embedded.faults import PartFailed
 from xerotier_site.embedded.process import lesser_account
@@ -34,11 +35,18 @@ _folders: list[Path] = []
 _locks: list[IO[str]] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the data plane be tested as it is served: compiled."""
+    parser.addoption("--compiled", action="store_true", help="import the data plane's build")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start the servers before pytest-django, which runs inside this wrapper, reads settings."""
     options = early_config.known_args_namespace
     ENVIRONMENT["XEROTIER_ENV"] = "test"
+    if getattr(options, "compiled", False) and not compiled.use():
+        pytest.exit("There is no build of these sources: make compiled", returncode=3)
     if not (options.help or options.version or getattr(options, "collectonly", False)):
         _start()
     yield

@@ -21,9 +21,13 @@ from functools import partial
 import uvicorn
 from uvicorn.importer import import_from_string
 
+from xerotier_site import compiled, env
+
+if __name__ == "__main__":
+    compiled.use()  # Before the first module of the data plane is imported.
+
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
-from xerotier_site import env
 from xerotier_site.herd import Herd, end_with_parent
 from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, read_config

@@ -31,7 +31,7 @@ RETRY_S: Final = 1.0
 LOCK: Final = "lock"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bounds:
     """How large a journal may grow."""
 
@@ -78,7 +78,7 @@ class Journal:
         self._home = home
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "journal")
+        self._worker = ThreadPoolExecutor(1, "journal")
         self._folders: list[Folder] = []
         self._old: list[Segment] = []
         self._spare: Segment | None = None
@@ -133,7 +133,7 @@ class Journal:
         await self.sync()
         if self._timer is not None:
             self._timer.cancel()
-        self._thread.shutdown()
+        self._worker.shutdown()
         if self._spare is not None:
             self._spare.remove()
         if self._now.end == 0:
@@ -192,7 +192,7 @@ class Journal:
     async def _work(self) -> None:
         dirty, self._dirty = self._dirty, set()
         for segment in dirty:
-            await self._loop.run_in_executor(self._thread, segment.sync)
+            await self._loop.run_in_executor(self._worker, segment.sync)
         if self._spare is None:
             await self._make_spare()
         self._judge()
@@ -202,7 +202,7 @@ class Journal:
             return
         # No room is what ``_judge`` reports, and what is tried again until there is some.
         with suppress(OSError):
-            self._spare = await self._loop.run_in_executor(self._thread, self._make_segment)
+            self._spare = await self._loop.run_in_executor(self._worker, self._make_segment)
 
     def _judge(self) -> None:
         if self._spare is not None or self._now.room >= self._reserve:

@@ -15,7 +15,7 @@ from inference.contracts import Grant, Route
 BALANCES_MAX = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Share:
     """How much one gateway may let in. ``money`` is in micro-units, a project and outage."""
 

@@ -21,7 +21,7 @@ BURST_LEAST: Final = 10
 FREE: Final = "free"
 
 
-@dataclass(slots=True)
+@dataclass
 class Plan:
     """What one request is expected to use and what it holds, in tokens and micro-units.
 

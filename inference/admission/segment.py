@@ -22,7 +22,7 @@ _PLACE_AT: Final = 8
 _SEQUENCE_BITS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """A payload, and where it became part of its shard's usage stream (0: not known to be)."""
 

@@ -6,7 +6,7 @@ and what that says is written to the transport.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -157,9 +157,11 @@ class FastTurn:
         if self._method == b"HEAD":
             return
         if self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        head, self._head = self._head, b""
-        self._protocol.transport.write(head + data if head else data)
+            data = b"".join((self._head, _chunk_line(len(data)), data, b"\r\n"))
+        elif self._head:
+            data = self._head + data
+        self._head = b""
+        self._protocol.transport.write(data)
 
     def finish(self) -> None:
         """Write the end."""
@@ -181,11 +183,11 @@ class FastTurn:
 
     def pause_body(self) -> None:
         """Stop reading from the connection."""
-        self._protocol.flow.pause_reading()
+        self._protocol.pace.pause_reading()
 
     def resume_body(self) -> None:
         """Go on reading."""
-        self._protocol.flow.resume_reading()
+        self._protocol.pace.resume_reading()
 
     def _flush(self) -> None:
         if self._head:
@@ -198,3 +200,11 @@ class FastTurn:
             return True
         length = next((value for name, value in self._headers if name == b"content-length"), b"")
         return not self.wants_continue and length.isdigit() and int(length) <= DISCARD_MAX
+
+
+_LINES: Final = [b"%x\r\n" % size for size in range(4096)]
+
+
+def _chunk_line(size: int) -> bytes:
+    """Return what stands in front of a chunk (RFC 9112 section 7.1)."""
+    return _LINES[size] if size < len(_LINES) else b"%x\r\n" % size

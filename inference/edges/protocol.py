@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, Final
 
 import httptools
 from uvicorn.config import Config
@@ -31,6 +31,7 @@ from inference.ports import Headers
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
 LINGER_S = 2.0
+SPACE: Final = ord(" ")
 
 
 class PlatformProtocol(HttpToolsProtocol, Swept):
@@ -46,7 +47,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.context = context
-        self.flow: Flow
+        self.pace: Flow
         self._turns: deque[Turn] = deque()
         self._current: Turn | None = None
         self._reading: Turn | None = None
@@ -66,7 +67,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         """Take a connection, if there is room for one more."""
         is_full = len(self.connections) >= self.context.config.bounds.connections
         super().connection_made(transport)
-        self.flow = Flow(transport, self.context.held, self.loop.time)
+        self.flow = self.pace = Flow(transport, self.context.held, self.loop.time)
         self._since = self._last_read = self.loop.time()
         if is_full:
             transport.write(BUSY)
@@ -79,18 +80,18 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         turns, self._turns = self._turns, deque()
         for turn in turns:
             turn.leave()
-        self.flow.end()
+        self.pace.end()
         self._current = self._reading = None
 
     def pause_writing(self) -> None:
         """Slow down whoever answers."""
-        self.flow.pause_writing()
+        self.pace.pause_writing()
         if isinstance(self._current, FastTurn):
             self._current.slow_down()
 
     def resume_writing(self) -> None:
         """Let it go on."""
-        self.flow.resume_writing()
+        self.pace.resume_writing()
         if isinstance(self._current, FastTurn):
             self._current.speed_up()
 
@@ -104,7 +105,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             return
         self._is_over = True
         self._since = self.loop.time()
-        if self.flow.write_paused:
+        if self.pace.write_paused:
             self.transport.abort()
         elif self._reading is None and not self._in_head:
             self.transport.close()
@@ -123,12 +124,12 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     def sweep(self, now: float) -> None:
         """End what has waited too long."""
         waits, waited_s = self.context.config.waits, now - self._since
-        if self._is_over or self.flow.stalled_s(now) > waits.stalled_caller_s:
+        if self._is_over or self.pace.stalled_s(now) > waits.stalled_caller_s:
             if waited_s > LINGER_S:
                 self.transport.abort()
         elif self._in_head and waited_s > waits.header_s:
             self._break(Malformed(408, "The request's head did not arrive in time."))
-        elif self._reading is not None and not self.flow.read_paused:
+        elif self._reading is not None and not self.pace.read_paused:
             if now - self._last_read > waits.body_idle_s or waited_s > waits.body_whole_s:
                 self._break(Malformed(408, "The request body did not arrive in time."))
         elif not (self._in_head or self._turns) and waited_s > waits.unused_s(
@@ -173,9 +174,9 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         if not self._in_head:
             return  # A trailer: nobody asked for it.
         name = name.lower()
-        if b"_" in name:
+        if name.find(b"_") >= 0:
             return
-        if value[-1:] <= b" ":  # The parser leaves white space that is no part of it.
+        if value and value[-1] <= SPACE:  # The parser leaves white space that is no part of it.
             value = value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
@@ -276,9 +277,9 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         bounds, turns = self.context.config.bounds, self._turns
         waiting = sum(turn.waiting_bytes for turn in turns) if len(turns) > 1 else 0
         if len(turns) > bounds.waiting_requests or waiting > bounds.waiting_bytes:
-            self.flow.hold("queue")
+            self.pace.hold("queue")
         else:
-            self.flow.release("queue")
+            self.pace.release("queue")
 
     def on_answered(self) -> None:
         """Go on with the next request: an answer is complete."""

@@ -88,7 +88,7 @@ class AsgiTurn:
             return
         cycle.body += data
         if len(cycle.body) > self._protocol.context.config.bounds.waiting_bytes:
-            self._protocol.flow.pause_reading()
+            self._protocol.pace.pause_reading()
         cycle.message_event.set()
 
     def begin(self) -> None:

@@ -12,7 +12,6 @@ from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
 from inference.ports import UNKNOWN_LIMIT
 from inference.problems import Refused
-from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
 
 
@@ -48,16 +47,7 @@ class Body:
         """Pass it up from now on. Its size is what it says, or what came so far."""
         self._splice = StreamedSplice(ask_usage=operation in GENERATING)
         size = max(announced, self.size)
-        return Prepared(
-            body=None,
-            streaming=True,
-            n=1,
-            limit=None,
-            prompt_bytes=size,
-            prompt_tokens=estimate_tokens(size),
-            drop_usage=False,
-            clamped=b"",
-        )
+        return Prepared(None, size, streaming=True, n=1, limit=None)
 
     def pass_on(self, made: Prepared) -> bytes:
         """Return what may go up now, and note in ``made`` what was learned. Raises ``Refused``."""

@@ -9,7 +9,7 @@ how long; the wheel calls ``on_due`` when that is over. Once a worker may be ask
 
 from __future__ import annotations
 
-from enum import IntEnum
+from typing import Final
 
 from inference.exchange.body import Body
 from inference.exchange.head import Head, read_head, too_large
@@ -24,14 +24,11 @@ from inference.plane import Plane
 from inference.ports import Ask, Caller, Headers, Verdict
 from inference.problems import Refused
 
-
-class State(IntEnum):
-    """What an exchange waits for."""
-
-    READING = 0  # the gate's tables, the caller's body, or both
-    DECIDING = 1  # the limiter
-    RELAYING = 2  # the worker
-    DONE = 3
+# What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
+READING: Final = 0  # the gate's tables, the caller's body, or both
+DECIDING: Final = 1  # the limiter
+RELAYING: Final = 2  # the worker
+DONE: Final = 3
 
 
 class Exchange:
@@ -56,7 +53,7 @@ class Exchange:
     def __init__(self, plane: Plane, caller: Caller) -> None:
         self.plane = plane
         self.caller = caller
-        self.state = State.READING
+        self.state = READING
         self.due = 0.0
         self._body = Body()
         self._is_holding = False
@@ -89,7 +86,7 @@ class Exchange:
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request body."""
-        if self.state is State.DONE:
+        if self.state == DONE:
             return
         body, bounds, waits = self._body, self.plane.config.bounds, self.plane.config.waits
         body.take(data)
@@ -105,7 +102,7 @@ class Exchange:
 
     def body_end(self) -> None:
         """Learn that the request body is complete."""
-        if self.state is State.DONE:
+        if self.state == DONE:
             return
         self._body.is_complete = True
         if self._body.is_passing:
@@ -118,7 +115,7 @@ class Exchange:
         """Learn that the caller has gone."""
         if self._relay is not None:
             self._relay.left()
-        elif self.state is not State.DONE:
+        elif self.state != DONE:
             self.conclude(CALLER_GONE, "", "caller_left")
 
     def pause(self) -> None:
@@ -145,7 +142,7 @@ class Exchange:
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
         is_uploading = not self._body.is_complete and not self._is_holding
-        if is_uploading and self.state in (State.READING, State.RELAYING):
+        if is_uploading and self.state in (READING, RELAYING):
             self._fail(Refused("request_timeout", "The request body did not arrive in time."))
         elif self._relay is not None:
             self._relay.on_due(now)
@@ -153,7 +150,7 @@ class Exchange:
             self.refuse(Refused("service_unavailable", "The gateway could not decide in time."))
 
     def _on_passed(self, passed: Passed) -> None:
-        if self.state is not State.READING:
+        if self.state != READING:
             return
         self._passed = passed
         outcome, grant = self.outcome, passed.grant
@@ -166,7 +163,7 @@ class Exchange:
     def _go_on(self) -> None:
         passed, body, head = self._passed, self._body, self._head
         is_large = body.size > self.plane.config.bounds.whole_body_bytes
-        if passed is None or self.state is not State.READING:
+        if passed is None or self.state != READING:
             return
         if not body.is_complete and not is_large:
             return
@@ -188,7 +185,7 @@ class Exchange:
     def _admit(self, passed: Passed, made: Prepared) -> None:
         self._made = made
         self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
-        self.state = State.DECIDING
+        self.state = DECIDING
         ask = Ask(
             request_id=self.names.request_id,
             grant=passed.grant,
@@ -202,31 +199,31 @@ class Exchange:
             is_open=self._body.is_passing,
         )
 
-        def on_verdict(verdict: Verdict) -> None:
-            if not verdict.allowed:
-                self._on_refusal(verdict)
-            elif self.state is State.DONE:
-                # The caller left while it was decided: what was held has to be released.
-                self.plane.limiter.settle(self.outcome.event())
-            else:
-                self._is_admitted = True
-                self._relay = Relay(self, passed, made, verdict)
-                self._start(self._relay)
+        self.plane.limiter.admit(ask, self._on_verdict)
 
-        self.plane.limiter.admit(ask, on_verdict)
+    def _on_verdict(self, verdict: Verdict) -> None:
+        if not verdict.allowed:
+            self._on_refusal(verdict)
+        elif self.state == DONE:
+            # The caller left while it was decided: what was held has to be released.
+            self.plane.limiter.settle(self.outcome.event())
+        elif self._passed is not None:
+            self._is_admitted = True
+            self._relay = Relay(self, self._passed, self._made, verdict)
+            self._start(self._relay)
 
     def _on_refusal(self, verdict: Verdict) -> None:
-        if self.state is not State.DONE:
+        if self.state != DONE:
             wait_s = verdict.retry_after_s
             refusal = Refused(verdict.code, verdict.message, retry_after_s=wait_s)
             self.refuse(refusal, rate_fields(verdict.limits))
 
     def _start(self, relay: Relay) -> None:
-        self.state = State.RELAYING
+        self.state = RELAYING
         up = [field for field in self._head.headers if field[0] in UP]
         up.append((b"x-request-id", self.names.request_id.encode()))
         relay.begin("/" + self._head.target.rest, up)
-        if self._body.is_passing and self.state is State.RELAYING:
+        if self._body.is_passing and self.state == RELAYING:
             self._send_up()
 
     def _send_up(self) -> None:
@@ -270,7 +267,7 @@ class Exchange:
         Once, and from then on nothing but sending what is decided may follow.
         """
         plane, outcome = self.plane, self.outcome
-        self.state, self._relay = State.DONE, None
+        self.state, self._relay = DONE, None
         plane.wheel.disarm(self)
         outcome.close(status, code, ending, plane.loop.time())
         if self._is_admitted:
@@ -288,7 +285,7 @@ class Exchange:
         self, refusal: Refused, extra: Headers | None = None, ending: str = "refused"
     ) -> None:
         """Answer with an error; nothing of an answer may have been sent."""
-        if self.state is State.DONE:
+        if self.state == DONE:
             return
         self.conclude(refusal.status, refusal.code, ending)
         self._send(refusal.status, [*refusal.headers(), *(extra or [])], refusal.body())

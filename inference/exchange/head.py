@@ -13,7 +13,7 @@ from inference.ports import Headers
 from inference.problems import Refused
 
 
-@dataclass(slots=True)
+@dataclass
 class Head:
     """What a head says. ``announced``: bytes of body, 0 if it does not say."""
 

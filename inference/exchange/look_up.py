@@ -28,7 +28,7 @@ ONLY_GET = (b"GET",)
 ABLE_MAX = 4096
 
 
-@dataclass(slots=True)
+@dataclass
 class Passed:
     """A request that passed the gate. ``pools``: who can serve it, best pool first."""
 

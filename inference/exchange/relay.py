@@ -17,7 +17,7 @@ from inference.fields import SSE, rate_fields
 from inference.ports import Headers, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
-from inference.tokens import read_usage
+from inference.tokens import usage_of_answer
 
 if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
@@ -153,7 +153,8 @@ class Relay(Asking):
         if not self._has_begun:
             self._begin_answer()
         exchange.outcome.answer_bytes += len(self._piece)
-        exchange.outcome.usage = read_usage(self._tail + self._piece)
+        tail = self._tail + self._piece if self._tail else self._piece
+        exchange.outcome.usage = usage_of_answer(tail, is_whole=not self._tail)
         self._conclude("complete" if self._status < NOT_OK else "refused", "")
         if self._piece:
             exchange.caller.write(self._piece)

@@ -26,7 +26,7 @@ class State(Enum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BreakerConfig:
     """When to open and for how long."""
 

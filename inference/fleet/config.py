@@ -8,7 +8,7 @@ from dataclasses import dataclass
 KIB = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FleetConfig:
     """How long to wait, how much to keep and how much to take from a worker.
 

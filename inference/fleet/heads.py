@@ -54,7 +54,7 @@ OWN_HEADERS: Final = frozenset(
 """What the client itself says, or nobody: never taken from the asker."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """Where connections go: the part of a URL that pools are kept by."""
 

@@ -28,7 +28,7 @@ LOADS_MAX = 4096
 DRAIN_POLL_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkerStats:
     """Counts of one worker since the process began, and what is in flight now."""
 
@@ -38,7 +38,7 @@ class WorkerStats:
     retried: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FleetStats:
     """What the client holds now, and has done. For metrics."""
 

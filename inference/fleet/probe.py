@@ -54,7 +54,7 @@ class Board(Protocol):
         """Send requests there again."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Watch:
     """What is known of one worker. ``asking``: a probe is under way."""
 
@@ -63,7 +63,7 @@ class Watch:
     asking: Probe | None = None
 
 
-class Probe(Answer):
+class Probe:
     """One question, and whoever waits for a sign of life. ``told`` is called once."""
 
     __slots__ = ("_call", "_timer", "_told")

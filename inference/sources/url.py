@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ValkeyUrl:
     """The parts of ``redis[s]://user:pass@host:port/0`` or ``unix://:pass@/path.sock?db=0``."""
 

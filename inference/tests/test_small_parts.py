@@ -210,7 +210,9 @@ def test_every_refusal_has_the_one_envelope(code: str) -> None:
 
 
 def ended(**facts: object) -> Outcome:
-    outcome = Outcome(Names("req_1", "mine"), began_at=1.0, **facts)  # type: ignore[arg-type] # why: named in the tests
+    outcome = Outcome(Names("req_1", "mine"), began_at=1.0)
+    for name, fact in facts.items():
+        setattr(outcome, name, fact)
     outcome.close(200, "", "complete", 1.5)
     return outcome
 

@@ -1,0 +1,109 @@
+"""Usual bodies at a glance: the few fields the gateway needs, read at C speed.
+
+msgspec fills what is declared here and steps over the rest, many times faster than going
+member by member. A glance never decides alone: whatever careful reading (``splice``,
+``tokens``) might see differently, or would refuse, gives none here and is read carefully.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from inference.shapes import Answer, Asked, Options
+
+ANSWER_MAX = 16 * 1024
+"""An answer larger than this is not parsed: its usage is looked for at its end."""
+
+_NAMED_ONCE = tuple(
+    b'"%s"' % name
+    for name in (
+        b"model",
+        b"stream",
+        b"stream_options",
+        b"include_usage",
+        b"n",
+        b"best_of",
+        b"max_tokens",
+        b"max_completion_tokens",
+        b"max_output_tokens",
+    )
+)
+"""Names that are refused where they stand twice; nested ones are counted as well, to be sure."""
+
+
+_ASKED = msgspec.json.Decoder(Asked)
+_OPTIONS = msgspec.json.Decoder(Options)
+_ANSWER = msgspec.json.Decoder(Answer)
+_UNUSUAL = (msgspec.MsgspecError, ValueError, RecursionError)
+
+
+def asked_in(body: bytes) -> Asked | None:
+    """Read a request body; none if it needs careful reading.
+
+    That is, too, where a value has to be found again to be changed: usage that was asked for
+    with ``false``, or prompts whose number counts.
+    """
+    if body.find(b"\\u") >= 0 or not _is_utf8(body):
+        return None
+    try:
+        asked = _ASKED.decode(body)
+        if asked.stream_options and not _OPTIONS.decode(asked.stream_options).include_usage:
+            return None
+    except _UNUSUAL:
+        return None
+    for name in _NAMED_ONCE:
+        if body.count(name) > 1:
+            return None
+    if not asked.model or (asked.prompt and bytes(asked.prompt).startswith(b"[")):
+        return None
+    return asked
+
+
+def prompt_bytes(asked: Asked) -> int:
+    """Count the bytes of the members that become input tokens, inline files in full."""
+    size = 0
+    for prompt in (
+        asked.messages,
+        asked.tools,
+        asked.prompt,
+        asked.input,
+        asked.functions,
+        asked.response_format,
+        asked.instructions,
+        asked.suffix,
+        asked.query,
+        asked.queries,
+        asked.documents,
+        asked.text_1,
+        asked.text_2,
+    ):
+        if prompt:
+            size += len(prompt)
+    return size
+
+
+def usage_in(answer: bytes) -> tuple[int, int, int] | None:
+    """Read tokens in, out and cached of a whole answer; none if it needs careful reading."""
+    if len(answer) > ANSWER_MAX:
+        return None
+    try:
+        figures = _ANSWER.decode(answer).usage
+    except _UNUSUAL:
+        return None
+    if figures is None or figures.output_tokens or figures.input_tokens_details:
+        return None
+    tokens_in, tokens_out = figures.prompt_tokens, figures.completion_tokens
+    cached = figures.prompt_tokens_details.cached_tokens if figures.prompt_tokens_details else 0
+    if tokens_in < 0 or tokens_out < 0 or (cached or 0) < 0:
+        return None
+    return tokens_in, tokens_out, min(cached or 0, tokens_in)
+
+
+def _is_utf8(body: bytes) -> bool:
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

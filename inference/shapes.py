@@ -1,0 +1,65 @@
+"""What is read of JSON at a glance, as msgspec is told it.
+
+Fields that are not named here are stepped over.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+NOTHING = Raw()
+
+
+class Asked(msgspec.Struct, gc=False):
+    """What a request body says. Prompts are kept as they are, for their length only."""
+
+    model: str = ""
+    stream: bool | None = None
+    stream_options: Raw = NOTHING
+    n: int | None = None
+    best_of: int | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+    messages: Raw = NOTHING
+    prompt: Raw = NOTHING
+    suffix: Raw = NOTHING
+    input: Raw = NOTHING
+    instructions: Raw = NOTHING
+    tools: Raw = NOTHING
+    functions: Raw = NOTHING
+    response_format: Raw = NOTHING
+    query: Raw = NOTHING
+    queries: Raw = NOTHING
+    documents: Raw = NOTHING
+    text_1: Raw = NOTHING
+    text_2: Raw = NOTHING
+
+
+class Options(msgspec.Struct, gc=False):
+    """``stream_options``."""
+
+    include_usage: bool | None = None
+
+
+class Details(msgspec.Struct, gc=False):
+    """``prompt_tokens_details``."""
+
+    cached_tokens: int | None = None
+
+
+class Figures(msgspec.Struct, gc=False):
+    """``usage`` in its usual dialect, and what tells that it is another."""
+
+    prompt_tokens: int = -1
+    completion_tokens: int = 0
+    prompt_tokens_details: Details | None = None
+    output_tokens: Raw = NOTHING
+    input_tokens_details: Raw = NOTHING
+
+
+class Answer(msgspec.Struct, gc=False):
+    """A plain answer, of which only the usage is wanted."""
+
+    usage: Figures | None = None

@@ -82,7 +82,7 @@ def test_missing_compiler_is_one_sentence(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "inference" / "hot.py").write_text("def wrong() -> int:\n    return ''\n")
-    monkeypatch.setattr(compiled.shutil, "which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
 
     assert compiled.main() == 1
 

@@ -12,6 +12,7 @@ from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
 from inference.ports import UNKNOWN_LIMIT
 from inference.problems import Refused
+from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from inference.contracts import shard_tag
-from inference.exchange.core import State
 from inference.tokens import estimate_tokens
 from tests.plane.caller import Connection
 from tests.plane.conftest import Hire, Running, until

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from inference.contracts import shard_tag
+from inference.exchange.core import DECIDING
 from inference.tokens import estimate_tokens
 from tests.plane.caller import Connection
 from tests.plane.conftest import Hire, Running, until
@@ -165,7 +166,7 @@ async def test_caller_who_leaves_while_it_is_decided(
     world.valkey.client_pause(PAUSE_MS, all=False)  # It answers reads; decisions have to wait.
     caller = await running.connect()
     await caller.send(HEAD + chunk(FRONT + PIECE))
-    await until(lambda: [x.state for x in plane.running] == [State.DECIDING])
+    await until(lambda: [x.state for x in plane.running] == [DECIDING])
 
     leave(caller)
     await until(lambda: not plane.running, PAUSE_MS / 2000)

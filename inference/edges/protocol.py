@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
 import httptools
 from uvicorn.config import Config
@@ -31,7 +31,6 @@ from inference.ports import Headers
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
 LINGER_S = 2.0
-SPACE: Final = ord(" ")
 
 
 class PlatformProtocol(HttpToolsProtocol, Swept):
@@ -176,7 +175,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         name = name.lower()
         if name.find(b"_") >= 0:
             return
-        if value and value[-1] <= SPACE:  # The parser leaves white space that is no part of it.
+        if value.endswith((b" ", b"\t")):  # The parser leaves white space that is no part of it.
             value = value.rstrip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
+from inference.exchange import core
 from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.fleet.probe import Prober
@@ -97,6 +98,7 @@ class Gateway:
         self.changes.start()
         await self.link.ready(timeout_s=1.0)
         self.prober.start()
+        self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
             loop = asyncio.get_running_loop()
             self._writer = loop.create_task(self._write_snapshots(self._snapshots))

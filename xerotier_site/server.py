@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import socket
 import sys
@@ -32,8 +31,6 @@ from inference.edges.protocol import PlatformProtocol
 from xerotier_site.herd import Herd, end_with_parent
 from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, read_config
-
-logger = logging.getLogger(__name__)
 
 BACKLOG = 4096
 LAST_WORK_S = 5.0
@@ -138,7 +135,6 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.metrics_dir:
         mount.config = replace(mount.config, metrics_dir=asked.metrics_dir)
     application = import_from_string(f"{module}:application")
-    logger.info("Serving; the data plane is %s.", "compiled" if compiled.is_used() else "interpreted")
     # What is here now stays: nobody need look through it again.
     gc.collect()
     gc.freeze()

@@ -12,7 +12,7 @@ from inference.peers import Proxies
 from inference.plane import Plane
 
 SWEEP_S = 0.25
-POLL_S = 0.025
+POLL_S = 0.0125
 """A caller that leaves while we don't read from it is noticed within this time."""
 
 DateField = list[tuple[bytes, bytes]]

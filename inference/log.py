@@ -27,11 +27,13 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _quoted = lru_cache(1024)(_encode)
 
 
-@lru_cache(4096)
 def _place(project: str, endpoint: str, key_id: str, operation: str) -> str:
     """Write what a line shares with many others. The path of a request may hold anything."""
     words = {"project": project, "endpoint": endpoint, "key_id": key_id, "operation": operation}
     return _encode(words)[1:-1]
+
+
+_known_place = lru_cache(4096)(_place)
 
 
 class RequestLog:
@@ -55,7 +57,9 @@ class RequestLog:
         """Write the line of a request."""
         names, tokens = outcome.names, outcome.tokens
         level = "error" if outcome.status >= SERVER_FAULT else "info"
-        place = _place(outcome.project, outcome.endpoint, outcome.key_id, outcome.operation)
+        # Only a place that was found is remembered: a stranger's paths are long and never end.
+        place_of = _place if outcome.route is None else _known_place
+        place = place_of(outcome.project, outcome.endpoint, outcome.key_id, outcome.operation)
         # Ids of a request, codes and endings are plain words of ours, or were found to be sane.
         self._put(
             f'{{"event":"inference_request","level":"{level}","timestamp":"{self._timestamp()}"'

@@ -158,7 +158,7 @@ class AsgiEdge:
         peer = scope["client"][0] if scope.get("client") else ""
         caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
         exchange = caller.exchange = Exchange(self._plane, caller)
-        scope.get("extensions", {}).get(LEFT, {})["tell"] = caller.readable.set
+        (scope.get("extensions") or {}).get(LEFT, {})["tell"] = caller.readable.set
         exchange.begin(scope["method"].encode(), raw_target(scope), list(scope["headers"]))
         try:
             await _listen(exchange, caller, receive)

@@ -12,7 +12,7 @@ import pytest
 from inference.contracts import Worker, moment_of
 from inference.fields import Names, duration, rate_fields, sane_id
 from inference.ids import decision_id, request_id
-from inference.log import RequestLog
+from inference.log import RequestLog, _known_place
 from inference.metrics import Metrics, merge
 from inference.outcome import Outcome
 from inference.peers import Proxies
@@ -231,6 +231,20 @@ async def test_line_is_json_also_when_a_path_holds_quotes() -> None:
     assert (plain["ttft_ms"], plain["latency_ms"], plain["streamed"]) == (250.0, 500.0, True)
     assert plain["timestamp"] == "2027-01-15T08:00:00.250Z"
     assert set(odd) == set(plain)
+
+
+async def test_paths_of_strangers_are_written_and_not_remembered() -> None:
+    written: list[bytes] = []
+    log = RequestLog(written.append, asyncio.get_running_loop(), lambda: 1_800_000_000.25)
+    before = _known_place.cache_info().currsize
+
+    for number in range(10):
+        log.ended(ended(project="proj_A", endpoint=f"{number}" * 10_000))
+    log.flush()
+
+    assert _known_place.cache_info().currsize == before
+    lines = [json.loads(line) for line in b"".join(written).splitlines()]
+    assert [line["endpoint"][0] for line in lines] == list("0123456789")
 
 
 def test_counts_of_several_processes_add_up() -> None:

@@ -60,6 +60,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture(autouse=True)
 def pretended_core(monkeypatch: pytest.MonkeyPatch) -> None:
     if compiled.is_used():
+        # The same bytes meet the same sources, interpreted, in every run of the suite.
         pytest.skip("compiled code knows its core and takes no other in its place")
     monkeypatch.setattr(fast_turn, "Exchange", Core)
 

@@ -40,13 +40,20 @@ class Target:
     route_key: str
 
 
-@lru_cache(4096)
+REMEMBERED_MAX = 512
+"""Longer targets are read anew each time: a stranger's would fill the memory."""
+
+
 def read_target(raw: bytes) -> Target:
     """Read a request target such as ``/proj_…/chat/v1/models?x=1``.
 
     Raises ``Refused`` for one that two parsers might read differently: encoded slashes or
     dots, dot segments, backslashes, control characters.
     """
+    return _known_target(raw) if len(raw) <= REMEMBERED_MAX else _read_target(raw)
+
+
+def _read_target(raw: bytes) -> Target:
     path = raw.partition(b"?")[0].decode("latin-1")
     parts = _PARTS.fullmatch(path)
     if parts is None or not path.isascii() or not path.isprintable():
@@ -56,6 +63,9 @@ def read_target(raw: bytes) -> Target:
     project, slug = parts[1], unquote(parts[2])
     rest = unquote((parts[3] or "").removesuffix("/"))
     return Target(project, slug, rest, _methods(rest), route_key(project, slug))
+
+
+_known_target = lru_cache(4096)(_read_target)
 
 
 def _methods(rest: str) -> tuple[bytes, ...]:

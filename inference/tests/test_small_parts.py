@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from inference.address import REMEMBERED_MAX, _known_target, read_target
 from inference.contracts import Worker, moment_of
 from inference.fields import Names, duration, rate_fields, sane_id
 from inference.ids import decision_id, request_id
@@ -245,6 +246,16 @@ async def test_paths_of_strangers_are_written_and_not_remembered() -> None:
     assert _known_place.cache_info().currsize == before
     lines = [json.loads(line) for line in b"".join(written).splitlines()]
     assert [line["endpoint"][0] for line in lines] == list("0123456789")
+
+
+def test_long_target_is_read_and_not_remembered() -> None:
+    before = _known_target.cache_info().currsize
+    slug = "a" * REMEMBERED_MAX
+
+    target = read_target(f"/proj_A/{slug}/v1/models".encode())
+
+    assert (target.slug, target.rest) == (slug, "models")
+    assert _known_target.cache_info().currsize == before
 
 
 def test_counts_of_several_processes_add_up() -> None:

@@ -1,7 +1,8 @@
 """What the two planes say to each other, and nothing more.
 
-Both planes import this module; it imports neither. Every type is frozen, holds plain
-values and survives a round trip through JSON, so it can travel by any transport.
+Both planes import this module; it imports neither. Nothing is changed once it is made; all
+of it holds plain values and survives a round trip through JSON, so it can travel by any
+transport. (``UsageEvent`` alone is not frozen: a constructor that mypyc compiles can't be.)
 
 Control → data: a ``Grant`` (what one key may do), a ``Route`` (what one endpoint is) and a
 ``Pool`` (which workers serve it) lie in Valkey under the names below, each with the
@@ -221,9 +222,9 @@ class Pool:
 # ── Data → control ─────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True)
+@dataclass(init=False)
 class UsageEvent:
-    """What one admitted request used, said once, when it ended.
+    """What one admitted request used, said once, when it ended. Never changed afterwards.
 
     ``source`` of the tokens: ``measured`` (the engine said so), ``estimated`` (counted by
     us) or ``absent``. ``ending``: ``complete``, ``caller_left``, ``worker_broke``,
@@ -251,12 +252,66 @@ class UsageEvent:
     latency_ms: float
     tier: str
     terms_version: int
-    caller_request_id: str = ""
-    kind: str = "settle"
-    secret_id: int = 0
-    cost: int = 0
-    slo_ttft_ms: float | None = None
-    slo_tpot_ms: float | None = None
+    caller_request_id: str
+    kind: str
+    secret_id: int
+    cost: int
+    slo_ttft_ms: float | None
+    slo_tpot_ms: float | None
+
+    def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
+        self,
+        request_id: str,
+        project: str,
+        endpoint: str,
+        endpoint_id: str,
+        model: str,
+        key_id: str,
+        worker_id: str,
+        operation: str,
+        streamed: bool,
+        status: int,
+        ending: str,
+        source: str,
+        tokens_in: int,
+        tokens_out: int,
+        tokens_cached: int,
+        ttft_ms: float | None,
+        latency_ms: float,
+        tier: str,
+        terms_version: int,
+        caller_request_id: str = "",
+        kind: str = "settle",
+        secret_id: int = 0,
+        cost: int = 0,
+        slo_ttft_ms: float | None = None,
+        slo_tpot_ms: float | None = None,
+    ) -> None:
+        self.request_id = request_id
+        self.project = project
+        self.endpoint = endpoint
+        self.endpoint_id = endpoint_id
+        self.model = model
+        self.key_id = key_id
+        self.worker_id = worker_id
+        self.operation = operation
+        self.streamed = streamed
+        self.status = status
+        self.ending = ending
+        self.source = source
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+        self.tokens_cached = tokens_cached
+        self.ttft_ms = ttft_ms
+        self.latency_ms = latency_ms
+        self.tier = tier
+        self.terms_version = terms_version
+        self.caller_request_id = caller_request_id
+        self.kind = kind
+        self.secret_id = secret_id
+        self.cost = cost
+        self.slo_ttft_ms = slo_ttft_ms
+        self.slo_tpot_ms = slo_tpot_ms
 
 
 # ── JSON ───────────────────────────────────────────────────────────────────────────────

@@ -8,28 +8,12 @@ member by member. A glance never decides alone: whatever careful reading (``spli
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
-from inference.shapes import Answer, Asked, Options
+from inference.shapes import Answer, Asked, Number, Options
 
 ANSWER_MAX = 16 * 1024
 """An answer larger than this is not parsed: its usage is looked for at its end."""
-
-_NAMED_ONCE = tuple(
-    b'"%s"' % name
-    for name in (
-        b"model",
-        b"stream",
-        b"stream_options",
-        b"include_usage",
-        b"n",
-        b"best_of",
-        b"max_tokens",
-        b"max_completion_tokens",
-        b"max_output_tokens",
-    )
-)
-"""Names that are refused where they stand twice; nested ones are counted as well, to be sure."""
-
 
 _ASKED = msgspec.json.Decoder(Asked)
 _OPTIONS = msgspec.json.Decoder(Options)
@@ -51,12 +35,38 @@ def asked_in(body: bytes) -> Asked | None:
             return None
     except _UNUSUAL:
         return None
-    for name in _NAMED_ONCE:
-        if body.count(name) > 1:
-            return None
     if not asked.model or (asked.prompt and bytes(asked.prompt).startswith(b"[")):
         return None
-    return asked
+    return None if _names_twice(body, asked) else asked
+
+
+def _names_twice(body: bytes, asked: Asked) -> bool:
+    """Say whether a name that counts may stand twice, which careful reading refuses.
+
+    Only names that were found can; those that lie deeper are counted as well, to be sure.
+    """
+    if body.count(b'"model"') > 1:
+        return True
+    if asked.stream is not UNSET and body.count(b'"stream"') > 1:
+        return True
+    if asked.stream_options and (
+        body.count(b'"stream_options"') > 1 or body.count(b'"include_usage"') > 1
+    ):
+        return True
+    if asked.max_tokens is not UNSET and body.count(b'"max_tokens"') > 1:
+        return True
+    if asked.max_completion_tokens is not UNSET and body.count(b'"max_completion_tokens"') > 1:
+        return True
+    if asked.max_output_tokens is not UNSET and body.count(b'"max_output_tokens"') > 1:
+        return True
+    if asked.n is not UNSET and body.count(b'"n"') > 1:
+        return True
+    return asked.best_of is not UNSET and body.count(b'"best_of"') > 1
+
+
+def number(value: Number) -> int:
+    """Return a number that may be absent or null; 0 if it is."""
+    return value if isinstance(value, int) else 0
 
 
 def prompt_bytes(asked: Asked) -> int:

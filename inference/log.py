@@ -12,14 +12,16 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from inference.fields import NO_SLO
-from inference.outcome import Outcome
+from inference.outcome import Outcome, milliseconds_text
 
 FLUSH_S = 0.1
 FLUSH_LINES = 256
 SERVER_FAULT = 500
+
+_MILLISECONDS: Final = [f".{number:03d}Z" for number in range(1000)]
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -60,6 +62,7 @@ class RequestLog:
         # Only a place that was found is remembered: a stranger's paths are long and never end.
         place_of = _place if outcome.route is None else _known_place
         place = place_of(outcome.project, outcome.endpoint, outcome.key_id, outcome.operation)
+        ttft = "null" if outcome.ttft_ms is None else milliseconds_text(outcome.ttft_ms)
         # Ids of a request, codes and endings are plain words of ours, or were found to be sane.
         self._put(
             f'{{"event":"inference_request","level":"{level}","timestamp":"{self._timestamp()}"'
@@ -67,8 +70,8 @@ class RequestLog:
             f',"worker_id":{_quoted(outcome.worker_id)},"code":"{outcome.code}"'
             f',"ending":"{outcome.ending}","tokens_source":"{outcome.source}"'
             f',"streamed":{"true" if outcome.streamed else "false"}'
-            f',"status":{outcome.status},"ttft_ms":{outcome.ttft_ms or "null"}'
-            f',"latency_ms":{outcome.latency_ms},"tokens_in":{tokens.tokens_in}'
+            f',"status":{outcome.status},"ttft_ms":{ttft}'
+            f',"latency_ms":{milliseconds_text(outcome.latency_ms)},"tokens_in":{tokens.tokens_in}'
             f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached}'
             f"{_slo(outcome)}}}"
         )
@@ -102,7 +105,7 @@ class RequestLog:
             self._second = second
             moment = datetime.fromtimestamp(second, UTC)
             self._second_text = moment.strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{int((now - second) * 1000):03d}Z"
+        return self._second_text + _MILLISECONDS[int((now - second) * 1000)]
 
 
 def _slo(outcome: Outcome) -> str:

@@ -1,14 +1,13 @@
 """Counts of what this process did, cheap to raise; turned into Prometheus' text when scraped.
 
 ``prometheus_client`` costs microseconds a count once several processes share a directory of
-its files. Here a count is a dictionary entry. Each process writes a small snapshot once a
+its files. Here a count is a field of an object. Each process writes a small snapshot once a
 second; whoever is scraped adds up the snapshots (docs/adr/0004).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 from typing import Any
 
 from inference.outcome import Outcome
@@ -18,73 +17,106 @@ ENDPOINTS_MAX = 10_000
 """Label sets are kept for ever by whoever scrapes: beyond this many, endpoints share one."""
 
 Json = dict[str, Any]
-Labels = tuple[str, ...]
+Labels = tuple[str, int, str, str, str]
 
 
-class Histogram:
-    """Counts of durations in buckets, by one label."""
+class _Cell:
+    """Counts of requests that are alike in all that anyone may ask for. Plain fields are cheap."""
 
-    __slots__ = ("counts", "sums")
+    __slots__ = (
+        "latencies",
+        "latency_s",
+        "requests",
+        "tokens_cached",
+        "tokens_in",
+        "tokens_out",
+        "ttft_s",
+        "ttfts",
+    )
 
     def __init__(self) -> None:
-        self.counts: defaultdict[str, list[int]] = defaultdict(_no_counts)
-        self.sums: defaultdict[str, float] = defaultdict(float)
+        self.requests = 0
+        self.latencies = [0] * (len(BUCKETS_S) + 1)
+        self.latency_s = 0.0
+        self.ttfts = [0] * (len(BUCKETS_S) + 1)
+        self.ttft_s = 0.0
+        self.tokens_in = self.tokens_out = self.tokens_cached = 0
 
-    def add(self, label: str, seconds: float) -> None:
-        """Count one duration."""
-        self.counts[label][bisect_left(BUCKETS_S, seconds)] += 1
-        self.sums[label] += seconds
-
-
-def _no_counts() -> list[int]:
-    return [0] * (len(BUCKETS_S) + 1)
+    def add(self, outcome: Outcome) -> None:
+        """Count a request."""
+        self.requests += 1
+        if outcome.route is None:
+            return
+        latency_s = outcome.ended_at - outcome.began_at
+        self.latencies[bisect_left(BUCKETS_S, latency_s)] += 1
+        self.latency_s += latency_s
+        if outcome.first_at is not None:
+            ttft_s, tokens = outcome.first_at - outcome.began_at, outcome.tokens
+            self.ttfts[bisect_left(BUCKETS_S, ttft_s)] += 1
+            self.ttft_s += ttft_s
+            self.tokens_in += tokens.tokens_in
+            self.tokens_out += tokens.tokens_out
+            self.tokens_cached += tokens.tokens_cached
 
 
 class Metrics:
     """Counts of one process."""
 
     def __init__(self) -> None:
-        self.requests: defaultdict[Labels, int] = defaultdict(int)
-        self.endpoints: defaultdict[str, int] = defaultdict(int)
-        self.tokens: defaultdict[Labels, int] = defaultdict(int)
-        self.latency = Histogram()
-        self.ttft = Histogram()
+        self._cells: dict[Labels, _Cell] = {}
+        self._endpoints: dict[str, int] = {}
 
     def ended(self, outcome: Outcome) -> None:
         """Count a request that ended."""
         route = outcome.route
+        # What a stranger's path asks for is no operation of ours: it would make labels for ever.
         operation = "" if route is None else outcome.operation
-        self.requests[operation, str(outcome.status), outcome.ending, outcome.code] += 1
-        if route is None:
-            return
-        self.endpoints[self._endpoint(route.endpoint_id)] += 1
-        self.latency.add(operation, outcome.ended_at - outcome.began_at)
-        if outcome.first_at is not None:
-            self.ttft.add(operation, outcome.first_at - outcome.began_at)
-            source, tokens = outcome.source, outcome.tokens
-            self.tokens["in", source] += tokens.tokens_in
-            self.tokens["out", source] += tokens.tokens_out
-            self.tokens["cached", source] += tokens.tokens_cached
+        labels = (operation, outcome.status, outcome.ending, outcome.code, outcome.source)
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells[labels] = _Cell()
+        cell.add(outcome)
+        if route is not None:
+            self._count_endpoint(route.endpoint_id)
 
-    def _endpoint(self, endpoint_id: str) -> str:
-        known = self.endpoints
-        full = endpoint_id not in known and len(known) >= ENDPOINTS_MAX
-        return "other" if full else endpoint_id
+    def _count_endpoint(self, endpoint_id: str) -> None:
+        known = self._endpoints
+        if endpoint_id not in known and len(known) >= ENDPOINTS_MAX:
+            endpoint_id = "other"
+        known[endpoint_id] = known.get(endpoint_id, 0) + 1
 
     def snapshot(self, gauges: dict[str, float]) -> Json:
         """Return all counts as plain values, with what is measured only now."""
-        return {
-            "requests": _joined(self.requests),
-            "endpoints": dict(self.endpoints),
-            "tokens": _joined(self.tokens),
-            "latency": {"counts": dict(self.latency.counts), "sums": dict(self.latency.sums)},
-            "ttft": {"counts": dict(self.ttft.counts), "sums": dict(self.ttft.sums)},
+        total: Json = {
+            "requests": {},
+            "endpoints": dict(self._endpoints),
+            "tokens": {},
+            "latency": {"counts": {}, "sums": {}},
+            "ttft": {"counts": {}, "sums": {}},
             "gauges": gauges,
         }
+        for labels, cell in self._cells.items():
+            _add(total, _values(labels, cell))
+        return total
 
 
-def _joined(counts: dict[Labels, int]) -> dict[str, int]:
-    return {"\t".join(labels): count for labels, count in counts.items()}
+def _values(labels: Labels, cell: _Cell) -> Json:
+    operation, status, ending, code, source = labels
+    values: Json = {"requests": {"\t".join((operation, str(status), ending, code)): cell.requests}}
+    if any(cell.latencies):
+        values["latency"] = _histogram(operation, cell.latencies, cell.latency_s)
+    if any(cell.ttfts):
+        values["ttft"] = _histogram(operation, cell.ttfts, cell.ttft_s)
+        values["tokens"] = {
+            f"in\t{source}": cell.tokens_in,
+            f"out\t{source}": cell.tokens_out,
+            f"cached\t{source}": cell.tokens_cached,
+        }
+    return values
+
+
+def _histogram(label: str, counts: list[int], seconds: float) -> Json:
+    return {"counts": {label: list(counts)}, "sums": {label: seconds}}
 
 
 def merge(snapshots: list[Json]) -> Json:

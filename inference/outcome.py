@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from inference.contracts import Route, Terms, UsageEvent, cost_of
 from inference.fields import NO_SLO, Names
 from inference.tokens import Usage, estimate_tokens
+
+_THOUSANDTHS: Final = [f".{number:03d}" for number in range(1000)]
 
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 """Operations that generate no tokens, however long their answer is."""
@@ -132,3 +136,9 @@ class Outcome:
 def _milliseconds(seconds: float) -> float:
     """Round to a thousandth, at a fraction of what ``round`` costs."""
     return int(seconds * 1_000_000 + 0.5) / 1000
+
+
+def milliseconds_text(milliseconds: float) -> str:
+    """Write a rounded duration as JSON, at a fraction of what finding its shortest form costs."""
+    thousandths = int(milliseconds * 1000 + 0.5)
+    return f"{thousandths // 1000}{_THOUSANDTHS[thousandths % 1000]}"

@@ -6,22 +6,28 @@ Fields that are not named here are stepped over.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 NOTHING = Raw()
 
+Number = int | None | UnsetType
+
 
 class Asked(msgspec.Struct, gc=False):
-    """What a request body says. Prompts are kept as they are, for their length only."""
+    """What a request body says. Prompts are kept as they are, for their length only.
+
+    ``UNSET`` is not there at all, which ``null`` is: whoever looks for names that stand twice
+    need not look for those.
+    """
 
     model: str = ""
-    stream: bool | None = None
+    stream: bool | None | UnsetType = UNSET
     stream_options: Raw = NOTHING
-    n: int | None = None
-    best_of: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
+    n: Number = UNSET
+    best_of: Number = UNSET
+    max_tokens: Number = UNSET
+    max_completion_tokens: Number = UNSET
+    max_output_tokens: Number = UNSET
     messages: Raw = NOTHING
     prompt: Raw = NOTHING
     suffix: Raw = NOTHING

@@ -27,13 +27,18 @@ _DECODER: Final = json.JSONDecoder()
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(init=False)
 class Usage:
     """Tokens of a request as its engine counted them. ``tokens_cached`` are part of the input."""
 
     tokens_in: int
     tokens_out: int
-    tokens_cached: int = 0
+    tokens_cached: int
+
+    def __init__(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> None:
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+        self.tokens_cached = tokens_cached
 
 
 def estimate_tokens(bytes_count: int) -> int:

@@ -15,6 +15,7 @@ import hiredis
 
 from inference.admission.plan import Plan, request_bucket, token_bucket
 from inference.contracts import Grant, Terms, UsageEvent, shard_tag
+from inference.outcome import milliseconds_text
 from inference.ports import Ask
 
 LEASE_S: Final = 15.0
@@ -78,7 +79,7 @@ class Line:
 
     def text(self, event: UsageEvent) -> bytes:
         """Write an event as JSON; what it shares with others of this line is written already."""
-        ttft = "null" if event.ttft_ms is None else event.ttft_ms
+        ttft = "null" if event.ttft_ms is None else milliseconds_text(event.ttft_ms)
         more = ""
         if event.caller_request_id:
             more = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
@@ -91,7 +92,7 @@ class Line:
             f'{_quoted(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
             f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
             f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{event.cost},'
-            f'"ttft_ms":{ttft},"latency_ms":{event.latency_ms}{more}}}'
+            f'"ttft_ms":{ttft},"latency_ms":{milliseconds_text(event.latency_ms)}{more}}}'
         ).encode()
 
     def never_ran(self, request_id: bytes) -> bytes:

@@ -21,7 +21,7 @@ BURST_LEAST: Final = 10
 FREE: Final = "free"
 
 
-@dataclass
+@dataclass(init=False)
 class Plan:
     """What one request is expected to use and what it holds, in tokens and micro-units.
 
@@ -36,6 +36,24 @@ class Plan:
     hold_money: int
     covered: int | None
     step: int
+
+    def __init__(
+        self,
+        est_in: int,
+        est_out: int,
+        est_money: int,
+        hold_tokens: int,
+        hold_money: int,
+        covered: int | None,
+        step: int,
+    ) -> None:
+        self.est_in = est_in
+        self.est_out = est_out
+        self.est_money = est_money
+        self.hold_tokens = hold_tokens
+        self.hold_money = hold_money
+        self.covered = covered
+        self.step = step
 
 
 def price(terms: Terms, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference.contracts import Route
-from inference.glance import asked_in, prompt_bytes
+from inference.glance import asked_in, number, prompt_bytes
 from inference.problems import Refused
 from inference.shapes import Asked
 from inference.splice import ADD_USAGE, Malformed, read_request, splice, without_inline
@@ -60,8 +60,8 @@ def prepare(body: bytes, operation: str, route: Route) -> Prepared:
 def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
     """Prepare a body that needs no change, or only asking for usage at its end."""
     size = without_inline(body, prompt_bytes(asked))
-    streaming = bool(asked.stream)
-    n = max(asked.n or 1, asked.best_of or 1, 1)
+    streaming = asked.stream is True
+    n = max(number(asked.n), number(asked.best_of), 1)
     made = Prepared(body, size, streaming=streaming, n=n, limit=_limit(asked, operation))
     if streaming and operation in GENERATING and not asked.stream_options:
         close_at = body.rindex(b"}")
@@ -73,14 +73,16 @@ def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
 def _limit(asked: Asked, operation: str) -> int | None:
     # As in ``read_request``: the largest one that the operation knows, and 0 or less is none.
     if operation == "chat/completions":
-        limit = max(asked.max_completion_tokens or 0, asked.max_tokens or 0)
+        limit = max(number(asked.max_completion_tokens), number(asked.max_tokens))
     elif operation == "completions":
-        limit = asked.max_tokens or 0
+        limit = number(asked.max_tokens)
     elif operation == "responses":
-        limit = asked.max_output_tokens or 0
+        limit = number(asked.max_output_tokens)
     else:
         limit = max(
-            asked.max_completion_tokens or 0, asked.max_tokens or 0, asked.max_output_tokens or 0
+            number(asked.max_completion_tokens),
+            number(asked.max_tokens),
+            number(asked.max_output_tokens),
         )
     return limit if limit > 0 else None
 

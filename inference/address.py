@@ -30,7 +30,7 @@ class Target:
     """What a path asks for: ``rest`` is what stands below ``/v1/``.
 
     ``methods``: those that this place knows, none if the place is unknown. ``route_key``: the
-    name of its endpoint in Valkey.
+    name of its endpoint in Valkey. ``path``: where a worker is asked for the same.
     """
 
     project: str
@@ -38,6 +38,7 @@ class Target:
     rest: str
     methods: tuple[bytes, ...]
     route_key: str
+    path: str
 
 
 REMEMBERED_MAX = 512
@@ -62,7 +63,7 @@ def _read_target(raw: bytes) -> Target:
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
     project, slug = parts[1], unquote(parts[2])
     rest = unquote((parts[3] or "").removesuffix("/"))
-    return Target(project, slug, rest, _methods(rest), route_key(project, slug))
+    return Target(project, slug, rest, _methods(rest), route_key(project, slug), "/" + rest)
 
 
 _known_target = lru_cache(4096)(_read_target)

@@ -153,6 +153,10 @@ class Grant:
     gone: bool = False
     secret_id: int = 0
 
+    def is_over(self, now: float) -> bool:
+        """Say whether it opens nothing any more; its last instant is excluded."""
+        return self.gone or (self.expires_at is not None and self.expires_at <= now)
+
 
 @dataclass(frozen=True)
 class Terms:

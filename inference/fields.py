@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-from inference.ids import decision_id
-from inference.ports import Headers, RateLimits
+from inference.ports import Headers, Lines, RateLimits
 
 UP = frozenset(
     {
@@ -31,11 +31,9 @@ UP = frozenset(
 SINGLE = (b"authorization", b"content-type", b"content-encoding", b"x-request-id")
 """Fields of which two would be two truths."""
 
-SSE: Headers = [
-    (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+SSE: Final = (
+    b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+)
 
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
@@ -51,25 +49,44 @@ class Slo:
 NO_SLO = Slo()
 
 
-@dataclass
 class Names:
     """The ids of one request: ours, and the caller's own if it sent a sane one."""
 
-    request_id: str
-    caller_id: str = ""
+    __slots__ = ("caller_id", "raw", "request_id")
 
-    def fields(self) -> Headers:
+    def __init__(self, request_id: str, caller_id: str = "") -> None:
+        self.request_id = request_id
+        self.caller_id = caller_id
+        self.raw = request_id.encode()
+
+    def lines(self) -> Lines:
         """Return the two id fields that every response has."""
-        ours = self.request_id.encode()
-        shown = self.caller_id.encode() if self.caller_id else ours
-        return [(b"x-request-id", shown), (b"x-xerotier-request-id", ours)]
+        shown = self.caller_id.encode() if self.caller_id else self.raw
+        parts = (b"x-request-id: ", shown, b"\r\nx-xerotier-request-id: ", self.raw, b"\r\n")
+        return b"".join(parts)
 
-    def worker_fields(self, worker_id: str) -> Headers:
-        """Return the ids of the worker that was chosen, and of the choice."""
-        return [
-            (b"x-xerotier-worker-id", worker_id.encode()),
-            (b"x-xerotier-decision-id", decision_id(self.request_id).encode()),
-        ]
+    def worker_lines(self, worker_id: str) -> Lines:
+        """Return the ids of the worker that was chosen, and of the choice (``ids.decision_id``)."""
+        named, choice = worker_id.encode(), self.raw[4:]
+        choice_field = b"\r\nx-xerotier-decision-id: dec_"
+        return b"".join((b"x-xerotier-worker-id: ", named, choice_field, choice, b"\r\n"))
+
+
+def lines_of(headers: Headers) -> Lines:
+    """Write fields as they stand on the wire."""
+    parts: list[bytes] = []
+    for name, value in headers:
+        parts += name, b": ", value, b"\r\n"
+    return b"".join(parts)
+
+
+def pairs_of(lines: Lines) -> Headers:
+    """Read what ``lines_of`` wrote."""
+    headers: Headers = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        headers.append((name, value))
+    return headers
 
 
 def sane_id(value: bytes) -> str:
@@ -77,24 +94,29 @@ def sane_id(value: bytes) -> str:
     return value.decode("ascii") if _SANE_ID(value) else ""
 
 
-def rate_fields(limits: RateLimits | None) -> Headers:
+def rate_lines(limits: RateLimits | None) -> Lines:
     """Write OpenAI's six rate-limit fields; an unlimited kind has none."""
     if limits is None:
-        return []
-    requests: Headers = []
-    tokens: Headers = []
+        return b""
+    requests = tokens = b""
     if limits.limit_requests is not None:
-        requests = [
-            (b"x-ratelimit-limit-requests", b"%d" % limits.limit_requests),
-            (b"x-ratelimit-remaining-requests", b"%d" % max(0, limits.remaining_requests or 0)),
-            (b"x-ratelimit-reset-requests", duration(limits.reset_requests_s)),
-        ]
+        requests = (
+            b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n"
+            b"x-ratelimit-reset-requests: %b\r\n"
+        ) % (
+            limits.limit_requests,
+            max(0, limits.remaining_requests or 0),
+            duration(limits.reset_requests_s),
+        )
     if limits.limit_tokens is not None:
-        tokens = [
-            (b"x-ratelimit-limit-tokens", b"%d" % limits.limit_tokens),
-            (b"x-ratelimit-remaining-tokens", b"%d" % max(0, limits.remaining_tokens or 0)),
-            (b"x-ratelimit-reset-tokens", duration(limits.reset_tokens_s)),
-        ]
+        tokens = (
+            b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
+            b"x-ratelimit-reset-tokens: %b\r\n"
+        ) % (
+            limits.limit_tokens,
+            max(0, limits.remaining_tokens or 0),
+            duration(limits.reset_tokens_s),
+        )
     return requests + tokens
 
 

@@ -46,7 +46,7 @@ def read_bearer(fields: Fields) -> bytes:
 
 def check_grant(grant: Grant | None, target: Target, address: str, now: float) -> Grant:
     """Return the grant if its holder may ask for this place from this address now."""
-    if grant is None or grant.gone or (grant.expires_at is not None and grant.expires_at <= now):
+    if grant is None or grant.is_over(now):
         raise Refused("invalid_api_key", _BAD_KEY)
     if INFERENCE not in grant.scopes:
         raise Refused(

@@ -16,6 +16,10 @@ from inference.contracts import Grant, Route, UsageEvent, Worker
 Headers = list[tuple[bytes, bytes]]
 """Header fields as they stand on the wire; names in lower case."""
 
+Lines = bytes
+"""The same as bytes ready to be sent, ``name: value`` CRLF each: writing them once is cheaper
+than handing pairs about. ``fields`` reads and writes them."""
+
 
 class WorkerFailed(Exception):
     """A worker refused, reset, timed out or spoke nonsense.
@@ -70,9 +74,11 @@ class Fleet(Protocol):
     """The workers, as something that can be asked."""
 
     def ask(
-        self, worker: Worker, path: str, headers: Headers, body: bytes | None, answer: Answer
+        self, worker: Worker, path: str, lines: Lines, body: bytes | None, answer: Answer
     ) -> Call:
         """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
+
+        ``lines`` are the asker's own (``fleet.heads.extra_lines``).
 
         Never raises for what the network does: that arrives as ``answer.on_fail``, and
         never before this call has returned.
@@ -91,7 +97,7 @@ class Caller(Protocol):
     address: str
     """Whose it is: the peer, or who the trusted proxies say it is. No port."""
 
-    def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
         """Send the status line and header fields. With no length, the edge frames the body."""
 
     def write(self, data: bytes) -> None:

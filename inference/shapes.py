@@ -21,7 +21,7 @@ class Asked(msgspec.Struct, gc=False):
     """
 
     model: str = ""
-    stream: bool | None | UnsetType = UNSET
+    stream: bool | UnsetType | None = UNSET
     stream_options: Raw = NOTHING
     n: Number = UNSET
     best_of: Number = UNSET

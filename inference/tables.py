@@ -82,6 +82,10 @@ class Tables:
         self._absent: OrderedDict[str, float] = OrderedDict()
         self._reading: dict[str, list[int]] = {}
         self._epoch = 0
+        self.generation = 0
+        """Another number whenever what ``look`` has returned may not be believed any more.
+
+        While it stays, and the channel is heard, that need not be looked at again."""
         self._heard_until = -1.0
         self._last_sign = now()
 
@@ -169,11 +173,14 @@ class Tables:
     def _keep(self, key: str, thing: Thing | None, epoch: int) -> Thing | None:
         if thing is None:
             _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
-            self._entries.pop(key, None)
+            if self._entries.pop(key, None) is not None:
+                self.generation += 1
             return None
         known = self._entries.get(key)
         if known is not None and known.thing.version > thing.version:
             thing = known.thing
+        if known is not None and known.thing.version < thing.version:
+            self.generation += 1
         self._absent.pop(key, None)
         _bounded(self._entries, key, _Entry(thing, epoch), self._size)
         return thing
@@ -188,6 +195,7 @@ class Tables:
     def deafen(self) -> None:
         """Trust nothing unread from now on: messages may have been missed."""
         self._epoch += 1
+        self.generation += 1
         self._heard_until = -1.0
         self._absent.clear()
 
@@ -203,6 +211,7 @@ class Tables:
         except (ValueError, TypeError, KeyError):
             self.deafen()  # It said something changed, but not what.
             return
+        self.generation += 1
         self._absent.pop(key, None)
         reading = self._reading.get(key)
         if reading is not None:

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
 from inference.exchange.core import Exchange
+from inference.exchange.head import Head
+from inference.fields import pairs_of
 from inference.peers import Proxies
 from inference.plane import Plane
-from inference.ports import Headers
+from inference.ports import Lines
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,10 +47,11 @@ class AsgiCaller:
         self._backlog: deque[Message] = deque()
         self._over = False
 
-    def start(self, status: int, headers: Headers) -> None:
-        """Send the head."""
+    def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
+        """Send the head; a server frames by itself what has no length."""
+        headers = pairs_of(lines)
         if self.exchange.plane.draining:
-            headers = [*headers, (b"connection", b"close")]
+            headers.append((b"connection", b"close"))
         self._say({"type": "http.response.start", "status": status, "headers": headers})
 
     def write(self, data: bytes) -> None:
@@ -159,7 +162,7 @@ class AsgiEdge:
         caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
         exchange = caller.exchange = Exchange(self._plane, caller)
         (scope.get("extensions") or {}).get(LEFT, {})["tell"] = caller.readable.set
-        exchange.begin(scope["method"].encode(), raw_target(scope), list(scope["headers"]))
+        exchange.begin(Head(scope["method"].encode(), raw_target(scope), list(scope["headers"])))
         try:
             await _listen(exchange, caller, receive)
         except asyncio.CancelledError:

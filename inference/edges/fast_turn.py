@@ -12,7 +12,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from inference.edges.hygiene import Malformed
 from inference.exchange.core import Exchange
-from inference.ports import Headers
+from inference.exchange.head import Head
+from inference.ports import Lines
 from inference.problems import Refused
 
 if TYPE_CHECKING:  # the protocol makes its turns
@@ -28,17 +29,16 @@ class FastTurn:
     """A turn for the connection, a ``ports.Caller`` for the core."""
 
     __slots__ = (
+        "_asked",
         "_body",
         "_exchange",
         "_head",
-        "_headers",
         "_is_chunked",
-        "_method",
+        "_is_new",
+        "_length",
         "_protocol",
         "_taken",
-        "_target",
         "_told_end",
-        "_version",
         "address",
         "is_answered",
         "is_read",
@@ -48,19 +48,25 @@ class FastTurn:
     )
 
     def __init__(
-        self, protocol: PlatformProtocol, method: bytes, target: bytes, headers: Headers
+        self,
+        protocol: PlatformProtocol,
+        asked: Head,
+        *,
+        is_new: bool,
+        keeps: bool,
+        wants_continue: bool = False,
     ) -> None:
         self.is_read = False
         self.is_answered = False
-        self._version = protocol.parser.get_http_version()
-        self.keeps = self._version == "1.1" and protocol.parser.should_keep_alive()
-        self.wants_continue = protocol.expect_100_continue
+        self._is_new = is_new
+        """Whether the caller speaks HTTP/1.1, and so knows chunks."""
+        self.keeps = is_new and keeps
+        self.wants_continue = wants_continue
         self.waiting_bytes = 0
         self.address = ""
         self._protocol = protocol
-        self._method = method
-        self._target = target
-        self._headers = headers
+        self._asked = asked
+        self._length = asked.announced if b"content-length" in asked.fields else -1
         self._exchange: Exchange | None = None
         self._body: list[bytes] = []
         self._taken = 0
@@ -81,9 +87,9 @@ class FastTurn:
     def begin(self) -> None:
         """Let the core begin."""
         protocol = self._protocol
-        self.address = protocol.caller_address(self._headers)
+        self.address = protocol.caller_address(self._asked.headers)
         exchange = self._exchange = Exchange(protocol.context.plane, self)
-        exchange.begin(self._method, self._target, self._headers)
+        exchange.begin(self._asked)
         if self.wants_continue and not self.is_answered:
             protocol.transport.write(CONTINUE)
             self.wants_continue = False
@@ -131,30 +137,25 @@ class FastTurn:
 
     # ── The caller, as the core sees it ────────────────────────────────────────────────
 
-    def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
         """Write the head; it leaves with the first piece of the body."""
         protocol = self._protocol
-        if protocol.context.plane.draining or not self._is_worth_reading(headers):
+        if protocol.context.plane.draining or not self._is_worth_reading():
             self.keeps = False
-        lines = [STATUS_LINE[status], protocol.date_line()]
-        has_length = False
-        for name, value in headers:
-            lines += name, b": ", value, b"\r\n"
-            if name == b"content-length":
-                has_length = True
-        if not has_length and self._version == "1.1":
+        framing = b""
+        if not has_length and self._is_new:
             self._is_chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+            framing = b"transfer-encoding: chunked\r\n"
         elif not has_length:
             self.keeps = False
-        lines.append(b"\r\n" if self.keeps else b"connection: close\r\n\r\n")
-        self._head = b"".join(lines)
+        end = b"\r\n" if self.keeps else b"connection: close\r\n\r\n"
+        self._head = b"".join((STATUS_LINE[status], protocol.date_line(), lines, framing, end))
         if self._is_chunked:
             protocol.loop.call_soon(self._flush)
 
     def write(self, data: bytes) -> None:
         """Write a piece of the body."""
-        if self._method == b"HEAD":
+        if self._asked.method == b"HEAD":
             return
         if self._is_chunked:
             data = b"".join((self._head, _chunk_line(len(data)), data, b"\r\n"))
@@ -194,12 +195,9 @@ class FastTurn:
             head, self._head = self._head, b""
             self._protocol.transport.write(head)
 
-    def _is_worth_reading(self, answer: Headers) -> bool:
+    def _is_worth_reading(self) -> bool:
         """Say whether the rest of the request is short enough to be read and thrown away."""
-        if self.is_read:
-            return True
-        length = next((value for name, value in self._headers if name == b"content-length"), b"")
-        return not self.wants_continue and length.isdigit() and int(length) <= DISCARD_MAX
+        return self.is_read or (not self.wants_continue and 0 <= self._length <= DISCARD_MAX)
 
 
 _LINES: Final = [b"%x\r\n" % size for size in range(4096)]

@@ -26,7 +26,9 @@ from inference.edges.cycles import new_cycle
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
 from inference.edges.hygiene import BUSY, Malformed, check_head
+from inference.edges.known import HEAD_END, KNOWN_MAX, KnownHead, is_same, learn
 from inference.edges.turns import AsgiTurn, RefusalTurn, Turn
+from inference.exchange.head import Head
 from inference.ports import Headers
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
@@ -59,6 +61,10 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._since = 0.0
         self._last_read = 0.0
         self._was_used = False
+        self._fed = b""
+        self._known: KnownHead | None = None
+        self._owed = 0
+        self._last_head: Head | None = None
 
     # ── The connection ─────────────────────────────────────────────────────────────────
 
@@ -143,7 +149,13 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._last_read = self.loop.time()
         if self._is_over:
             return
+        if self._owed or self._known is not None:
+            data = self._take_known(data)
+            if not data:
+                self._pump()
+                return
         self._chunk_bytes = len(data)
+        self._fed = b"" if self._in_head or self._reading is not None else data
         try:
             # Of a body only trailers and chunk extensions count, for which nobody asked.
             self._check_size(self._head_bytes + self._chunk_bytes * self._in_head)
@@ -158,6 +170,30 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             self._break(self._fault or Malformed(400, "This is not HTTP/1.1 of RFC 9112."))
         else:
             self._pump()
+
+    def _take_known(self, data: bytes) -> bytes:
+        """Take what belongs to a request whose head is known by its bytes; return the rest.
+
+        Such a request passes the parser by, which waits for the next head all the while.
+        """
+        known = self._known
+        if not self._owed and known is not None and not (self._in_head or self._turns):
+            length = known.recognise(data)
+            if length < 0:
+                return data
+            known.head.announced = self._owed = length
+            self._since = self._last_read
+            self._reading = FastTurn(self, known.head, is_new=True, keeps=True)
+            self._turns.append(self._reading)
+            data = data[known.size :]
+        mine = data[: self._owed]
+        self._owed -= len(mine)
+        if self._reading is not None:  # Else it was refused, and its body goes nowhere.
+            if mine:
+                self._reading.take(mine)
+            if not self._owed:
+                self.on_message_complete()
+        return data[len(mine) :]
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -191,6 +227,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             self._fault = fault
             raise
         self._head_bytes = 0
+        self._fed = b""
         if turn is not None:
             self._reading = turn
             self._turns.append(turn)
@@ -225,8 +262,20 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             return None
         method = self.parser.get_method()
         if is_plane and self.context.config.fast_edge:
-            return FastTurn(self, method, self.url, headers)
+            return self._new_fast_turn(Head(method, self.url, headers), version)
         return AsgiTurn(self, new_cycle(self, version, method, headers))
+
+    def _new_fast_turn(self, head: Head, version: str) -> FastTurn:
+        is_new, keeps = version == "1.1", self.parser.should_keep_alive()
+        last, self._last_head = self._last_head, None
+        if is_new and keeps and self._fed.find(HEAD_END, 0, KNOWN_MAX) >= 0:
+            self._last_head = head
+            # Only who was let in with this head, and sends it again, will go on to send it.
+            if last is not None and last.passed is not None and is_same(last, head):
+                self._known = learn(self._fed, head)
+        return FastTurn(
+            self, head, is_new=is_new, keeps=keeps, wants_continue=self.expect_100_continue
+        )
 
     def _check_size(self, size: int) -> None:
         if size > self.context.config.bounds.header_bytes:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import Prepared
-from inference.fields import rate_fields
-from inference.ports import Answer, Call, Headers, Verdict
+from inference.fields import rate_lines
+from inference.ports import Answer, Call, Lines, Verdict
 from inference.problems import Refused
 
 if TYPE_CHECKING:  # the exchange makes its relay
@@ -29,8 +29,8 @@ class Asking(Answer):
     __slots__ = (
         "_call",
         "_exchange",
-        "_headers",
         "_is_full",
+        "_lines",
         "_made",
         "_passed",
         "_path",
@@ -49,11 +49,11 @@ class Asking(Answer):
         self._call: Call | None = None
         self._is_full = False
         self._path = ""
-        self._headers: Headers = []
+        self._lines: Lines = b""
 
-    def begin(self, path: str, headers: Headers) -> None:
+    def begin(self, path: str, lines: Lines) -> None:
         """Ask the first worker. From now on the tier's time runs."""
-        self._path, self._headers = path, headers
+        self._path, self._lines = path, lines
         if self._made.body is not None:
             self.wait_for_answer()
         self._ask()
@@ -77,7 +77,7 @@ class Asking(Answer):
         tried.append(worker.worker_id)
         self._exchange.outcome.worker_id = worker.worker_id
         plane.health.asked(worker.worker_id)
-        self._call = plane.fleet.ask(worker, self._path, self._headers, self._made.body, self)
+        self._call = plane.fleet.ask(worker, self._path, self._lines, self._made.body, self)
 
     def _ask_another(self) -> None:
         self._drop_call()
@@ -109,8 +109,8 @@ class Asking(Answer):
     def _refuse(self, refusal: Refused) -> None:
         exchange = self._exchange
         self._drop_call()
-        ids = exchange.names.worker_fields(exchange.outcome.worker_id) if self._tried else []
-        extra = [*ids, *rate_fields(self._verdict.limits)]
+        ids = exchange.names.worker_lines(exchange.outcome.worker_id) if self._tried else b""
+        extra = ids + rate_lines(self._verdict.limits)
         exchange.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
 
     def _drop_call(self) -> None:

@@ -12,16 +12,16 @@ from __future__ import annotations
 from typing import Final
 
 from inference.exchange.body import Body
-from inference.exchange.head import Head, read_head, too_large
+from inference.exchange.head import Head
 from inference.exchange.look_up import LookUp, Passed
 from inference.exchange.models import models_answer
 from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
-from inference.fields import UP, Names, rate_fields, sane_id
+from inference.fields import Names, lines_of, rate_lines
 from inference.ids import request_id
 from inference.outcome import Outcome
 from inference.plane import Plane
-from inference.ports import Ask, Caller, Headers, Verdict
+from inference.ports import Ask, Caller, Lines, Verdict
 from inference.problems import Refused
 
 # What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
@@ -67,22 +67,36 @@ class Exchange:
 
     # ── What the edge says ─────────────────────────────────────────────────────────────
 
-    def begin(self, method: bytes, target: bytes, headers: Headers) -> None:
-        """Take the head of a request; field names are in lower case."""
+    def begin(self, head: Head) -> None:
+        """Take the head of a request."""
         plane = self.plane
         plane.running.add(self)
-        now = plane.loop.time()
-        asked_id = next((value for name, value in headers if name == b"x-request-id"), b"")
-        self.names = Names(request_id(plane.clock()), sane_id(asked_id))
+        now, moment = plane.loop.time(), plane.clock()
+        self.names = Names(request_id(moment), head.caller_id)
         self.outcome = Outcome(self.names, began_at=now)
         self.due = now + plane.config.waits.body_idle_s
         plane.wheel.arm(self)
+        self._head = head
         try:
-            head = self._head = read_head(plane, self.outcome, method, target, headers)
-            look_up = LookUp(plane, head.target, head.fields, self._on_passed, self.refuse)
-            look_up.begin(self.caller.address)
+            if plane.draining:
+                raise Refused("service_unavailable", "The gateway is stopping; please try again.")
+            head.read(self.outcome)
+            if head.announced > plane.config.bounds.body_bytes:
+                raise _too_large(plane)
+            self._find(head, moment)
         except Refused as refusal:
             self.refuse(refusal)
+
+    def _find(self, head: Head, moment: float) -> None:
+        """Ask the gate, unless it has passed this very head and nothing has changed since."""
+        tables, known = self.plane.tables, head.passed
+        is_fresh = head.found_at == tables.generation and tables.is_hearing()
+        if known is not None and is_fresh and not known.grant.is_over(moment):
+            self._on_passed(known)
+            return
+        # Noted before the tables are asked: what changes meanwhile makes it stale.
+        head.passed, head.found_at = None, tables.generation
+        LookUp(self.plane, head, self._on_passed, self.refuse).begin(self.caller.address)
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request body."""
@@ -93,7 +107,7 @@ class Exchange:
         idle_at = self.plane.loop.time() + waits.body_idle_s
         self.due = min(idle_at, self.outcome.began_at + waits.body_whole_s)
         if body.size > bounds.body_bytes:
-            self._fail(too_large(self.plane))
+            self._fail(_too_large(self.plane))
         elif body.is_passing:
             self._send_up()
         elif body.size > bounds.whole_body_bytes:
@@ -153,6 +167,8 @@ class Exchange:
         if self.state != READING:
             return
         self._passed = passed
+        if passed.is_lasting:
+            self._head.passed = passed
         outcome, grant = self.outcome, passed.grant
         outcome.route, outcome.key_id = passed.route, grant.key_id
         outcome.secret_id, outcome.slo = grant.secret_id, passed.slo
@@ -180,7 +196,7 @@ class Exchange:
     def _answer_models(self, passed: Passed) -> None:
         body = models_answer(passed.route, self._head.target.rest)
         self.conclude(200, "", "complete")
-        self._send(200, [(b"content-type", b"application/json")], body)
+        self._send(200, b"content-type: application/json\r\n", body)
 
     def _admit(self, passed: Passed, made: Prepared) -> None:
         self._made = made
@@ -216,13 +232,13 @@ class Exchange:
         if self.state != DONE:
             wait_s = verdict.retry_after_s
             refusal = Refused(verdict.code, verdict.message, retry_after_s=wait_s)
-            self.refuse(refusal, rate_fields(verdict.limits))
+            self.refuse(refusal, rate_lines(verdict.limits))
 
     def _start(self, relay: Relay) -> None:
         self.state = RELAYING
-        up = [field for field in self._head.headers if field[0] in UP]
-        up.append((b"x-request-id", self.names.request_id.encode()))
-        relay.begin("/" + self._head.target.rest, up)
+        head = self._head
+        lines = b"".join((head.up, b"x-request-id: ", self.names.raw, b"\r\n"))
+        relay.begin(head.target.path, lines)
         if self._body.is_passing and self.state == RELAYING:
             self._send_up()
 
@@ -281,17 +297,20 @@ class Exchange:
         else:
             self.refuse(refusal)
 
-    def refuse(
-        self, refusal: Refused, extra: Headers | None = None, ending: str = "refused"
-    ) -> None:
+    def refuse(self, refusal: Refused, extra: Lines = b"", ending: str = "refused") -> None:
         """Answer with an error; nothing of an answer may have been sent."""
         if self.state == DONE:
             return
         self.conclude(refusal.status, refusal.code, ending)
-        self._send(refusal.status, [*refusal.headers(), *(extra or [])], refusal.body())
+        self._send(refusal.status, lines_of(refusal.headers()) + extra, refusal.body())
 
-    def _send(self, status: int, fields: Headers, body: bytes) -> None:
-        length = (b"content-length", b"%d" % len(body))
-        self.caller.start(status, [*self.names.fields(), *fields, length])
+    def _send(self, status: int, lines: Lines, body: bytes) -> None:
+        lines = b"%b%bcontent-length: %d\r\n" % (self.names.lines(), lines, len(body))
+        self.caller.start(status, lines, has_length=True)
         self.caller.write(body)
         self.caller.finish()
+
+
+def _too_large(plane: Plane) -> Refused:
+    limit = plane.config.bounds.body_bytes
+    return Refused("request_too_large", f"The body is larger than {limit} bytes.")

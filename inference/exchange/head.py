@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from inference import gate
 from inference.address import Target, read_target
-from inference.fields import SINGLE
+from inference.exchange.look_up import Passed
+from inference.fields import SINGLE, UP, sane_id
+from inference.fleet.heads import extra_lines
 from inference.outcome import Outcome
-from inference.plane import Plane
 from inference.ports import Headers
 from inference.problems import Refused
 
 
-@dataclass
 class Head:
-    """What a head says. ``announced``: bytes of body, 0 if it does not say."""
+    """What a head says. Field names are in lower case.
 
-    target: Target
-    headers: Headers
-    fields: dict[bytes, bytes]
-    announced: int
+    Most callers send the same head with each request, but for its length. Whoever can tell
+    (a connection) hands in the same object again, and what was read and found once is not
+    read and looked up anew.
+    """
 
+    __slots__ = (
+        "_is_read",
+        "announced",
+        "caller_id",
+        "fields",
+        "found_at",
+        "headers",
+        "method",
+        "passed",
+        "raw_target",
+        "target",
+        "up",
+    )
 
-def read_head(
-    plane: Plane, outcome: Outcome, method: bytes, raw_target: bytes, headers: Headers
-) -> Head:
-    """Read a head and note in ``outcome`` what it asks for. Raises ``Refused``."""
-    if plane.draining:
-        raise Refused("service_unavailable", "The gateway is stopping; please try again.")
-    fields = dict(headers)
-    target = read_target(raw_target)
-    outcome.project, outcome.endpoint, outcome.operation = target.project, target.slug, target.rest
-    gate.read_method(target, method)
-    if len(fields) != len(headers):
-        names = [name for name, _ in headers]
-        if any(names.count(name) > 1 for name in SINGLE):
-            raise Refused("invalid_request", "A header field was sent twice.")
-    length = fields.get(b"content-length", b"")
-    announced = int(length) if length.isdigit() else 0
-    if announced > plane.config.bounds.body_bytes:
-        raise too_large(plane)
-    return Head(target, headers, fields, announced)
+    def __init__(self, method: bytes, raw_target: bytes, headers: Headers) -> None:
+        self.method = method
+        self.raw_target = raw_target
+        self.headers = headers
+        self.fields = dict(headers)
+        self._is_read = False
+        self.target: Target
+        length = self.fields.get(b"content-length", b"")
+        self.announced = int(length) if length.isdigit() else 0
+        """Bytes of body, 0 if it does not say."""
+        self.caller_id = sane_id(self.fields.get(b"x-request-id", b""))
+        self.up = b""
+        """The lines that a worker may see."""
+        self.passed: Passed | None = None
+        """What the gate said of it, as long as the tables are those of ``found_at``."""
+        self.found_at = -1
 
-
-def too_large(plane: Plane) -> Refused:
-    """Return the refusal of a body that is too large."""
-    limit = plane.config.bounds.body_bytes
-    return Refused("request_too_large", f"The body is larger than {limit} bytes.")
+    def read(self, outcome: Outcome) -> None:
+        """Check it, and note in ``outcome`` what it asks for. Raises ``Refused``."""
+        if not self._is_read:
+            self.target = read_target(self.raw_target)
+        target = self.target
+        outcome.project, outcome.endpoint, outcome.operation = (
+            target.project,
+            target.slug,
+            target.rest,
+        )
+        if self._is_read:
+            return
+        gate.read_method(target, self.method)
+        if len(self.fields) != len(self.headers):
+            names = [name for name, _ in self.headers]
+            if any(names.count(name) > 1 for name in SINGLE):
+                raise Refused("invalid_request", "A header field was sent twice.")
+        try:
+            self.up = extra_lines([field for field in self.headers if field[0] in UP])
+        except ValueError as wrong:  # From a server that is not ours.
+            raise Refused("invalid_request", "A header field holds a line end.") from wrong
+        self._is_read = True

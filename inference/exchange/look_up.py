@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import is_
+from typing import TYPE_CHECKING
 
 from inference import gate, pass_keys
-from inference.address import Target
 from inference.contracts import (
     Grant,
     Pool,
@@ -24,18 +23,29 @@ from inference.plane import Plane
 from inference.problems import Refused
 from inference.tables import Found, Thing
 
+if TYPE_CHECKING:  # a head keeps what was found for it
+    from inference.exchange.head import Head
+
 ONLY_GET = (b"GET",)
 ABLE_MAX = 4096
 
 
-@dataclass
 class Passed:
-    """A request that passed the gate. ``pools``: who can serve it, best pool first."""
+    """A request that passed the gate. ``pools``: who can serve it, best pool first.
 
-    grant: Grant
-    route: Route
-    pools: list[list[Worker]]
-    slo: Slo = NO_SLO
+    ``is_lasting``: the same will pass again for as long as the tables don't change.
+    """
+
+    __slots__ = ("grant", "is_lasting", "pools", "route", "slo")
+
+    def __init__(
+        self, grant: Grant, route: Route, pools: list[list[Worker]], slo: Slo, *, is_lasting: bool
+    ) -> None:
+        self.grant = grant
+        self.route = route
+        self.pools = pools
+        self.slo = slo
+        self.is_lasting = is_lasting
 
 
 class LookUp:
@@ -60,14 +70,13 @@ class LookUp:
     def __init__(
         self,
         plane: Plane,
-        target: Target,
-        fields: gate.Fields,
+        head: Head,
         passed: Callable[[Passed], None],
         refused: Callable[[Refused], None],
     ) -> None:
         self._plane = plane
-        self._target = target
-        self._fields = fields
+        self._target = head.target
+        self._fields = head.fields
         self._passed = passed
         self._refused = refused
         self._address = ""
@@ -124,7 +133,7 @@ class LookUp:
         _need(sure or route is not None)
         self._route = gate.check_route(route, target)
         if target.methods == ONLY_GET:
-            self._passed(Passed(self._grant, self._route, []))
+            self._pass([])
             return
         gate.check_operation(self._route, target)
         self._slo = gate.read_slo(self._fields)
@@ -156,7 +165,13 @@ class LookUp:
             if len(able) >= ABLE_MAX:
                 able.clear()
             able[name] = known
-        self._passed(Passed(self._grant, self._route, known[1], self._slo))
+        self._pass(known[1])
+
+    def _pass(self, pools: list[list[Worker]]) -> None:
+        # A pass is read anew each time: who signs is looked up, and it is over in minutes.
+        is_lasting = not self._token
+        passed = Passed(self._grant, self._route, pools, self._slo, is_lasting=is_lasting)
+        self._passed(passed)
 
 
 def _need(known: bool) -> None:

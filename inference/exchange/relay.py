@@ -13,8 +13,8 @@ from inference.contracts import Route
 from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
-from inference.fields import SSE, rate_fields
-from inference.ports import Headers, Verdict, WorkerFailed
+from inference.fields import SSE, lines_of, rate_lines
+from inference.ports import Headers, Lines, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
 from inference.tokens import usage_of_answer
@@ -45,6 +45,7 @@ class Relay(Asking):
     __slots__ = (
         "_filter",
         "_has_begun",
+        "_has_length",
         "_hold",
         "_is_renewing",
         "_last_at",
@@ -62,12 +63,13 @@ class Relay(Asking):
         super().__init__(exchange, passed, made, verdict)
         self._filter: StreamFilter | None = None
         self._has_begun = False
+        self._has_length = False
         self._hold = verdict.hold_tokens
         self._is_renewing = False
         self._last_at = 0.0
         self._said_at = 0.0
         self._paused_at: float | None = None
-        self._pending: Headers = []
+        self._pending: Lines = b""
         self._piece = b""
         self._status = 0
         self._tail = b""
@@ -93,15 +95,17 @@ class Relay(Asking):
         if is_stream:
             if b"content-encoding" not in shown:
                 self._filter = StreamFilter(drop_usage=self._made.drop_usage)
-            headers = [*SSE, *(field for field in headers if field[0] not in SSE_OWN)]
+            lines = SSE + lines_of([field for field in headers if field[0] not in SSE_OWN])
             silence_end = self._last_at + plane.config.waits.silence_s
             self._exchange.wait_until(min(silence_end, self._idle_end()))
-        names = exchange.names
-        fields = [*names.fields(), *names.worker_fields(worker_id), *headers]
-        fields += rate_fields(self._verdict.limits)
-        if self._made.clamped:
-            fields.append((b"x-xerotier-clamped", self._made.clamped))
-        self._pending = fields
+        else:
+            lines = lines_of(headers)
+        names, limits = exchange.names, rate_lines(self._verdict.limits)
+        clamped = self._made.clamped
+        if clamped:
+            limits += b"x-xerotier-clamped: %b\r\n" % clamped
+        self._pending = b"".join((names.lines(), names.worker_lines(worker_id), lines, limits))
+        self._has_length = not is_stream and b"content-length" in shown
         if is_stream:
             self._begin_answer()
 
@@ -109,7 +113,7 @@ class Relay(Asking):
         """Send the head: from here on no other worker can take over."""
         self._has_begun = True
         self._exchange.outcome.first_at = self._last_at
-        self._exchange.caller.start(self._status, self._pending)
+        self._exchange.caller.start(self._status, self._pending, has_length=self._has_length)
 
     def on_data(self, data: bytes) -> None:
         """Pass a piece on: at once in a stream; else all but the last, which waits for the end."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from inference.ports import Headers
+from inference.ports import Headers, Lines
 
 _VISIBLE: Final = re.compile(rb"[!-~]*")
 _PRINTABLE: Final = re.compile(rb"[ -~\x80-\xff]*")
@@ -97,7 +97,7 @@ def request_head(
     )  # fmt: skip
 
 
-def extra_lines(headers: Headers) -> bytes:
+def extra_lines(headers: Headers) -> Lines:
     """Write the asker's own header lines. Raises ``ValueError`` if one holds a line end."""
     lines = [b"%b: %b\r\n" % pair for pair in headers if pair[0] not in OWN_HEADERS]
     text = b"".join(lines)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from inference.contracts import Worker
 from inference.fleet.call import HttpCall, Load
 from inference.fleet.config import FleetConfig
-from inference.fleet.heads import Origin, extra_lines, join_path, parse_base, request_head
+from inference.fleet.heads import Origin, join_path, parse_base, request_head
 from inference.fleet.pool import ConnectionPool
-from inference.ports import Answer, Headers, WorkerFailed
+from inference.ports import Answer, Lines, WorkerFailed
 
 PATHS_PER_WORKER = 64
 """Heads kept for each worker; there are about ten operations, so this is only a bound."""
@@ -110,17 +110,17 @@ class HttpFleet:
         self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
 
     def ask(
-        self, worker: Worker, path: str, headers: Headers, body: bytes | None, answer: Answer
+        self, worker: Worker, path: str, lines: Lines, body: bytes | None, answer: Answer
     ) -> HttpCall:
         """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
 
-        What goes wrong arrives as ``answer.on_fail``, never before this call has returned.
+        ``lines`` are the asker's own header lines (``heads.extra_lines``). What goes wrong arrives as ``answer.on_fail``, never before this call has returned.
         """
         try:
             target = self._targets.get(worker.worker_id)
             if target is None or (target.worker is not worker and target.worker != worker):
                 target = self._aim(worker)
-            head = target.head(path) + extra_lines(headers) + _framing(body)
+            head = b"".join((target.head(path), lines, _framing(body)))
         except (ValueError, WorkerFailed) as wrong:
             return self._refuse(answer, str(wrong))
         call = HttpCall(target.load, head, body, answer)

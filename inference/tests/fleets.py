@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from inference.contracts import Worker
 from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
+from inference.fleet.heads import extra_lines
 from inference.fleet.http import HttpFleet
 from inference.ports import Headers
 from inference.tests.asker import Asker
@@ -44,7 +45,7 @@ def ask(
 ) -> tuple[HttpCall, Asker]:
     """Ask the worker of a scripted server."""
     asker = Asker()
-    return client.ask(up.worker(), PATH, headers or [], body, asker), asker
+    return client.ask(up.worker(), PATH, extra_lines(headers or []), body, asker), asker
 
 
 async def fetch(client: HttpFleet, up: Upstream, body: bytes = b"{}") -> Asker:

@@ -32,7 +32,7 @@ async def test_request_arrives_as_said_and_answer_comes_back_whole(fleet: HttpFl
     asker = Asker()
     async with upstream(always(answer(b"{}", extra=b"Content-Type: application/json\r\n"))) as up:
         worker = up.worker(credential="sk-1")
-        fleet.ask(worker, PATH, [(b"content-type", b"application/json")], b"{1}", asker)
+        fleet.ask(worker, PATH, b"content-type: application/json\r\n", b"{1}", asker)
         assert asker.calls == []
 
         await asker.finished()
@@ -53,7 +53,7 @@ async def test_connection_is_reused_for_the_next_request(fleet: HttpFleet) -> No
     async with upstream(always(answer(b"one"))) as up:
         for _ in range(3):
             asker = Asker()
-            fleet.ask(up.worker(), PATH, [], b"{}", asker)
+            fleet.ask(up.worker(), PATH, b"", b"{}", asker)
             await asker.finished()
             assert asker.ended
 
@@ -70,9 +70,9 @@ async def test_request_lost_to_a_closing_connection_is_sent_once_more(fleet: Htt
 
     async with upstream(script) as up:
         first, second = Asker(), Asker()
-        fleet.ask(up.worker(), PATH, [], b"1", first)
+        fleet.ask(up.worker(), PATH, b"", b"1", first)
         await first.finished()
-        fleet.ask(up.worker(), PATH, [], b"2", second)
+        fleet.ask(up.worker(), PATH, b"", b"2", second)
         await second.finished()
 
     assert second.calls == ["head", "data", "end"]
@@ -83,7 +83,7 @@ async def test_request_lost_to_a_closing_connection_is_sent_once_more(fleet: Htt
 async def test_pieces_of_one_read_arrive_as_one(fleet: HttpFleet) -> None:
     asker = Asker()
     async with upstream(always(chunked(b"a", b"b", b"c"))) as up:
-        fleet.ask(up.worker(), PATH, [], b"{}", asker)
+        fleet.ask(up.worker(), PATH, b"", b"{}", asker)
         await asker.finished()
 
     assert asker.pieces == [b"abc"]
@@ -97,8 +97,8 @@ async def test_full_pool_refuses_at_once_and_opens_nothing() -> None:
     fleet = HttpFleet(bearer, FleetConfig(max_connections_per_worker=1))
     async with upstream(silent) as up:
         held, refused = Asker(), Asker()
-        call = fleet.ask(up.worker(), PATH, [], b"{}", held)
-        fleet.ask(up.worker(), PATH, [], b"{}", refused)
+        call = fleet.ask(up.worker(), PATH, b"", b"{}", held)
+        fleet.ask(up.worker(), PATH, b"", b"{}", refused)
         await refused.finished()
         call.abort()
 

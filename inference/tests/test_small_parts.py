@@ -11,7 +11,7 @@ import pytest
 
 from inference.address import REMEMBERED_MAX, _known_target, read_target
 from inference.contracts import Worker, moment_of
-from inference.fields import Names, duration, rate_fields, sane_id
+from inference.fields import Names, duration, pairs_of, rate_lines, sane_id
 from inference.ids import decision_id, request_id
 from inference.log import RequestLog, _known_place
 from inference.metrics import Metrics, merge
@@ -72,8 +72,8 @@ def test_durations_are_written_as_openai_does(seconds: float, text: bytes) -> No
 
 
 def test_unlimited_kinds_have_no_rate_fields() -> None:
-    assert rate_fields(None) == rate_fields(RateLimits()) == []
-    assert dict(rate_fields(RateLimits(limit_tokens=10, remaining_tokens=-1))) == {
+    assert rate_lines(None) == rate_lines(RateLimits()) == b""
+    assert dict(pairs_of(rate_lines(RateLimits(limit_tokens=10, remaining_tokens=-1)))) == {
         b"x-ratelimit-limit-tokens": b"10",
         b"x-ratelimit-remaining-tokens": b"0",
         b"x-ratelimit-reset-tokens": b"0ms",

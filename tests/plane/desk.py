@@ -10,7 +10,7 @@ import asyncio
 import random
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -18,6 +18,8 @@ from uvicorn.server import ServerState
 from inference.config import PlaneConfig
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
+from inference.exchange.head import Head
+from inference.exchange.look_up import Passed
 from inference.ports import Headers
 from inference.problems import Refused
 
@@ -247,8 +249,9 @@ class Core:
         self._moment = ""
         self._is_over = False
 
-    def begin(self, method: bytes, target: bytes, headers: Headers) -> None:
-        self._told = Told(method, target, headers, is_page=False)
+    def begin(self, head: Head) -> None:
+        self._told = Told(head.method, head.raw_target, _with_length(head), is_page=False)
+        head.passed = cast("Passed", self)  # As the gate does: such a head is worth knowing.
         self._number, self._moment = self._desk.tell(self._told)
         if self._moment == "head":
             self._answer()
@@ -284,9 +287,20 @@ class Core:
         if self._is_over:
             return
         self._is_over = True
-        said = [] if is_refusal else [(b"x-number", b"%d %b" % (self._number, self._told.method))]
-        if self._desk.chance.random() < 0.5 or is_refusal:
-            said.append((b"content-length", b"4"))
-        self._caller.start(status, said)
+        said = b"" if is_refusal else b"x-number: %d %b\r\n" % (self._number, self._told.method)
+        has_length = self._desk.chance.random() < 0.5 or is_refusal
+        if has_length:
+            said += b"content-length: 4\r\n"
+        self._caller.start(status, said, has_length=has_length)
         self._caller.write(b"core")
         self._caller.finish()
+
+
+def _with_length(head: Head) -> Headers:
+    """Return the fields as the core sees them: the length is said apart, and may be another."""
+    length = b"%d" % head.announced
+    return [
+        (name, length) if name == b"content-length" and int(value) != head.announced
+        else (name, value)
+        for name, value in head.headers
+    ]  # fmt: skip

@@ -26,6 +26,8 @@ PAGE = b"GET /page?x=1 HTTP/1.1\r\n" + HEAD
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 SEEDS = [
     POST + b'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"model":"m"}',
+    # The same head with other lengths: a connection knows it again.
+    *(POST + b"Content-Length: %d\r\n\r\n" % size + b"y" * size for size in (0, 1, 1, 9, 500)),
     POST + CHUNKED + b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\n\r\n",
     POST + CHUNKED + b"c8\r\n" + b"x" * 200 + b"\r\n0\r\nX-Trailer: 1\r\n\r\n",
     POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",

@@ -1,0 +1,82 @@
+"""The head that a connection sends again and again, told by its bytes.
+
+An OpenAI client sends the same head with every request: same path, same key, same fields,
+and only ``Content-Length`` differs. The parser, the rules and the gate would say of it what
+they said before, because what they say depends on nothing but these bytes. So when bytes
+come that are those of the last head in everything but the digits of its length, neither is
+asked again. Anything else, were it a single space, goes the ordinary way.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from inference.exchange.head import Head
+
+DIGITS_MAX: Final = 8
+"""More than any length that is allowed has, and fewer than overflow anywhere."""
+
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,8})(?=\r\n)", re.IGNORECASE)
+HEAD_END: Final = b"\r\n\r\n"
+KNOWN_MAX: Final = 4096
+"""Bytes of a head that is worth remembering: every connection may hold one."""
+
+
+class KnownHead:
+    """A head of ``POST`` with a length, which HTTP/1.1 lets follow another on its connection."""
+
+    __slots__ = ("_after", "_before", "head", "size")
+
+    def __init__(self, raw: bytes, digits: tuple[int, int], head: Head) -> None:
+        self._before = raw[: digits[0]]
+        self._after = raw[digits[1] :]
+        self.head = head
+        self.size = 0
+        """Bytes of head in what was recognised last."""
+
+    def recognise(self, data: bytes) -> int:
+        """Return the length of the body that this very head announces; -1 if it is another."""
+        before = self._before
+        if not data.startswith(before):
+            return -1
+        start = len(before)
+        end = data.find(b"\r", start, start + DIGITS_MAX + 1)
+        if end <= start or not data.startswith(self._after, end):
+            return -1
+        digits = data[start:end]
+        if not digits.isdigit():
+            return -1
+        self.size = end + len(self._after)
+        return int(digits)
+
+
+def learn(data: bytes, head: Head) -> KnownHead | None:
+    """Remember the head that ``data`` begins with, as the parser has understood it.
+
+    None if it is not of the kind that can be told again by its bytes.
+    """
+    end = data.find(HEAD_END)
+    if end < 0 or not data.startswith(b"POST %b HTTP/1.1\r\n" % head.raw_target):
+        return None
+    raw = data[: end + len(HEAD_END)]
+    found = _LENGTH.findall(raw)
+    fields = head.fields
+    if len(found) != 1 or b"expect" in fields or b"transfer-encoding" in fields:
+        return None
+    digits = _LENGTH.search(raw)
+    if digits is None or fields.get(b"content-length") != digits[1]:
+        return None
+    return KnownHead(raw, digits.span(1), head)
+
+
+def is_same(one: Head, other: Head) -> bool:
+    """Say whether two heads differ in their length at most."""
+    if one.raw_target != other.raw_target or one.method != other.method:
+        return False
+    if len(one.headers) != len(other.headers):
+        return False
+    for first, second in zip(one.headers, other.headers, strict=True):
+        if first != second and not (first[0] == second[0] == b"content-length"):
+            return False
+    return True

@@ -15,12 +15,17 @@
 -- Two rules hold everywhere: all questions are asked before the first write, so that a refused
 -- request consumes nothing; and whatever a request holds is written in its marker, so that one
 -- call can give back exactly that, once. Money is integer micro-units, time is microseconds.
+--
+-- A gateway asks for many requests of one key and endpoint in one call (``…_all``). Each is
+-- judged by itself, in their order, as if it had come alone; only the accounts are read and
+-- written once for all of them.
 
 local KEEP_S = 49 * 3600 -- how long an ended request is remembered
 local LATE_US = 48 * 3600 * 1e6 -- beyond this a missing marker proves nothing any more
 local MINUTE_US = 60 * 1e6
 local DAY_US = 86400 * 1e6
 local UNRESTORED = 'unrestored'
+local MANY = 16 -- requests like it there is money for, where admission is called easy
 
 local function call(...) return server.call(...) end
 
@@ -68,23 +73,24 @@ local function leases_key(tag, who) return tag .. ':l:' .. who.endpoint end
 -- ── Markers ──────────────────────────────────────────────────────────────────────────────
 -- A list rather than a map, because one is packed and unpacked twice for every request.
 
-local FIELDS = { 'state', 'place', 'month', 'began', 'about', 'est_in', 'est_out', 'est_money',
-  'hold_tokens', 'hold_money', 'request_us', 'token_us', 'quota' }
-local WHO = { 'project', 'endpoint', 'key', 'tier' }
-
 local function unpacked(packed)
   if not packed then return nil end
-  local list, marker = cmsgpack.unpack(packed), { who = {} }
-  for at, name in ipairs(FIELDS) do marker[name] = list[at] end
-  for at, name in ipairs(WHO) do marker.who[name] = list[#FIELDS + at] end
-  return marker
+  local m = cmsgpack.unpack(packed)
+  return {
+    state = m[1], place = m[2], month = m[3], began = m[4], about = m[5], est_in = m[6],
+    est_out = m[7], est_money = m[8], hold_tokens = m[9], hold_money = m[10], request_us = m[11],
+    token_us = m[12], quota = m[13],
+    who = { project = m[14], endpoint = m[15], key = m[16], tier = m[17] },
+  }
 end
 
-local function packed(marker)
-  local list = {}
-  for at, name in ipairs(FIELDS) do list[at] = marker[name] or '' end
-  for at, name in ipairs(WHO) do list[#FIELDS + at] = marker.who[name] end
-  return cmsgpack.pack(list)
+local function packed(m)
+  local who = m.who
+  return cmsgpack.pack({
+    m.state, m.place or '', m.month, m.began, m.about, m.est_in, m.est_out, m.est_money,
+    m.hold_tokens, m.hold_money, m.request_us, m.token_us, m.quota,
+    who.project, who.endpoint, who.key, who.tier,
+  })
 end
 
 local function marker_key(tag, id) return tag .. ':r:' .. id end
@@ -95,10 +101,86 @@ local function keep_ended(tag, id, state, place)
   call('SET', marker_key(tag, id), cmsgpack.pack({ state, place or '' }), 'EX', KEEP_S)
 end
 
--- What a shard knows before anything is decided: whether it is open, and the request's marker.
+-- What a shard knows before anything is decided: whether it is open, and the requests' markers.
+local function look_up_all(tag, ids)
+  local names, markers = { tag .. ':epoch' }, {}
+  for at, id in ipairs(ids) do names[at + 1] = marker_key(tag, id) end
+  local raw = call('MGET', unpack(names))
+  for at, id in ipairs(ids) do markers[id] = unpacked(raw[at + 1]) end
+  return raw[1], markers
+end
+
 local function look_up(tag, id)
-  local raw = call('MGET', tag .. ':epoch', marker_key(tag, id))
-  return raw[1], unpacked(raw[2])
+  local opens, markers = look_up_all(tag, { id })
+  return opens, markers[id]
+end
+
+-- ── Accounts ─────────────────────────────────────────────────────────────────────────────
+-- Three pay for a request: project, endpoint and key. A call reads each at most once, changes it
+-- in its book, and writes at the end what has changed. A field that is not there counts as 0,
+-- but a budget that is not there is none.
+
+local function open_account(book, key, names)
+  local account = book[key]
+  if not account then
+    account = { key = key, values = {}, changed = {} }
+    book[key] = account
+  end
+  local values, missing = account.values, {}
+  for _, name in ipairs(names) do
+    if values[name] == nil then missing[#missing + 1] = name end
+  end
+  if #missing > 0 then
+    local raw = call('HMGET', key, unpack(missing))
+    for at, name in ipairs(missing) do values[name] = tonumber(raw[at]) or false end
+  end
+  return account
+end
+
+local function get(account, name) return account.values[name] or 0 end
+
+local function put(account, name, value)
+  account.values[name], account.changed[name] = value, true
+end
+
+local function add(account, name, amount)
+  if amount ~= 0 then put(account, name, get(account, name) + amount) end
+end
+
+local function write(book)
+  for key, account in pairs(book) do
+    local list = { key }
+    for name in pairs(account.changed) do
+      list[#list + 1] = name
+      list[#list + 1] = account.values[name]
+    end
+    if #list > 1 then call('HSET', unpack(list)) end
+    account.changed = {}
+  end
+end
+
+local function open_project(book, tag, who, month)
+  return open_account(book, project_key(tag, who), { 'budget', 'held', 'm:' .. month, 'granted',
+    'spent', 'a:' .. month .. ':' .. who.tier, 'ah:' .. who.tier })
+end
+
+local function open_key(book, tag, who, month)
+  return open_account(book, key_key(tag, who), { 'budget', 'held', 'm:' .. month, 'q_count',
+    'q_ends' })
+end
+
+-- An endpoint's account, with its two buckets. A clock that went back takes them along, at once
+-- and even if nothing is taken: otherwise they would stay empty for as long as it went back.
+local function open_endpoint(book, tag, who, month, now)
+  local account = open_account(book, endpoint_key(tag, who), { 'budget', 'held', 'm:' .. month,
+    'at', 'requests', 'tokens' })
+  local back = account.values.at and account.values.at - now or 0
+  if back > 0 then
+    put(account, 'at', now)
+    put(account, 'requests', get(account, 'requests') - back)
+    put(account, 'tokens', get(account, 'tokens') - back)
+  end
+  return account
 end
 
 -- ── Buckets ──────────────────────────────────────────────────────────────────────────────
@@ -121,182 +203,169 @@ local function left(full_at, now, bucket)
   return math.max(math.floor((bucket.cap_us - ahead) / bucket.step_us + 1e-6), 0), ahead
 end
 
-local function write_buckets(key, now, buckets)
-  call('HSET', key, 'at', now, 'requests', buckets.requests, 'tokens', buckets.tokens)
+local function fill(account, name, now, after_us)
+  put(account, 'at', now)
+  put(account, name, after_us)
 end
 
--- The two buckets in an endpoint's account. A clock that went back takes them along, at once and
--- even if nothing is taken: otherwise they would stay empty for as long as it went back.
-local function buckets_in(key, now, at, requests, tokens)
-  local back = math.max(tonumber(at or now) - now, 0)
-  local buckets = { requests = tonumber(requests or 0) - back, tokens = tonumber(tokens or 0) - back }
-  if back > 0 then write_buckets(key, now, buckets) end
-  return buckets
-end
-
-local function read_buckets(key, now)
-  local raw = call('HMGET', key, 'at', 'requests', 'tokens')
-  return buckets_in(key, now, raw[1], raw[2], raw[3])
-end
-
-local function shift_tokens(tag, who, now, step_us, amount)
+local function shift_tokens(account, now, step_us, amount)
   if step_us == 0 or amount == 0 then return end
-  local key = endpoint_key(tag, who)
-  local buckets = read_buckets(key, now)
-  buckets.tokens = math.max(buckets.tokens, now) + amount * step_us
-  write_buckets(key, now, buckets)
+  fill(account, 'tokens', now, math.max(get(account, 'tokens'), now) + amount * step_us)
 end
 
 -- ── Money and allowances ─────────────────────────────────────────────────────────────────
--- Three accounts pay for a request: project, endpoint and key. Budgets and the allowance count a
--- UTC month, the balance counts for ever. What costs nothing need ask, and tell, nobody.
+-- Budgets and the allowance count a UTC month, the balance counts for ever. What costs nothing
+-- need ask, and tell, nobody but its endpoint, and its key if that has a quota.
 
-local function read_project(tag, who, month)
-  local raw = call('HMGET', project_key(tag, who), 'budget', 'held', 'm:' .. month, 'granted',
-    'spent', 'a:' .. month .. ':' .. who.tier, 'ah:' .. who.tier)
-  return {
-    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
-    free = tonumber(raw[4] or 0) - tonumber(raw[5] or 0) - tonumber(raw[2] or 0),
-    tokens = tonumber(raw[6] or 0) + tonumber(raw[7] or 0),
-  }
-end
-
-local function read_endpoint(tag, who, month, now)
-  local key = endpoint_key(tag, who)
-  local raw = call('HMGET', key, 'budget', 'held', 'm:' .. month, 'at', 'requests', 'tokens')
-  return {
-    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
-    buckets = buckets_in(key, now, raw[4], raw[5], raw[6]), is_new = not raw[4],
-  }
-end
-
-local function read_key(tag, who, month)
-  local raw = call('HMGET', key_key(tag, who), 'budget', 'held', 'm:' .. month, 'q_count', 'q_ends')
-  return {
-    budget = raw[1], held = tonumber(raw[2] or 0), month = tonumber(raw[3] or 0),
-    q_count = tonumber(raw[4] or 0), q_ends = tonumber(raw[5] or 0),
-  }
-end
-
--- A request that holds neither money nor tokens of an allowance asks only its endpoint, and its
--- key if that has a quota.
-local FREE = { free = 0 }
-
-local function read_accounts(tag, who, month, now, more)
+local function open_accounts(book, tag, who, month, now, more)
   local is_paid = more.money > 0
-  local project = (is_paid or more.allowance > 0) and read_project(tag, who, month) or FREE
-  local key = (is_paid or more.quota > 0) and read_key(tag, who, month) or nil
-  return project, read_endpoint(tag, who, month, now), key
+  local project = (is_paid or more.allowance > 0) and open_project(book, tag, who, month) or nil
+  local key = (is_paid or more.quota > 0) and open_key(book, tag, who, month) or nil
+  return { project = project, endpoint = open_endpoint(book, tag, who, month, now), key = key }
 end
 
-local function exceeds(account, money)
-  return account.budget and account.month + account.held + money > tonumber(account.budget)
+local function free_of(project)
+  if not project then return 0 end
+  return get(project, 'granted') - get(project, 'spent') - get(project, 'held')
+end
+
+local function exceeds(account, month, money)
+  local budget = account.values.budget
+  return budget and get(account, 'm:' .. month) + get(account, 'held') + money > budget
+end
+
+local function allowance_used(project, month, who)
+  return get(project, 'a:' .. month .. ':' .. who.tier) + get(project, 'ah:' .. who.tier)
 end
 
 -- Which ceiling refuses to hold this much more, if any.
-local function refused_by(project, endpoint, key, more)
-  if more.allowance > 0 and project.tokens + more.tokens > more.allowance then
+local function refused_by(accounts, month, who, more)
+  local project = accounts.project
+  if more.allowance > 0 and allowance_used(project, month, who) + more.tokens > more.allowance then
     return 'allowance'
   end
   if more.money == 0 then return nil end
-  if exceeds(project, more.money) or exceeds(endpoint, more.money) or exceeds(key, more.money) then
+  if exceeds(project, month, more.money) or exceeds(accounts.endpoint, month, more.money)
+    or exceeds(accounts.key, month, more.money) then
     return 'budget'
   end
-  return more.money > project.free and 'balance' or nil
+  return more.money > free_of(project) and 'balance' or nil
 end
 
-local function hold(tag, who, tokens, money)
-  if tokens ~= 0 then call('HINCRBY', project_key(tag, who), 'ah:' .. who.tier, tokens) end
+local function hold(book, tag, who, month, now, tokens, money)
+  if tokens ~= 0 then add(open_project(book, tag, who, month), 'ah:' .. who.tier, tokens) end
   if money == 0 then return end
-  call('HINCRBY', project_key(tag, who), 'held', money)
-  call('HINCRBY', endpoint_key(tag, who), 'held', money)
-  call('HINCRBY', key_key(tag, who), 'held', money)
+  add(open_project(book, tag, who, month), 'held', money)
+  add(open_endpoint(book, tag, who, month, now), 'held', money)
+  add(open_key(book, tag, who, month), 'held', money)
 end
 
-local function charge(tag, who, month, tokens, money)
-  local key = project_key(tag, who)
-  if tokens ~= 0 then call('HINCRBY', key, 'a:' .. month .. ':' .. who.tier, tokens) end
+local function charge(book, tag, who, month, now, tokens, money)
+  local name = 'm:' .. month
+  if tokens ~= 0 then
+    add(open_project(book, tag, who, month), 'a:' .. month .. ':' .. who.tier, tokens)
+  end
   if money == 0 then return end
-  call('HINCRBY', key, 'spent', money)
-  call('HINCRBY', key, 'm:' .. month, money)
-  call('HINCRBY', endpoint_key(tag, who), 'm:' .. month, money)
-  call('HINCRBY', key_key(tag, who), 'm:' .. month, money)
+  add(open_project(book, tag, who, month), 'spent', money)
+  add(open_project(book, tag, who, month), name, money)
+  add(open_endpoint(book, tag, who, month, now), name, money)
+  add(open_key(book, tag, who, month), name, money)
 end
 
-local function release(tag, id, marker)
-  call('ZREM', leases_key(tag, marker.who), id)
-  hold(tag, marker.who, -marker.hold_tokens, -marker.hold_money)
+local function release(book, tag, marker, now)
+  hold(book, tag, marker.who, marker.month, now, -marker.hold_tokens, -marker.hold_money)
 end
 
 -- ── Admission ────────────────────────────────────────────────────────────────────────────
 
-local function read_quota(key, now, count, window_us)
-  if count == 0 then return nil end
-  local used, ends = key.q_count, key.q_ends
-  if now >= ends then used, ends = 0, now + window_us end
-  return { used = used, ends = math.min(ends, now + window_us), full = used >= count }
+-- word, requests left, µs until full, tokens left, µs until full, µs to wait, balance left,
+-- whether it was easy
+local function answer(word, limits, endpoint, now, wait_us, free, is_easy)
+  local requests, requests_us = left(get(endpoint, 'requests'), now, limits.requests)
+  local tokens, tokens_us = left(get(endpoint, 'tokens'), now, limits.tokens)
+  return { word, requests, requests_us, tokens, tokens_us, math.ceil(wait_us), free,
+    is_easy and 1 or 0 }
 end
 
-local function running(tag, who, now)
-  return call('ZCOUNT', leases_key(tag, who), '(' .. int(now), '+inf')
-end
+local LIMITS, ASK = 14, 7 -- how many arguments each has
 
--- word, requests left, µs until full, tokens left, µs until full, µs to wait, balance left
-local function answer(word, ask, buckets, now, wait_us, free)
-  local requests, requests_us = left(buckets.requests, now, ask.requests)
-  local tokens, tokens_us = left(buckets.tokens, now, ask.tokens)
-  return { word, requests, requests_us, tokens, tokens_us, math.ceil(wait_us), free }
-end
-
-local function read_ask(args)
-  local ask = {
+local function read_limits(args)
+  return {
     who = { project = args[1], endpoint = args[2], key = args[3], tier = args[4] },
     requests = { step_us = tonumber(args[5]), cap_us = tonumber(args[6]) },
     tokens = { step_us = tonumber(args[7]), cap_us = tonumber(args[8]) },
     concurrent = tonumber(args[9]),
     quota = tonumber(args[10]), quota_us = tonumber(args[11]) * 1e6,
-    allowance = tonumber(args[12]), lease_us = tonumber(args[13]) * 1e6,
-    about = args[14], id = args[15], est_in = tonumber(args[16]), est_out = tonumber(args[17]),
-    est_money = tonumber(args[18]), hold_tokens = tonumber(args[19]),
-    hold_money = tonumber(args[20]), forced = args[21] == '1',
+    allowance = tonumber(args[12]), lease_us = tonumber(args[13]) * 1e6, about = args[14],
   }
-  ask.more = {
-    tokens = ask.hold_tokens, money = ask.hold_money, allowance = ask.allowance, quota = ask.quota,
+end
+
+local function read_ask(limits, args, at)
+  local ask = {
+    id = args[at], est_in = tonumber(args[at + 1]), est_out = tonumber(args[at + 2]),
+    est_money = tonumber(args[at + 3]), hold_tokens = tonumber(args[at + 4]),
+    hold_money = tonumber(args[at + 5]), forced = args[at + 6] == '1',
   }
+  ask.more = { tokens = ask.hold_tokens, money = ask.hold_money, allowance = limits.allowance,
+    quota = limits.quota }
   return ask
 end
 
--- Ask every limit. Returns the word of the first that refuses and how long it will, or what to
--- write. Final ones come first: who can't be served this month need not be told to wait a second.
-local function judge(tag, ask, now, project, endpoint, key, quota)
-  if quota and quota.full then return 'quota', quota.ends - now end
-  local ceiling = refused_by(project, endpoint, key, ask.more)
+-- A key's quota in the window that runs now, or in a new one.
+local function read_quota(key, now, limits)
+  if limits.quota == 0 then return nil end
+  local used, ends = get(key, 'q_count'), get(key, 'q_ends')
+  if now >= ends then used, ends = 0, now + limits.quota_us end
+  return { used = used, ends = math.min(ends, now + limits.quota_us) }
+end
+
+-- Ask every limit. Returns the word of the first that refuses and how long it will, or nothing.
+-- Final ones come first: who can't be served this month need not be told to wait a second.
+local function judge(limits, ask, state, accounts)
+  local now, quota = state.now, read_quota(accounts.key, state.now, limits)
+  if quota and quota.used >= limits.quota then return 'quota', quota.ends - now end
+  local ceiling = refused_by(accounts, state.month, limits.who, ask.more)
   if ceiling then return ceiling, month_left_us(now) end
-  if running(tag, ask.who, now) >= ask.concurrent then return 'concurrency', 1e6 end
-  local after, wait = taken(endpoint.buckets.requests, now, 1, ask.requests)
+  if state.running() >= limits.concurrent then return 'concurrency', 1e6 end
+  local after, wait = taken(get(accounts.endpoint, 'requests'), now, 1, limits.requests)
   if not after then return 'requests', wait end
-  after, wait = taken(endpoint.buckets.tokens, now, ask.est_in + ask.est_out, ask.tokens)
+  after, wait = taken(get(accounts.endpoint, 'tokens'), now, ask.est_in + ask.est_out, limits.tokens)
   if not after then return 'tokens', wait end
   return nil, 0
 end
 
-local function let_in(tag, ask, now, month, endpoint, quota)
-  local who, buckets = ask.who, endpoint.buckets
-  buckets.requests = math.max(buckets.requests, now) + ask.requests.step_us
-  buckets.tokens = math.max(buckets.tokens, now) + (ask.est_in + ask.est_out) * ask.tokens.step_us
-  write_buckets(endpoint_key(tag, who), now, buckets)
-  if endpoint.is_new then call('SADD', tag .. ':endpoints', who.endpoint) end
+-- Whether every limit was far away when this was let in: half of each is left, and money for
+-- many more like it. A gateway that hears so may ask a worker before it hears of the next one.
+local function is_easy(limits, ask, state, accounts)
+  local now, who, endpoint, more = state.now, limits.who, accounts.endpoint, ask.more
+  if ask.forced or state.running() * 2 > limits.concurrent then return false end
+  if limits.quota > 0 and get(accounts.key, 'q_count') * 2 > limits.quota then return false end
+  if (get(endpoint, 'requests') - now) * 2 > limits.requests.cap_us then return false end
+  if (get(endpoint, 'tokens') - now) * 2 > limits.tokens.cap_us then return false end
+  return not refused_by(accounts, state.month, who, { tokens = more.tokens * MANY,
+    money = more.money * MANY, allowance = more.allowance / 2 })
+end
+
+local function let_in(tag, limits, ask, state, accounts)
+  local who, endpoint, now = limits.who, accounts.endpoint, state.now
+  if not endpoint.values.at then call('SADD', tag .. ':endpoints', who.endpoint) end
+  local requests = math.max(get(endpoint, 'requests'), now) + limits.requests.step_us
+  fill(endpoint, 'requests', now, requests)
+  local tokens = (ask.est_in + ask.est_out) * limits.tokens.step_us
+  fill(endpoint, 'tokens', now, math.max(get(endpoint, 'tokens'), now) + tokens)
+  local quota = read_quota(accounts.key, now, limits)
   if quota then
-    call('HSET', key_key(tag, who), 'q_count', quota.used + 1, 'q_ends', quota.ends)
+    put(accounts.key, 'q_count', quota.used + 1)
+    put(accounts.key, 'q_ends', quota.ends)
   end
-  hold(tag, who, ask.hold_tokens, ask.hold_money)
-  call('ZADD', leases_key(tag, who), now + ask.lease_us, ask.id)
-  keep_live(tag, ask.id, {
-    state = 'live', who = who, month = month, began = now, about = ask.about,
+  hold(state.book, tag, who, state.month, now, ask.hold_tokens, ask.hold_money)
+  state.lease(ask.id)
+  return {
+    state = 'live', who = who, month = state.month, began = now, about = limits.about,
     est_in = ask.est_in, est_out = ask.est_out, est_money = ask.est_money,
     hold_tokens = ask.hold_tokens, hold_money = ask.hold_money,
-    request_us = ask.requests.step_us, token_us = ask.tokens.step_us, quota = quota and 1 or 0,
-  })
+    request_us = limits.requests.step_us, token_us = limits.tokens.step_us, quota = quota and 1 or 0,
+  }
 end
 
 -- A shard opens a moment after it was restored. A moment far ahead is a clock that went back.
@@ -306,45 +375,87 @@ local function is_open(opens, now, forced)
   return forced or ahead <= 0 or ahead > MINUTE_US
 end
 
--- Let a request in or say which limit refuses it. Asked twice it answers the same.
-local function admit(keys, args)
-  local tag, ask, now = keys[1], read_ask(args), now_us(args[22])
-  local opens, marker = look_up(tag, ask.id)
-  if not is_open(opens, now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0 } end
-  local month = month_of(now)
-  local project, endpoint, key = read_accounts(tag, ask.who, month, now, ask.more)
+-- What the requests of one call share: the moment, the book, and the leases of their endpoint.
+local function begin(tag, limits, now)
+  local leases, running, added = leases_key(tag, limits.who), nil, {}
+  local state = { now = now, month = month_of(now), book = {}, live = {} }
+  function state.running()
+    running = running or call('ZCOUNT', leases, '(' .. int(now), '+inf')
+    return running + #added / 2
+  end
+  function state.lease(id)
+    added[#added + 1] = now + limits.lease_us
+    added[#added + 1] = id
+  end
+  function state.write()
+    if #added > 0 then call('ZADD', leases, unpack(added)) end
+    if #state.live > 0 then call('MSET', unpack(state.live)) end
+    write(state.book)
+  end
+  return state
+end
+
+local function admit_one(tag, limits, ask, state, opens, markers)
+  if not is_open(opens, state.now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0, 0 } end
+  local accounts = open_accounts(state.book, tag, limits.who, state.month, state.now, ask.more)
+  local endpoint, marker = accounts.endpoint, markers[ask.id]
   if marker then
     local word = marker.state == 'live' and 'admitted' or 'ended'
-    return answer(word, ask, endpoint.buckets, now, 0, project.free)
+    return answer(word, limits, endpoint, state.now, 0, free_of(accounts.project))
   end
-  local quota = read_quota(key, now, ask.quota, ask.quota_us)
   local word, wait_us = nil, 0
-  if not ask.forced then
-    word, wait_us = judge(tag, ask, now, project, endpoint, key, quota)
+  if not ask.forced then word, wait_us = judge(limits, ask, state, accounts) end
+  if word then
+    return answer(word, limits, endpoint, state.now, wait_us, free_of(accounts.project))
   end
-  if not word then
-    let_in(tag, ask, now, month, endpoint, quota)
-  end
-  local free = project.free - (word and 0 or ask.hold_money)
-  return answer(word or 'admitted', ask, endpoint.buckets, now, wait_us, free)
+  marker = let_in(tag, limits, ask, state, accounts)
+  markers[ask.id] = marker
+  state.live[#state.live + 1] = marker_key(tag, ask.id)
+  state.live[#state.live + 1] = packed(marker)
+  local easy = is_easy(limits, ask, state, accounts)
+  return answer('admitted', limits, endpoint, state.now, 0, free_of(accounts.project), easy)
 end
+
+-- Let requests in or say which limit refuses each. Asked twice it answers the same.
+local function admit_all(keys, args)
+  local tag, limits, asks, ids, answers = keys[1], read_limits(args), {}, {}, {}
+  local many = math.floor((#args - LIMITS) / ASK)
+  for number = 1, many do
+    asks[number] = read_ask(limits, args, LIMITS + (number - 1) * ASK + 1)
+    ids[number] = asks[number].id
+  end
+  local state = begin(tag, limits, now_us(args[LIMITS + many * ASK + 1]))
+  local opens, markers = look_up_all(tag, ids)
+  for number, ask in ipairs(asks) do
+    answers[number] = admit_one(tag, limits, ask, state, opens, markers)
+  end
+  state.write()
+  return answers
+end
+
+local function admit(keys, args) return admit_all(keys, args)[1] end
 
 -- Keep a request's lease alive and, if more is asked for, hold that too.
 local function renew(keys, args)
-  local tag, id, now = keys[1], args[1], now_us(args[7])
+  local tag, id, now, book = keys[1], args[1], now_us(args[7]), {}
   local _, marker = look_up(tag, id)
   if not marker then return 'unknown' end
   if marker.state ~= 'live' then return 'ended' end
-  call('ZADD', leases_key(tag, marker.who), now + tonumber(args[2]) * 1e6, id)
+  local who, month = marker.who, month_of(now)
+  call('ZADD', leases_key(tag, who), now + tonumber(args[2]) * 1e6, id)
   local tokens, money = tonumber(args[3]), tonumber(args[4])
   if tokens == 0 and money == 0 then return 'renewed' end
   local more = { tokens = tokens, money = money, allowance = tonumber(args[5]), quota = 0 }
-  local project, endpoint, key = read_accounts(tag, marker.who, month_of(now), now, more)
-  local ceiling = refused_by(project, endpoint, key, more)
-  if ceiling and args[6] ~= '1' then return ceiling end
+  local accounts = open_accounts(book, tag, who, month, now, more)
+  local ceiling = refused_by(accounts, month, who, more)
+  if ceiling and args[6] ~= '1' then
+    write(book)
+    return ceiling
+  end
   local held = more.allowance > 0 and tokens or 0
-  hold(tag, marker.who, held, money)
-  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
+  hold(book, tag, who, month, now, held, money)
+  shift_tokens(accounts.endpoint, now, marker.token_us, tokens)
+  write(book)
   marker.est_out = marker.est_out + tokens
   marker.est_money = marker.est_money + money
   marker.hold_tokens = marker.hold_tokens + held
@@ -360,45 +471,44 @@ local function emit(tag, kind, event, was)
 end
 
 -- Settle what the reaper had settled by estimate: charge the difference, and say what it was.
-local function amend(tag, marker, used, now, event)
-  local tokens = used.tokens - marker.est_in - marker.est_out
-  charge(tag, marker.who, marker.month, tokens, used.cost - marker.est_money)
-  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
+local function amend(book, tag, marker, used, now, event)
+  local who, tokens = marker.who, used.tokens - marker.est_in - marker.est_out
+  charge(book, tag, who, marker.month, now, tokens, used.cost - marker.est_money)
+  shift_tokens(open_endpoint(book, tag, who, marker.month, now), now, marker.token_us, tokens)
   local was = int(marker.est_in) .. ' ' .. int(marker.est_out) .. ' ' .. int(marker.est_money)
   return 'amended', emit(tag, 'amend', event, was)
 end
 
-local function finish(tag, id, marker, used, now, event)
-  release(tag, id, marker)
-  charge(tag, marker.who, marker.month, used.tokens, used.cost)
-  local tokens = used.tokens - marker.est_in - marker.est_out
-  shift_tokens(tag, marker.who, now, marker.token_us, tokens)
+local function finish(book, tag, marker, used, now, event)
+  local who, tokens = marker.who, used.tokens - marker.est_in - marker.est_out
+  release(book, tag, marker, now)
+  charge(book, tag, who, marker.month, now, used.tokens, used.cost)
+  if marker.token_us ~= 0 and tokens ~= 0 then
+    shift_tokens(open_endpoint(book, tag, who, marker.month, now), now, marker.token_us, tokens)
+  end
   return 'settled', emit(tag, 'settle', event)
 end
 
 -- Settle a request that has no marker: it was admitted while this server was away, or what the
 -- server knew is lost. Too old, and it may have been settled and forgotten: PostgreSQL decides.
-local function recover(tag, id, who, used, now, event)
+local function recover(book, tag, id, who, used, now, event)
   local began = began_us(id)
   if now - began > LATE_US then return 'late', emit(tag, 'late', event) end
-  charge(tag, who, month_of(began), used.tokens, used.cost)
+  charge(book, tag, who, month_of(began), now, used.tokens, used.cost)
   return 'recovered', emit(tag, 'settle', event)
 end
 
--- Release what a request holds, charge what it used and report it, once however often it is said.
-local function settle(keys, args)
-  local tag, id, now = keys[1], args[1], now_us(args[9])
-  local opens, marker = look_up(tag, id)
-  if not opens then return { UNRESTORED, '' } end
-  local used = { tokens = tonumber(args[6]), cost = tonumber(args[7]) }
+local function settle_one(book, tag, who, id, used, now, event, marker, gone)
   local word, place
   if not marker then
-    local who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] }
-    word, place = recover(tag, id, who, used, now, args[8])
+    word, place = recover(book, tag, id, who, used, now, event)
   elseif marker.state == 'live' then
-    word, place = finish(tag, id, marker, used, now, args[8])
+    word, place = finish(book, tag, marker, used, now, event)
+    local leases = leases_key(tag, marker.who)
+    gone[leases] = gone[leases] or {}
+    table.insert(gone[leases], id)
   elseif marker.state == 'reaped' then
-    word, place = amend(tag, marker, used, now, args[8])
+    word, place = amend(book, tag, marker, used, now, event)
   elseif marker.state == 'settled' then
     return { 'again', marker.place }
   else
@@ -408,23 +518,64 @@ local function settle(keys, args)
   return { word, place }
 end
 
+-- Release what requests hold, charge what they used and report it, once however often it is said.
+local function settle_each(tag, who, ends, now)
+  local ids, answers, book, gone = {}, {}, {}, {}
+  for number, ended in ipairs(ends) do ids[number] = ended.id end
+  local opens, markers = look_up_all(tag, ids)
+  for number, ended in ipairs(ends) do
+    local id = ended.id
+    if not opens then
+      answers[number] = { UNRESTORED, '' }
+    else
+      local said = settle_one(book, tag, who, id, ended, now, ended.event, markers[id], gone)
+      answers[number] = said
+      if said[1] ~= 'void' then markers[id] = { state = 'settled', place = said[2] } end
+    end
+  end
+  for leases, some in pairs(gone) do call('ZREM', leases, unpack(some)) end
+  write(book)
+  return answers
+end
+
+local function read_end(id, tokens, cost, event)
+  return { id = id, tokens = tonumber(tokens), cost = tonumber(cost), event = event }
+end
+
+local function settle(keys, args)
+  local who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] }
+  local ended = read_end(args[1], args[6], args[7], args[8])
+  return settle_each(keys[1], who, { ended }, now_us(args[9]))[1]
+end
+
+-- The same of many: who they are of, and for each its id, tokens, cost and event.
+local function settle_all(keys, args)
+  local who = { project = args[1], endpoint = args[2], key = args[3], tier = args[4] }
+  local ends, many = {}, math.floor((#args - 4) / 4)
+  for number = 1, many do
+    local at = 4 * number
+    ends[number] = read_end(args[at + 1], args[at + 2], args[at + 3], args[at + 4])
+  end
+  return settle_each(keys[1], who, ends, now_us(args[4 * many + 5]))
+end
+
 -- Undo an admission whose request never ran, as if it had never been asked for.
 local function void(keys, args)
-  local tag, id, now = keys[1], args[1], now_us(args[2])
+  local tag, id, now, book = keys[1], args[1], now_us(args[2]), {}
   local _, marker = look_up(tag, id)
   if marker and marker.state ~= 'live' then return marker.state end
   keep_ended(tag, id, 'void')
   if not marker then return 'void' end
-  release(tag, id, marker)
-  local key = endpoint_key(tag, marker.who)
-  local buckets = read_buckets(key, now)
-  buckets.requests = buckets.requests - marker.request_us
-  buckets.tokens = buckets.tokens - (marker.est_in + marker.est_out) * marker.token_us
-  write_buckets(key, now, buckets)
-  local quota_key = key_key(tag, marker.who)
-  if marker.quota == 1 and tonumber(call('HGET', quota_key, 'q_count') or 0) > 0 then
-    call('HINCRBY', quota_key, 'q_count', -1)
-  end
+  local who = marker.who
+  call('ZREM', leases_key(tag, who), id)
+  release(book, tag, marker, now)
+  local endpoint = open_endpoint(book, tag, who, marker.month, now)
+  fill(endpoint, 'requests', now, get(endpoint, 'requests') - marker.request_us)
+  local tokens = (marker.est_in + marker.est_out) * marker.token_us
+  fill(endpoint, 'tokens', now, get(endpoint, 'tokens') - tokens)
+  local key = open_key(book, tag, who, marker.month)
+  if marker.quota == 1 and get(key, 'q_count') > 0 then add(key, 'q_count', -1) end
+  write(book)
   return 'void'
 end
 
@@ -442,8 +593,11 @@ local function reap_one(tag, leases, id, now)
     call('ZREM', leases, id)
     return
   end
-  release(tag, id, marker)
-  charge(tag, marker.who, marker.month, marker.est_in + marker.est_out, marker.est_money)
+  local book, tokens = {}, marker.est_in + marker.est_out
+  call('ZREM', leases, id)
+  release(book, tag, marker, now)
+  charge(book, tag, marker.who, marker.month, now, tokens, marker.est_money)
+  write(book)
   emit(tag, 'settle', orphan_event(id, marker, now))
   marker.state, marker.about = 'reaped', ''
   call('SET', marker_key(tag, id), packed(marker), 'EX', KEEP_S)
@@ -542,8 +696,10 @@ local function open(keys, args)
 end
 
 server.register_function('xt1_admit', admit)
+server.register_function('xt1_admit_all', admit_all)
 server.register_function('xt1_renew', renew)
 server.register_function('xt1_settle', settle)
+server.register_function('xt1_settle_all', settle_all)
 server.register_function('xt1_void', void)
 server.register_function('xt1_reap', reap)
 server.register_function('xt1_grant', grant)

@@ -256,6 +256,32 @@ class History(RuleBasedStateMachine):
             event(f"admit: {expected}")
             assert self.shard.word(name, terms, size) == expected
 
+    @rule(
+        asks=st.lists(st.tuples(NAMES, st.sampled_from([0, 44, 144, 800]), PRICES), max_size=6),
+        endpoint=st.sampled_from(ENDPOINTS),
+        key=st.sampled_from(KEYS),
+    )
+    def admit_together(self, asks: list[tuple[str, int, int]], endpoint: str, key: str) -> None:
+        """A gateway's call for all that came in one tick says what single calls would."""
+        terms, now = self.terms(endpoint, key), self.shard.now
+        sizes = []
+        for name, prompt, price in asks:
+            tokens = prompt + SLICE
+            sizes.append((name, Size(prompt, SLICE, tokens * price, tokens, tokens * price)))
+        expected = [self.model.admit(name, terms, size, now) for name, size in sizes]
+        assert self.shard.words(terms, sizes) == expected
+
+    @precondition(lambda self: self.model.requests)
+    @rule(data=st.data())
+    def settle_together(self, data: st.DataObject) -> None:
+        names = data.draw(st.lists(st.sampled_from(sorted(self.model.requests)), max_size=5))
+        # One call is of one key and endpoint.
+        terms = self.model.requests[names[0]].terms if names else self.terms("ep_1", "key_1")
+        names = [name for name in names if self.model.requests[name].terms == terms]
+        ends = [(name, 50, min(50, self.model.requests[name].size.est_money)) for name in names]
+        expected = [self.model.settle(*end, self.shard.now) for end in ends]
+        assert self.shard.settle_all(terms, ends) == expected
+
     @rule(data=st.data(), tokens=st.sampled_from([0, SLICE]), price=PRICES)
     def renew(self, data: st.DataObject, tokens: int, price: int) -> None:
         name = data.draw(st.sampled_from([*sorted(self.model.requests), "req_none"]))

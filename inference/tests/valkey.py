@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,15 @@ class Shard:
     ) -> Any:
         return self.call("admit", *astuple(terms), request, *astuple(size), int(forced), self.now)
 
+    def words(self, terms: Terms, asks: Sequence[tuple[str, Size]]) -> list[str]:
+        """Ask for many in one call."""
+        flat = [part for request, size in asks for part in (request, *astuple(size), 0)]
+        said = self.call("admit_all", *astuple(terms), *flat, self.now)
+        return [answer[0].decode() for answer in said]
+
+    def is_easy(self, request: str, terms: Terms, size: Size = Size()) -> bool:
+        return bool(self.admit(request, terms, size)[7])
+
     def word(self, request: str, terms: Terms, size: Size = Size()) -> str:
         return str(self.admit(request, terms, size)[0].decode())
 
@@ -90,6 +100,12 @@ class Shard:
         event = f'{{"request_id":"{request}"}}'
         said = self.call("settle", request, *who, tokens, cost, event, self.now)
         return str(said[0].decode())
+
+    def settle_all(self, terms: Terms, ends: Sequence[tuple[str, int, int]]) -> list[str]:
+        """Settle many, given as request, tokens and cost, in one call."""
+        who = (terms.project, terms.endpoint, terms.key, terms.tier)
+        flat = [part for end in ends for part in (*end, f'{{"request_id":"{end[0]}"}}')]
+        return [said[0].decode() for said in self.call("settle_all", *who, *flat, self.now)]
 
     def reap(self) -> int:
         return int(self.call("reap", 100, self.now))

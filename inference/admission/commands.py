@@ -24,11 +24,13 @@ LINES_MAX: Final = 4096
 # hiredis types the argument as a tuple of one; it takes any number.
 pack: Callable[[tuple[str | bytes | int, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
 
-_ADMIT: Final = (
-    b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n"
+_ASK: Final = (
+    b"$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n"
     b"$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
-_SETTLE: Final = b"%s$36\r\n%s\r\n%s$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
+_END: Final = b"$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
+_LIMITS, _ASK_PARTS, _WHO, _END_PARTS = 14, 7, 4, 4
+"""How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
 _RENEW: Final = (
     b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
@@ -41,7 +43,7 @@ _quoted: Final = lru_cache(1024)(json.dumps)
 class Line:
     """A key on an endpoint, for one kind of request: what all its calls have in common."""
 
-    __slots__ = ("_admit", "_renew", "_settle", "_who", "about", "grant", "route", "shard", "tag")
+    __slots__ = ("_admit", "_renew", "_settle", "about", "grant", "route", "shard", "tag")
 
     def __init__(self, ask: Ask) -> None:
         self.grant, self.route = ask.grant, ask.route
@@ -49,33 +51,25 @@ class Line:
         self.shard = int(self.tag[2:-1])
         who = (ask.route.project, ask.route.endpoint_id, ask.grant.key_id, ask.route.terms.tier)
         self.about = _about(ask)
-        self._admit = _head("xt1_admit", self.tag, 21, *who, *_limits(ask.grant, ask.route.terms))
-        self._admit += _strings(self.about)
+        limits = _limits(ask.grant, ask.route.terms)
+        self._admit = _strings("FCALL", "xt1_admit_all", 1, self.tag, *who, *limits, self.about)
         self._renew = _head("xt1_renew", self.tag, 6)
-        self._settle = _head("xt1_settle", self.tag, 8)
-        self._who = _strings(*who)
+        self._settle = _strings("FCALL", "xt1_settle_all", 1, self.tag, *who)
 
-    def admit(self, request_id: bytes, plan: Plan, *, forced: bool = False) -> bytes:
-        """Pack an admission; a forced one is never refused: the request runs already."""
-        return _ADMIT % (
-            self._admit,
-            request_id,
-            plan.est_in,
-            plan.est_out,
-            plan.est_money,
-            plan.hold_tokens,
-            plan.hold_money,
-            forced,
-        )
+    def admit(self, asks: list[bytes]) -> bytes:
+        """Pack the admission of requests."""
+        parts = [b"*%d\r\n" % (4 + _LIMITS + _ASK_PARTS * len(asks)), self._admit]
+        return b"".join(parts + asks)
 
     def renew(self, request_id: bytes, tokens: int, money: int) -> bytes:
         """Pack a renewal of the lease that holds so much more."""
         allowance = self.route.terms.monthly_tokens or 0
         return _RENEW % (self._renew, request_id, int(LEASE_S), tokens, money, allowance, 0)
 
-    def settle(self, request_id: bytes, tokens: int, cost: int, event: bytes) -> bytes:
-        """Pack the end of a request."""
-        return _SETTLE % (self._settle, request_id, self._who, tokens, cost, len(event), event)
+    def settle(self, ends: list[bytes]) -> bytes:
+        """Pack the ends of requests."""
+        parts = [b"*%d\r\n" % (4 + _WHO + _END_PARTS * len(ends)), self._settle]
+        return b"".join(parts + ends)
 
     def text(self, event: UsageEvent) -> bytes:
         """Write an event as JSON; what it shares with others of this line is written already."""
@@ -102,6 +96,27 @@ class Line:
             '"ending":"refused","source":"absent","tokens_in":0,"tokens_out":0,"tokens_cached":0,'
             '"cost":0,"ttft_ms":null,"latency_ms":0,"void":true}'
         ).encode()
+
+
+def ask_of(request_id: bytes, plan: Plan, *, forced: bool = False) -> bytes:
+    """Pack what an admission says of its request alone.
+
+    A forced one is never refused: the request runs already.
+    """
+    return _ASK % (
+        request_id,
+        plan.est_in,
+        plan.est_out,
+        plan.est_money,
+        plan.hold_tokens,
+        plan.hold_money,
+        forced,
+    )
+
+
+def end_of(request_id: bytes, tokens: int, cost: int, event: bytes) -> bytes:
+    """Pack what a settlement says of its request alone."""
+    return _END % (request_id, tokens, cost, len(event), event)
 
 
 class Lines:

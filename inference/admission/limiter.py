@@ -13,18 +13,20 @@ from functools import partial
 from typing import Any, Final
 
 from inference.admission import commands, words
-from inference.admission.commands import LEASE_S, Lines
+from inference.admission.commands import LEASE_S, Line, Lines
 from inference.admission.journal import Journal
 from inference.admission.library import Library
 from inference.admission.local import Allowance, Share
 from inference.admission.plan import price
-from inference.admission.running import Running
+from inference.admission.running import Admissions, Ends, Running
 from inference.admission.segment import place_of
 from inference.contracts import UsageEvent
 from inference.ports import Ask, OnVerdict, Verdict
 from inference.sources.link import Link
 
 OWED_MAX: Final = 50_000
+AT_ONCE: Final = 64
+"""Requests in one call at most: everybody else waits while Valkey judges them."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
 
@@ -46,6 +48,8 @@ class ValkeyLimiter:
         self._library = Library(link, now)
         self._lines = Lines()
         self._allowance = Allowance(share or Share())
+        self._asks: dict[Line, list[Running]] = {}
+        self._ends: dict[Line, list[Running]] = {}
         self._running: dict[str, Running] = {}
         self._owed: deque[bytes] = deque(maxlen=OWED_MAX)
         self.is_behind = True
@@ -72,29 +76,54 @@ class ValkeyLimiter:
             return
         running = Running(self, ask, self._lines.of(ask), on_verdict)
         if self._link.is_up:
-            self._link.send(running.admission(), running.on_admitted)
+            self._gather()
+            _put(self._asks, running)
         else:
             self._admit_locally(running)
 
-    def on_admitted(self, running: Running, reply: Any) -> None:
+    def _gather(self) -> None:
+        if not (self._asks or self._ends):
+            self._link.at_the_last(self._say)
+
+    def _say(self) -> None:
+        """Say all of this tick: one call for each line. Ends come first, for they make room."""
+        ends, self._ends = self._ends, {}
+        asks, self._asks = self._asks, {}
+        for line, requests in ends.items():
+            for some in _batches(requests):
+                told = Ends(self, some)
+                self._link.send(line.settle([running.end for running in some]), told.on_reply)
+        for line, requests in asks.items():
+            for some in _batches(requests):
+                asked = Admissions(self, line, some)
+                self._link.send(asked.packed, asked.on_reply)
+
+    def on_admitted(self, asked: Admissions, reply: Any) -> None:
         """Pass on what Valkey decided; if it did not, decide here."""
-        if not isinstance(reply, list):
-            if self._library.again(reply, running.admission(), running.on_admitted):
-                return
-            if not self._admit_locally(running):
-                self._take_back(running)
-            return
-        word, line = reply[0], running.line
-        limits = words.limits_of(reply, line.route)
+        if isinstance(reply, list):
+            for running, answer in zip(asked.requests, reply, strict=True):
+                self._link.tell(running.on_answer, answer)
+        elif not self._library.again(reply, asked.packed, asked.on_reply):
+            for running in asked.requests:
+                self._link.tell(self._decide_here, running)
+
+    def _decide_here(self, running: Running) -> None:
+        if not self._admit_locally(running):
+            self._take_back(running)
+
+    def on_answer(self, running: Running, answer: list[Any]) -> None:
+        """Pass on what Valkey decided of one request."""
+        word, line = answer[0], running.line
+        limits = words.limits_of(answer, line.route)
         if word == words.UNRESTORED:
             self.is_restored = False
         if word == words.ADMITTED:
             self._start(running)
             if running.plan.hold_money:
-                self._allowance.learn(line.route.project, reply[6])
+                self._allowance.learn(line.route.project, answer[6])
             verdict = Verdict(True, limits=limits, hold_tokens=running.plan.covered)
         else:
-            verdict = words.refusal(word, line.grant, line.route, reply[5], limits)
+            verdict = words.refusal(word, line.grant, line.route, answer[5], limits)
         running.tell(verdict)
 
     def _start(self, running: Running) -> None:
@@ -177,7 +206,7 @@ class ValkeyLimiter:
             self._assert(running)
 
     def _assert(self, running: Running) -> None:
-        self._link.send(running.admission(forced=True), running.on_asserted)
+        self._link.send(running.assertion(), running.on_asserted)
 
     # ── Ending ─────────────────────────────────────────────────────────────────────────
 
@@ -190,19 +219,25 @@ class ValkeyLimiter:
         if running.where is None:
             self._lost(text.decode())
         if running.is_local:
-            self._owed.append(running.admission(forced=True))
+            self._owed.append(running.assertion())
         if self._link.is_up and not running.is_local:
-            self._link.send(line.settle(running.id, tokens, event.cost, text), running.on_settled)
+            running.end = commands.end_of(running.id, tokens, event.cost, text)
+            self._gather()
+            _put(self._ends, running)
         else:
             self.is_behind = True
 
-    def on_settled(self, running: Running, reply: Any) -> None:
-        """Note in the journal that Valkey has it, or that it has not."""
-        if not isinstance(reply, list) or reply[0] == words.UNRESTORED:
+    def on_settled(self, requests: list[Running], reply: Any) -> None:
+        """Note in the journal what Valkey has, or that it has not."""
+        if not isinstance(reply, list):
             self.is_behind = True
-        elif running.where is not None:
-            segment, at = running.where
-            segment.settle(at, place_of(reply[1] or b"0-1"), running.line.shard)
+            return
+        for running, answer in zip(requests, reply, strict=True):
+            if answer[0] == words.UNRESTORED:
+                self.is_behind = True
+            elif running.where is not None:
+                segment, at = running.where
+                segment.settle(at, place_of(answer[1] or b"0-1"), running.line.shard)
 
     def _catch_up(self) -> None:
         """Tell Valkey, which is back, what runs and what it missed. Ends follow by replay."""
@@ -223,3 +258,17 @@ class ValkeyLimiter:
         """Owe again what did not arrive: a refused request must not be charged as an orphan."""
         if isinstance(reply, Exception):
             self._owed.append(packed)
+
+
+def _put(table: dict[Line, list[Running]], running: Running) -> None:
+    known = table.get(running.line)
+    if known is None:
+        table[running.line] = [running]
+    else:
+        known.append(running)
+
+
+def _batches(requests: list[Running]) -> list[list[Running]]:
+    if len(requests) <= AT_ONCE:
+        return [requests]
+    return [requests[at : at + AT_ONCE] for at in range(0, len(requests), AT_ONCE)]

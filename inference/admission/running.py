@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from inference.admission.commands import Line
+from inference.admission.commands import Line, ask_of
 from inference.admission.plan import plan_of
 from inference.admission.segment import Segment
 from inference.ports import Ask, OnVerdict, Verdict
@@ -20,6 +20,7 @@ class Running:
         "_limiter",
         "_on_renewal",
         "_on_verdict",
+        "end",
         "id",
         "is_local",
         "leased_at",
@@ -42,12 +43,14 @@ class Running:
         self.more_money = 0
         self.is_local = False
         """Whether it was let in without Valkey, which has not been told yet."""
+        self.end = b""
+        """Its end, packed, until that is told."""
         self.where: tuple[Segment, int] | None = None
         """Where its end stands in the journal."""
 
-    def admission(self, *, forced: bool = False) -> bytes:
-        """Return the call that asks for it to be let in, or says that it is."""
-        return self.line.admit(self.id, self.plan, forced=forced)
+    def assertion(self) -> bytes:
+        """Return the call that says that it runs."""
+        return self.line.admit([ask_of(self.id, self.plan, forced=True)])
 
     def renewal(self) -> bytes:
         """Return the call that renews its lease and holds ``more_…``."""
@@ -79,9 +82,9 @@ class Running:
         if on_renewal is not None:
             on_renewal(verdict)
 
-    def on_admitted(self, reply: Any) -> None:
-        """Take the answer of ``admit``."""
-        self._limiter.on_admitted(self, reply)
+    def on_answer(self, answer: Any) -> None:
+        """Take its own part of the answer of ``admit_all``."""
+        self._limiter.on_answer(self, answer)
 
     def on_renewed(self, reply: Any) -> None:
         """Take the answer of ``renew`` to a request for more."""
@@ -96,6 +99,32 @@ class Running:
         if isinstance(reply, list):
             self.is_local = False
 
-    def on_settled(self, reply: Any) -> None:
-        """Take the answer of ``settle``."""
-        self._limiter.on_settled(self, reply)
+
+class Admissions:
+    """Requests of one line that are asked for in one call."""
+
+    __slots__ = ("_limiter", "line", "packed", "requests")
+
+    def __init__(self, limiter: ValkeyLimiter, line: Line, requests: list[Running]) -> None:
+        self._limiter = limiter
+        self.line = line
+        self.requests = requests
+        self.packed = line.admit([ask_of(running.id, running.plan) for running in requests])
+
+    def on_reply(self, reply: Any) -> None:
+        """Take the answers, one for each."""
+        self._limiter.on_admitted(self, reply)
+
+
+class Ends:
+    """Ends of one line that are told in one call."""
+
+    __slots__ = ("_limiter", "requests")
+
+    def __init__(self, limiter: ValkeyLimiter, requests: list[Running]) -> None:
+        self._limiter = limiter
+        self.requests = requests
+
+    def on_reply(self, reply: Any) -> None:
+        """Take the answers, one for each."""
+        self._limiter.on_settled(self.requests, reply)

@@ -47,6 +47,8 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[float, OnReply]] = deque()
         self._out: list[bytes] = []
+        self._gatherers: list[Callable[[], None]] = []
+        self._is_leaving = False
         self._keeper: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self._up = asyncio.Event()
@@ -92,15 +94,31 @@ class Link(asyncio.Protocol):
             return
         self._put(packed, then)
 
-    def _put(self, packed: bytes, then: OnReply) -> None:
-        if not self._out:
+    def at_the_last(self, gather: Callable[[], None]) -> None:
+        """Call this once, just before what was sent in this tick leaves.
+
+        What it sends leaves with it, so that what belongs together can be said in one command.
+        """
+        self._gatherers.append(gather)
+        self._leave_soon()
+
+    def _leave_soon(self) -> None:
+        if not self._is_leaving:
+            self._is_leaving = True
             self._loop.call_soon(self._flush)
+
+    def _put(self, packed: bytes, then: OnReply) -> None:
+        self._leave_soon()
         self._out.append(packed)
         self._waiting.append((self._loop.time(), then))
         if self._watch is None:
             self._watch_on()
 
     def _flush(self) -> None:
+        gatherers, self._gatherers = self._gatherers, []
+        for gather in gatherers:
+            gather()
+        self._is_leaving = False
         out, self._out = self._out, []
         if self._transport is not None and out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
@@ -167,7 +185,7 @@ class Link(asyncio.Protocol):
         self._reader.feed(data)
         try:
             while (reply := self._reader.gets()) is not False:
-                self._tell(self._waiting.popleft()[1], reply)
+                self.tell(self._waiting.popleft()[1], reply)
         except (hiredis.ProtocolError, IndexError):
             self._drop("Valkey spoke nonsense")
 
@@ -189,9 +207,10 @@ class Link(asyncio.Protocol):
         waiting, self._waiting = self._waiting, deque()
         down = LinkDown(why)
         for _, then in waiting:
-            self._tell(then, down)
+            self.tell(then, down)
 
-    def _tell(self, then: OnReply, reply: Any) -> None:
+    def tell(self, then: OnReply, reply: Any) -> None:
+        """Hand over a reply, or a part of one; a fault of this one is not the others'."""
         try:
             then(reply)
         except Exception as fault:  # noqa: BLE001 - told; what all others wait for must come

@@ -69,6 +69,9 @@ class Call(Protocol):
     def abort(self) -> None:
         """Close the connection now. Nothing is pushed to the answer afterwards."""
 
+    def tell(self, answer: Answer) -> None:
+        """Push what comes from now on to another."""
+
 
 class Fleet(Protocol):
     """The workers, as something that can be asked."""
@@ -242,8 +245,11 @@ class Limiter(Protocol):
     is_restored: bool
     """Whether Valkey has all that it should, as far as has been heard."""
 
-    def admit(self, ask: Ask, on_verdict: OnVerdict) -> None:
-        """Decide; an allowed request holds what it asked for until it is settled."""
+    def admit(self, ask: Ask, on_verdict: OnVerdict) -> bool:
+        """Decide; an allowed request holds what it asked for until it is settled.
+
+        True while the verdict is still to come, but is all but sure to allow it.
+        """
 
     def renew(self, request_id: str, tokens_so_far: int, on_verdict: OnVerdict) -> None:
         """Hold more: ``tokens_so_far`` (prompt and answer, estimated) were used up."""

@@ -43,9 +43,24 @@ _quoted: Final = lru_cache(1024)(json.dumps)
 class Line:
     """A key on an endpoint, for one kind of request: what all its calls have in common."""
 
-    __slots__ = ("_admit", "_renew", "_settle", "about", "grant", "route", "shard", "tag")
+    __slots__ = (
+        "_admit",
+        "_renew",
+        "_settle",
+        "about",
+        "easy_until",
+        "grant",
+        "route",
+        "shard",
+        "tag",
+        "unheard",
+    )
 
     def __init__(self, ask: Ask) -> None:
+        self.easy_until = 0.0
+        """Until when (loop seconds) every limit counts as far away, as Valkey has said."""
+        self.unheard = 0
+        """How many admissions are asked for of which nothing was heard yet."""
         self.grant, self.route = ask.grant, ask.route
         self.tag = shard_tag(ask.route.project)
         self.shard = int(self.tag[2:-1])

@@ -27,6 +27,11 @@ from inference.sources.link import Link
 OWED_MAX: Final = 50_000
 AT_ONCE: Final = 64
 """Requests in one call at most: everybody else waits while Valkey judges them."""
+EASY_S: Final = 1.0
+"""How long what was easy is believed to be easy still."""
+AHEAD_MAX: Final = 8
+"""Requests of a line that may be taken for granted at a time: half of what was called easy, so
+that two gateways may."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
 
@@ -69,17 +74,23 @@ class ValkeyLimiter:
 
     # ── Letting in ─────────────────────────────────────────────────────────────────────
 
-    def admit(self, ask: Ask, on_verdict: OnVerdict) -> None:
-        """Decide; an allowed request holds what it asked for until it is settled."""
+    def admit(self, ask: Ask, on_verdict: OnVerdict) -> bool:
+        """Decide; an allowed request holds what it asked for until it is settled.
+
+        True while the verdict is still to come, but is all but sure to allow it.
+        """
         if self._journal.trouble is not None:
             on_verdict(words.UNMETERED)
-            return
-        running = Running(self, ask, self._lines.of(ask), on_verdict)
-        if self._link.is_up:
-            self._gather()
-            _put(self._asks, running)
-        else:
+            return False
+        line = self._lines.of(ask)
+        running = Running(self, ask, line, on_verdict)
+        if not self._link.is_up:
             self._admit_locally(running)
+            return False
+        self._gather()
+        _put(self._asks, running)
+        line.unheard += 1
+        return line.unheard <= AHEAD_MAX and self._now() < line.easy_until
 
     def _gather(self) -> None:
         if not (self._asks or self._ends):
@@ -100,10 +111,13 @@ class ValkeyLimiter:
 
     def on_admitted(self, asked: Admissions, reply: Any) -> None:
         """Pass on what Valkey decided; if it did not, decide here."""
+        asked.line.unheard -= len(asked.requests)
         if isinstance(reply, list):
             for running, answer in zip(asked.requests, reply, strict=True):
                 self._link.tell(running.on_answer, answer)
-        elif not self._library.again(reply, asked.packed, asked.on_reply):
+        elif self._library.again(reply, asked.packed, asked.on_reply):
+            asked.line.unheard += len(asked.requests)
+        else:
             for running in asked.requests:
                 self._link.tell(self._decide_here, running)
 
@@ -121,8 +135,10 @@ class ValkeyLimiter:
             self._start(running)
             if running.plan.hold_money:
                 self._allowance.learn(line.route.project, answer[6])
+            line.easy_until = self._now() + EASY_S if answer[7] else 0.0
             verdict = Verdict(True, limits=limits, hold_tokens=running.plan.covered)
         else:
+            line.easy_until = 0.0
             verdict = words.refusal(word, line.grant, line.route, answer[5], limits)
         running.tell(verdict)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference.exchange.head_start import HeadStart
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import Prepared
 from inference.fields import rate_lines
@@ -51,12 +52,21 @@ class Asking(Answer):
         self._path = ""
         self._lines: Lines = b""
 
-    def begin(self, path: str, lines: Lines) -> None:
-        """Ask the first worker. From now on the tier's time runs."""
+    def begin(self, path: str, lines: Lines, early: HeadStart | None) -> None:
+        """Ask the first worker, unless it was asked. From now on the tier's time runs."""
         self._path, self._lines = path, lines
         if self._made.body is not None:
             self.wait_for_answer()
-        self._ask()
+        if early is None:
+            self._ask()
+            return
+        self._exchange.outcome.worker_id = early.worker.worker_id
+        self._tried.append(early.worker.worker_id)
+        self._call = early.call
+        for again in early.hand_over(self):
+            if self._exchange.is_over or len(self._tried) > 1:
+                break  # It was of no use, and another is asked, or nobody is.
+            again(self)
 
     def wait_for_answer(self) -> None:
         """Give the worker the tier's time, from when the request was complete at the latest."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from inference.exchange.body import Body
 from inference.exchange.head import Head
+from inference.exchange.head_start import HeadStart
 from inference.exchange.look_up import LookUp, Passed
 from inference.exchange.models import models_answer
 from inference.exchange.prepare import Prepared, prepare
@@ -36,6 +37,7 @@ class Exchange:
 
     __slots__ = (
         "_body",
+        "_early",
         "_head",
         "_is_admitted",
         "_is_holding",
@@ -59,6 +61,7 @@ class Exchange:
         self._is_holding = False
         self._is_admitted = False
         self._passed: Passed | None = None
+        self._early: HeadStart | None = None
         self._relay: Relay | None = None
         self._head: Head
         self._made: Prepared
@@ -142,6 +145,11 @@ class Exchange:
         if self._relay is not None:
             self._relay.resume()
 
+    @property
+    def is_over(self) -> bool:
+        """Say whether it is concluded."""
+        return self.state == DONE
+
     def stop(self) -> None:
         """End it now, because the process stops."""
         self._fail(Refused("service_unavailable", "The gateway is stopping."))
@@ -214,8 +222,15 @@ class Exchange:
             operation=self._head.target.rest,
             is_open=self._body.is_passing,
         )
+        is_likely = self.plane.limiter.admit(ask, self._on_verdict)
+        if is_likely and made.body is not None and self.state == DECIDING:
+            self._start_early(passed, made.body)
 
-        self.plane.limiter.admit(ask, self._on_verdict)
+    def _start_early(self, passed: Passed, body: bytes) -> None:
+        worker = self.plane.picker.pick(passed.pools, ())
+        if worker is not None:
+            path, lines = self._head.target.path, self._lines()
+            self._early = HeadStart(self.plane, worker, path, lines, body)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         if not verdict.allowed:
@@ -236,11 +251,13 @@ class Exchange:
 
     def _start(self, relay: Relay) -> None:
         self.state = RELAYING
-        head = self._head
-        lines = b"".join((head.up, b"x-request-id: ", self.names.raw, b"\r\n"))
-        relay.begin(head.target.path, lines)
+        early, self._early = self._early, None
+        relay.begin(self._head.target.path, self._lines(), early)
         if self._body.is_passing and self.state == RELAYING:
             self._send_up()
+
+    def _lines(self) -> Lines:
+        return b"".join((self._head.up, b"x-request-id: ", self.names.raw, b"\r\n"))
 
     def _send_up(self) -> None:
         relay, made = self._relay, self._made
@@ -284,6 +301,9 @@ class Exchange:
         """
         plane, outcome = self.plane, self.outcome
         self.state, self._relay = DONE, None
+        if self._early is not None:
+            self._early.take_back()
+            self._early = None
         plane.wheel.disarm(self)
         outcome.close(status, code, ending, plane.loop.time())
         if self._is_admitted:

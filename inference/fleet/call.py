@@ -129,6 +129,11 @@ class HttpCall:
             self._connection.drop()
             self._connection = None
 
+    def tell(self, answer: Answer) -> None:
+        """Push what comes from now on to another."""
+        if not self.over:
+            self.answer = answer
+
     def finish(self) -> Answer:
         """Count the request as done and return who is to be told, once."""
         answer, self.answer = self.answer, NOBODY

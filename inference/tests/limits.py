@@ -119,7 +119,7 @@ class Stage:
         ]
 
 
-async def answer_to(call: Callable[[Callable[[Verdict], None]], None]) -> Verdict:
+async def answer_to(call: Callable[[Callable[[Verdict], None]], object]) -> Verdict:
     """Make a call of the limiter and wait for its one verdict."""
     future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
     call(future.set_result)

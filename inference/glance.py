@@ -45,23 +45,22 @@ def _names_twice(body: bytes, asked: Asked) -> bool:
 
     Only names that were found can; those that lie deeper are counted as well, to be sure.
     """
-    if body.count(b'"model"') > 1:
-        return True
-    if asked.stream is not UNSET and body.count(b'"stream"') > 1:
-        return True
-    if asked.stream_options and (
-        body.count(b'"stream_options"') > 1 or body.count(b'"include_usage"') > 1
-    ):
-        return True
-    if asked.max_tokens is not UNSET and body.count(b'"max_tokens"') > 1:
-        return True
-    if asked.max_completion_tokens is not UNSET and body.count(b'"max_completion_tokens"') > 1:
-        return True
-    if asked.max_output_tokens is not UNSET and body.count(b'"max_output_tokens"') > 1:
-        return True
-    if asked.n is not UNSET and body.count(b'"n"') > 1:
-        return True
-    return asked.best_of is not UNSET and body.count(b'"best_of"') > 1
+    options = bool(asked.stream_options)
+    return (
+        body.count(b'"model"') > 1
+        or (asked.stream is not UNSET and body.count(b'"stream"') > 1)
+        or (options and body.count(b'"stream_options"') > 1)
+        or (options and body.count(b'"include_usage"') > 1)
+        or _stands_twice(body, asked.max_tokens, b'"max_tokens"')
+        or _stands_twice(body, asked.max_completion_tokens, b'"max_completion_tokens"')
+        or _stands_twice(body, asked.max_output_tokens, b'"max_output_tokens"')
+        or _stands_twice(body, asked.n, b'"n"')
+        or _stands_twice(body, asked.best_of, b'"best_of"')
+    )
+
+
+def _stands_twice(body: bytes, value: Number, name: bytes) -> bool:
+    return value is not UNSET and body.count(name) > 1
 
 
 def number(value: Number) -> int:

@@ -37,7 +37,7 @@ class Plan:
     covered: int | None
     step: int
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
         self,
         est_in: int,
         est_out: int,

@@ -81,11 +81,8 @@ class Exchange:
         plane.wheel.arm(self)
         self._head = head
         try:
-            if plane.draining:
-                raise Refused("service_unavailable", "The gateway is stopping; please try again.")
             head.read(self.outcome)
-            if head.announced > plane.config.bounds.body_bytes:
-                raise _too_large(plane)
+            _check(plane, head)
             self._find(head, moment)
         except Refused as refusal:
             self.refuse(refusal)
@@ -329,6 +326,13 @@ class Exchange:
         self.caller.start(status, lines, has_length=True)
         self.caller.write(body)
         self.caller.finish()
+
+
+def _check(plane: Plane, head: Head) -> None:
+    if plane.draining:
+        raise Refused("service_unavailable", "The gateway is stopping; please try again.")
+    if head.announced > plane.config.bounds.body_bytes:
+        raise _too_large(plane)
 
 
 def _too_large(plane: Plane) -> Refused:

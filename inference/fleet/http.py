@@ -114,7 +114,8 @@ class HttpFleet:
     ) -> HttpCall:
         """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
 
-        ``lines`` are the asker's own header lines (``heads.extra_lines``). What goes wrong arrives as ``answer.on_fail``, never before this call has returned.
+        ``lines`` are the asker's own header lines (``heads.extra_lines``). What goes wrong
+        arrives as ``answer.on_fail``, never before this call has returned.
         """
         try:
             target = self._targets.get(worker.worker_id)

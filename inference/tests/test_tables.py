@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from inference.contracts import Grant, dump
 from inference.tables import Found, OnTexts, Tables
 
@@ -260,3 +263,43 @@ def test_message_that_can_not_be_read_makes_everything_doubtful() -> None:
     tables.announce(b"something changed")
 
     assert tables.look(KEY) is None
+
+
+KEYS = [KEY, "grant:b", "grant:c"]
+DEEDS = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(KEYS)),
+    st.tuples(st.just("write"), st.sampled_from(KEYS)),
+    st.tuples(st.just("write unannounced"), st.sampled_from(KEYS)),
+    st.tuples(st.just("lose"), st.sampled_from(KEYS)),
+    st.tuples(st.just("fall silent"), st.just("")),
+)
+
+
+@given(st.lists(DEEDS, max_size=30))
+def test_what_was_found_holds_for_as_long_as_the_generation(deeds: list[tuple[str, str]]) -> None:
+    """Who keeps what it found asks no more while the generation stays and the channel is heard."""
+    source, clock = ScriptedSource(), Clock()
+    tables = hearing(source, clock, size=2)
+    source.rows = {key: replace(GRANT, key_id=key) for key in KEYS}
+    kept: dict[str, tuple[int, Found]] = {}
+    written, told = dict.fromkeys(KEYS, 1), dict.fromkeys(KEYS, 0)
+    for deed, key in deeds:
+        if deed == "ask":
+            generation = tables.generation
+            kept[key] = (generation, ask(tables, key)[0])
+        elif deed.startswith("write"):
+            written[key] += 1
+            source.rows[key] = replace(GRANT, key_id=key, version=written[key])
+            if deed == "write":
+                told[key] = written[key]
+                tables.announce(note(written[key], key))
+        elif deed == "lose":
+            source.rows.pop(key, None)
+        else:
+            tables.deafen()
+            tables.hear(clock.now + 0.75)
+        for known, (generation, found) in kept.items():
+            thing, now = found[known], tables.look(known)
+            if generation == tables.generation and thing is not None:
+                assert now is None or now is thing
+                assert thing.version >= told[known]

@@ -34,6 +34,11 @@ _TEXT: Final = re.compile(
 )
 _CONTENT: Final = b'"content":"'
 _LF: Final = ord("\n")
+_CR: Final = ord("\r")
+_LF_LF: Final = b"\n\n"
+_OF_ONE_BLOCK: Final = 2
+_USUAL: Final = b"data: {"
+"""How nearly every block begins; ``[DONE]`` does not."""
 _QUOTE: Final = ord('"')
 _DONE: Final = b"[DONE]"
 _NEEDLE: Final = b'"usage"'
@@ -81,24 +86,24 @@ class StreamFilter:
 
     def feed(self, data: bytes) -> bytes:
         """Take what was read and return what to relay now."""
-        # ``find`` all along: ``in`` tries first whether a byte was meant, which costs more.
+        # ``find`` and not ``in``, which tries first whether a byte was meant and costs more.
         size = len(data)
         if (
             size <= HOLD_MAX
             and not self._block
-            and data.startswith(b"data:")
-            and data.find(_DONE, 5, 12) < 0
-            and data.find(b"\r") < 0
+            and data[:7] == _USUAL
             and (data.find(_NEEDLE) < 0 or _all_null(data))
         ):
-            if data.find(b"\n\n") == size - 2:
+            # Two lines, the second one empty, are one block, whatever ends them.
+            lines = data.splitlines()
+            if len(lines) == _OF_ONE_BLOCK and not lines[1]:
                 self._skip_lf = False
                 self.events += 1
                 text_at = data.find(_CONTENT)
                 if (text_at > 0 and data[text_at + 11] != _QUOTE) or _TEXT.search(data):
                     self.deltas += 1
                 return data
-            if data.endswith(b"\n\n") and self._count_many(data):
+            if data[-2:] == _LF_LF and data.find(b"\r") < 0 and self._count_many(data):
                 return data
         if not data:
             return data
@@ -120,9 +125,9 @@ class StreamFilter:
 
     def _count_many(self, data: bytes) -> bool:
         """Count several plain blocks; false if one of them needs a closer look."""
-        blocks = data[:-2].split(b"\n\n")
+        blocks = data[:-2].split(_LF_LF)
         for block in blocks:
-            if not block.startswith(b"data:") or block.find(_DONE, 5, 12) >= 0:
+            if block[:7] != _USUAL:
                 return False
         self._skip_lf = False
         self.events += len(blocks)
@@ -141,16 +146,17 @@ class StreamFilter:
         relay: list[bytes] = []
         relayed_to = self._relayed or self._after_dropped(data)
         start = 0 if self._large else _start_of_block(buffer, 0)
-        found = _BLANK.search(buffer, max(start, self._searched))
-        while found is not None:
-            end = found.end()
-            if self._take(bytes(buffer[start : found.start()])):
+        is_plain = buffer.find(b"\r") < 0
+        blank = _blank_line(buffer, max(start, self._searched), is_plain)
+        while blank is not None:
+            begin, end = blank
+            if self._take(bytes(buffer[start:begin])):
                 relay.append(bytes(buffer[relayed_to:start]))
                 relayed_to = end
                 self._skip_lf = end == len(buffer) and buffer[-1:] == b"\r"
             self._large = False
             start = _start_of_block(buffer, end)
-            found = _BLANK.search(buffer, start)
+            blank = _blank_line(buffer, start, is_plain)
         self._large = self._large or len(buffer) - start > HOLD_MAX + _OVERLAP
         relay.append(bytes(buffer[relayed_to : len(buffer) if self._large else start]))
         self._begin_block(start)
@@ -210,7 +216,21 @@ def _is_one_block(data: bytes) -> bool:
     return end > 0 and end == len(data) - 2 and data[0] != _LF and b"\r" not in data
 
 
+def _blank_line(buffer: bytearray, at: int, is_plain: bool) -> tuple[int, int] | None:
+    """Find where a block ends, and where the blank line behind it does.
+
+    Without any CR that is a plain search, which is many times faster than the pattern.
+    """
+    if is_plain:
+        found_at = buffer.find(_LF_LF, at)
+        return None if found_at < 0 else (found_at, found_at + 2)
+    found = _BLANK.search(buffer, at)
+    return None if found is None else found.span()
+
+
 def _start_of_block(buffer: bytearray, at: int) -> int:
+    if at < len(buffer) and buffer[at] != _LF and buffer[at] != _CR:
+        return at
     run = _LINE_ENDS.match(buffer, at)
     return run.end() if run else at
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -51,10 +50,10 @@ class Reporter(Protocol):
 
 @dataclass
 class Plane:
-    """The tools of a gateway process. ``clock`` gives Unix seconds, the loop the rest."""
+    """The tools of a gateway process. ``clock`` gives Unix seconds, ``now`` those of the loop."""
 
     config: PlaneConfig
-    loop: AbstractEventLoop
+    now: Callable[[], float]
     clock: Callable[[], float]
     tables: Tables
     limiter: Limiter

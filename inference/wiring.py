@@ -70,7 +70,7 @@ class Gateway:
         self.health = Breakers(loop.time)
         self.plane = Plane(
             config=config,
-            loop=loop,
+            now=loop.time,
             clock=time.time,
             tables=self.tables,
             limiter=self.desk.limiter,

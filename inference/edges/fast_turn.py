@@ -6,6 +6,7 @@ and what that says is written to the transport.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -37,6 +38,7 @@ class FastTurn:
         "_is_new",
         "_length",
         "_protocol",
+        "_send",
         "_taken",
         "_told_end",
         "address",
@@ -65,6 +67,7 @@ class FastTurn:
         self.waiting_bytes = 0
         self.address = ""
         self._protocol = protocol
+        self._send: Callable[[bytes], None] = protocol.transport.write
         self._asked = asked
         self._length = asked.announced if b"content-length" in asked.fields else -1
         self._exchange: Exchange | None = None
@@ -162,12 +165,12 @@ class FastTurn:
         elif self._head:
             data = self._head + data
         self._head = b""
-        self._protocol.transport.write(data)
+        self._send(data)
 
     def finish(self) -> None:
         """Write the end."""
         if self._is_chunked:
-            self._protocol.transport.write(self._head + b"0\r\n\r\n")
+            self._send(self._head + b"0\r\n\r\n")
             self._head = b""
         else:
             self._flush()
@@ -193,7 +196,7 @@ class FastTurn:
     def _flush(self) -> None:
         if self._head:
             head, self._head = self._head, b""
-            self._protocol.transport.write(head)
+            self._send(head)
 
     def _is_worth_reading(self) -> bool:
         """Say whether the rest of the request is short enough to be read and thrown away."""

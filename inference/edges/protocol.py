@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -48,6 +49,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.context = context
+        self._now: Callable[[], float] = self.loop.time
         self.pace: Flow
         self._turns: deque[Turn] = deque()
         self._current: Turn | None = None
@@ -72,8 +74,8 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         """Take a connection, if there is room for one more."""
         is_full = len(self.connections) >= self.context.config.bounds.connections
         super().connection_made(transport)
-        self.flow = self.pace = Flow(transport, self.context.held, self.loop.time)
-        self._since = self._last_read = self.loop.time()
+        self.flow = self.pace = Flow(transport, self.context.held, self._now)
+        self._since = self._last_read = self._now()
         if is_full:
             transport.write(BUSY)
             self.hang_up()
@@ -109,7 +111,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         if self._is_over or self.transport.is_closing():
             return
         self._is_over = True
-        self._since = self.loop.time()
+        self._since = self._now()
         if self.pace.write_paused:
             self.transport.abort()
         elif self._reading is None and not self._in_head:
@@ -146,7 +148,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, then do what it asks for."""
-        self._last_read = self.loop.time()
+        self._last_read = self._now()
         if self._is_over:
             return
         if self._owed or self._known is not None:
@@ -332,7 +334,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     def on_answered(self) -> None:
         """Go on with the next request: an answer is complete."""
         self.server_state.total_requests += 1
-        self._since = self.loop.time()
+        self._since = self._now()
         self._pump()
 
     def date_line(self) -> bytes:

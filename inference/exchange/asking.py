@@ -73,7 +73,7 @@ class Asking(Answer):
         exchange = self._exchange
         limit_s = self._passed.route.terms.request_timeout_s
         is_whole = self._made.body is not None
-        start = exchange.outcome.began_at if is_whole else exchange.plane.loop.time()
+        start = exchange.outcome.began_at if is_whole else exchange.plane.now()
         exchange.wait_until(start + limit_s)
 
     def _ask(self) -> None:

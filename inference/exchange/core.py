@@ -74,7 +74,7 @@ class Exchange:
         """Take the head of a request."""
         plane = self.plane
         plane.running.add(self)
-        now, moment = plane.loop.time(), plane.clock()
+        now, moment = plane.now(), plane.clock()
         self.names = Names(request_id(moment), head.caller_id)
         self.outcome = Outcome(self.names, began_at=now)
         self.due = now + plane.config.waits.body_idle_s
@@ -104,7 +104,7 @@ class Exchange:
             return
         body, bounds, waits = self._body, self.plane.config.bounds, self.plane.config.waits
         body.take(data)
-        idle_at = self.plane.loop.time() + waits.body_idle_s
+        idle_at = self.plane.now() + waits.body_idle_s
         self.due = min(idle_at, self.outcome.began_at + waits.body_whole_s)
         if body.size > bounds.body_bytes:
             self._fail(_too_large(self.plane))
@@ -122,7 +122,7 @@ class Exchange:
         if self._body.is_passing:
             self._send_up()
         else:
-            self.wait_until(self.plane.loop.time() + self.plane.config.waits.decision_s)
+            self.wait_until(self.plane.now() + self.plane.config.waits.decision_s)
             self._go_on()
 
     def left(self) -> None:
@@ -302,7 +302,7 @@ class Exchange:
             self._early.take_back()
             self._early = None
         plane.wheel.disarm(self)
-        outcome.close(status, code, ending, plane.loop.time())
+        outcome.close(status, code, ending, plane.now())
         if self._is_admitted:
             plane.limiter.settle(outcome.event())
         plane.reporter.ended(outcome)

@@ -7,6 +7,7 @@ other answer is cut off. Whatever happens, the exchange is concluded once, befor
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from inference.contracts import Route
@@ -55,6 +56,7 @@ class Relay(Asking):
         "_said_at",
         "_status",
         "_tail",
+        "_write",
     )
 
     def __init__(
@@ -73,6 +75,7 @@ class Relay(Asking):
         self._piece = b""
         self._status = 0
         self._tail = b""
+        self._write: Callable[[bytes], None] = exchange.caller.write
 
     # ── The worker answers ─────────────────────────────────────────────────────────────
 
@@ -90,7 +93,7 @@ class Relay(Asking):
             return
         plane.health.succeeded(worker_id)
         self._status = status
-        self._last_at = plane.loop.time()
+        self._last_at = plane.now()
         is_stream = shown.get(b"content-type", b"").startswith(b"text/event-stream")
         if is_stream:
             if b"content-encoding" not in shown:
@@ -118,12 +121,12 @@ class Relay(Asking):
     def on_data(self, data: bytes) -> None:
         """Pass a piece on: at once in a stream; else all but the last, which waits for the end."""
         exchange = self._exchange
-        self._last_at = exchange.plane.loop.time()
+        self._last_at = exchange.plane.now()
         watch = self._filter
         if watch is not None:
             relayed = watch.feed(data)
             if relayed:
-                exchange.caller.write(relayed)
+                self._write(relayed)
             if self._hold is not None:
                 self._renew(watch.deltas)
             return
@@ -238,14 +241,14 @@ class Relay(Asking):
 
     def pause(self) -> None:
         """Slow the worker down."""
-        self._paused_at = self._exchange.plane.loop.time()
+        self._paused_at = self._exchange.plane.now()
         if self._call is not None:
             self._call.pause()
 
     def resume(self) -> None:
         """Let it go on. Its silence while it was held back is not its own."""
         self._paused_at = None
-        self._last_at = self._exchange.plane.loop.time()
+        self._last_at = self._exchange.plane.now()
         if self._call is not None:
             self._call.resume()
 

@@ -7,6 +7,7 @@ future and no queue between a worker's socket and whoever asked.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from inference.fleet.call import HttpCall
@@ -19,7 +20,7 @@ class Home(Protocol):
     """What a connection needs of its pool."""
 
     config: FleetConfig
-    loop: asyncio.AbstractEventLoop
+    now: Callable[[], float]
 
     def opened(self, connection: Connection) -> None:
         """Count a connection that is up."""
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self.served += 1
         self._reader.begin()
         self.call = call
-        call.ride(self, self.home.loop.time(), reused=reused)
+        call.ride(self, self.home.now(), reused=reused)
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket, unless it is closed and only the news is still to come.
@@ -147,7 +148,7 @@ class Connection(asyncio.Protocol):
         config = self.home.config
         if exc is None and reader.at_eof():
             call.leave().on_end()
-        elif not reader.touched and call.lost_race(self.home.loop.time(), config.race_window_s):
+        elif not reader.touched and call.lost_race(self.home.now(), config.race_window_s):
             self.home.again(call)
         else:
             call.fail("reset", str(exc) if exc else _where(reader))

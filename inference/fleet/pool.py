@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 
 from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
@@ -14,7 +15,17 @@ from inference.fleet.heads import Origin
 class ConnectionPool:
     """Connections to one origin. The one used last goes out first, so the rest can cool."""
 
-    __slots__ = ("_connecting", "_idle", "_live", "_origin", "_tls", "config", "connects", "loop")
+    __slots__ = (
+        "_connecting",
+        "_idle",
+        "_live",
+        "_origin",
+        "_tls",
+        "config",
+        "connects",
+        "loop",
+        "now",
+    )
 
     def __init__(
         self,
@@ -25,6 +36,7 @@ class ConnectionPool:
     ) -> None:
         self.config = config
         self.loop = loop
+        self.now: Callable[[], float] = loop.time
         self.connects = 0
         self._origin = origin
         self._tls = tls
@@ -98,7 +110,7 @@ class ConnectionPool:
     def release(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it if enough are kept."""
         if len(self._idle) < self.config.max_idle_per_worker:
-            self._idle[connection] = self.loop.time()
+            self._idle[connection] = self.now()
         else:
             connection.transport.close()
 

@@ -43,6 +43,7 @@ class Link(asyncio.Protocol):
         self._url = url
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
+        self._now: Callable[[], float] = self._loop.time
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[float, OnReply]] = deque()
@@ -110,7 +111,7 @@ class Link(asyncio.Protocol):
     def _put(self, packed: bytes, then: OnReply) -> None:
         self._leave_soon()
         self._out.append(packed)
-        self._waiting.append((self._loop.time(), then))
+        self._waiting.append((self._now(), then))
         if self._watch is None:
             self._watch_on()
 
@@ -124,14 +125,14 @@ class Link(asyncio.Protocol):
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def _watch_on(self) -> None:
-        self._check_at = self._loop.time() + self._timeout_s / 4
+        self._check_at = self._now() + self._timeout_s / 4
         self._watch = self._loop.call_at(self._check_at, self._check)
 
     def _check(self) -> None:
         self._watch = None
         if not self._waiting:
             return
-        now = self._loop.time()
+        now = self._now()
         # A check that comes late says that we were away: the answer may lie unread.
         was_away = now - self._check_at > self._timeout_s / 4
         if now - self._waiting[0][0] > self._timeout_s and not was_away:

@@ -67,7 +67,7 @@ class Home:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.config = FleetConfig()
-        self.loop = loop
+        self.now = loop.time
         self.released = 0
         self.sent_again = 0
 

@@ -112,7 +112,7 @@ async def test_worker_that_keeps_failing_is_left_alone(running: Running, hire: H
     broken = await hire([answer(b"{}", 500)])
     await hire([answer(completion())])
     # The clock moves when we say so: how long sixty requests take is the machine's affair.
-    now = running.gateway.plane.loop.time()
+    now = running.gateway.plane.now()
     running.gateway.health._now = lambda: now
     asked: list[int] = []
 

@@ -34,7 +34,7 @@ class Proxies:
 
     def is_ours(self, address: str) -> bool:
         """Say whether this is a proxy we trust."""
-        if not _is_address(address):
+        if not self._networks or not _is_address(address):
             return False
         parsed = ipaddress.ip_address(address)
         if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:

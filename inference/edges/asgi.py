@@ -26,6 +26,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+HEAD = "xerotier.head"
+"""Our server's extension to ASGI: the head as read by it, one object for the same bytes."""
+
 LEFT = "xerotier.left"
 """Our server's extension to ASGI: it calls what we put at ``tell`` when the caller has gone.
 ``receive`` says so only to those who ask, and whoever holds a body back must not ask."""
@@ -161,8 +164,12 @@ class AsgiEdge:
         peer = scope["client"][0] if scope.get("client") else ""
         caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
         exchange = caller.exchange = Exchange(self._plane, caller)
-        (scope.get("extensions") or {}).get(LEFT, {})["tell"] = caller.readable.set
-        exchange.begin(Head(scope["method"].encode(), raw_target(scope), list(scope["headers"])))
+        extensions = scope.get("extensions") or {}
+        extensions.get(LEFT, {})["tell"] = caller.readable.set
+        head = extensions.get(HEAD)
+        if head is None:
+            head = Head(scope["method"].encode(), raw_target(scope), list(scope["headers"]))
+        exchange.begin(head)
         try:
             await _listen(exchange, caller, receive)
         except asyncio.CancelledError:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from inference.edges.asgi import LEFT
+from inference.edges.asgi import HEAD, LEFT
 from inference.edges.hygiene import without_forwarded
+from inference.exchange.head import Head
 from inference.ports import Headers
 
 if TYPE_CHECKING:  # the protocol makes its cycles
@@ -18,11 +19,11 @@ if TYPE_CHECKING:  # the protocol makes its cycles
 
 
 def new_cycle(
-    protocol: PlatformProtocol, version: str, method: bytes, headers: Headers
+    protocol: PlatformProtocol, scope: HTTPScope, *, keeps: bool, wants_continue: bool
 ) -> RequestResponseCycle:
-    """Return the cycle of the request whose head the parser has just seen. Starts nothing."""
+    """Return the cycle of a request whose head is complete. Starts nothing."""
     protocol.cycle = RequestResponseCycle(
-        scope=_scope(protocol, version, method, headers),
+        scope=scope,
         transport=protocol.transport,
         flow=protocol.flow,
         logger=protocol.logger,
@@ -30,15 +31,18 @@ def new_cycle(
         access_log=protocol.access_log,
         default_headers=protocol.server_state.default_headers,
         message_event=asyncio.Event(),
-        expect_100_continue=protocol.expect_100_continue,
-        keep_alive=version != "1.0" and protocol.parser.should_keep_alive(),
+        expect_100_continue=wants_continue,
+        keep_alive=keeps,
         on_response=protocol.on_answered,
     )
     return protocol.cycle
 
 
-def _scope(protocol: PlatformProtocol, version: str, method: bytes, headers: Headers) -> HTTPScope:
-    raw_path, _, query = protocol.url.partition(b"?")
+def scope_of(
+    protocol: PlatformProtocol, version: str, method: bytes, url: bytes, headers: Headers
+) -> HTTPScope:
+    """Return the scope of a request as its head says it."""
+    raw_path, _, query = url.partition(b"?")
     client = protocol.client
     if client is not None and protocol.context.proxies.is_ours(client[0]):
         client = (protocol.caller_address(headers), 0)
@@ -60,3 +64,16 @@ def _scope(protocol: PlatformProtocol, version: str, method: bytes, headers: Hea
         "state": protocol.app_state.copy(),
         "extensions": {LEFT: {}},
     }
+
+
+def scope_with(head: Head, known: HTTPScope, protocol: PlatformProtocol) -> HTTPScope:
+    """Return the scope of a head that came before, but for its length."""
+    length = b"%d" % head.announced
+    headers = [
+        (name, length if name == b"content-length" else value) for name, value in known["headers"]
+    ]
+    scope = known.copy()
+    scope["headers"] = headers
+    scope["state"] = protocol.app_state.copy()
+    scope["extensions"] = {LEFT: {}, HEAD: head}  # type: ignore[typeddict-item] # why: ours
+    return scope

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from uvicorn._types import HTTPScope
+
 from inference.exchange.head import Head
 
 DIGITS_MAX: Final = 8
@@ -26,12 +28,16 @@ KNOWN_MAX: Final = 4096
 class KnownHead:
     """A head of ``POST`` with a length, which HTTP/1.1 lets follow another on its connection."""
 
-    __slots__ = ("_after", "_before", "head", "size")
+    __slots__ = ("_after", "_before", "head", "scope", "size")
 
-    def __init__(self, raw: bytes, digits: tuple[int, int], head: Head) -> None:
+    def __init__(
+        self, raw: bytes, digits: tuple[int, int], head: Head, scope: HTTPScope | None
+    ) -> None:
         self._before = raw[: digits[0]]
         self._after = raw[digits[1] :]
         self.head = head
+        self.scope = scope
+        """What it is to an ASGI application, if one serves it."""
         self.size = 0
         """Bytes of head in what was recognised last."""
 
@@ -51,7 +57,7 @@ class KnownHead:
         return int(digits)
 
 
-def learn(data: bytes, head: Head) -> KnownHead | None:
+def learn(data: bytes, head: Head, scope: HTTPScope | None = None) -> KnownHead | None:
     """Remember the head that ``data`` begins with, as the parser has understood it.
 
     None if it is not of the kind that can be told again by its bytes.
@@ -67,7 +73,7 @@ def learn(data: bytes, head: Head) -> KnownHead | None:
     digits = _LENGTH.search(raw)
     if digits is None or fields.get(b"content-length") != digits[1]:
         return None
-    return KnownHead(raw, digits.span(1), head)
+    return KnownHead(raw, digits.span(1), head, scope)
 
 
 def is_same(one: Head, other: Head) -> bool:

@@ -17,13 +17,15 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
+from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from inference.address import is_plane_target
+from inference.edges.asgi import HEAD
 from inference.edges.context import EdgeContext, Swept
-from inference.edges.cycles import new_cycle
+from inference.edges.cycles import new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
 from inference.edges.hygiene import BUSY, Malformed, check_head
@@ -185,7 +187,8 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
                 return data
             known.head.announced = self._owed = length
             self._since = self._last_read
-            self._reading = FastTurn(self, known.head, is_new=True, keeps=True)
+            scope = None if known.scope is None else scope_with(known.head, known.scope, self)
+            self._reading = self._plane_turn(known.head, scope)
             self._turns.append(self._reading)
             data = data[known.size :]
         mine = data[: self._owed]
@@ -262,22 +265,46 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
                 raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
             self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
             return None
-        method = self.parser.get_method()
-        if is_plane and self.context.config.fast_edge:
-            return self._new_fast_turn(Head(method, self.url, headers), version)
-        return AsgiTurn(self, new_cycle(self, version, method, headers))
+        method, keeps = self.parser.get_method(), self.parser.should_keep_alive()
+        wants_continue, is_new = self.expect_100_continue, version == "1.1"
+        if not is_plane:
+            scope = scope_of(self, version, method, self.url, headers)
+            keeps = keeps and version != "1.0"
+            return AsgiTurn(
+                self, new_cycle(self, scope, keeps=keeps, wants_continue=wants_continue)
+            )
+        head = Head(method, self.url, headers)
+        scope = None
+        if not self.context.config.fast_edge:
+            scope = scope_of(self, version, method, self.url, headers)
+            scope["extensions"][HEAD] = head  # type: ignore[typeddict-item] # why: ours
+        if is_new and keeps:
+            self._remember(head, scope)
+        return self._plane_turn(
+            head, scope, is_new=is_new, keeps=keeps, wants_continue=wants_continue
+        )
 
-    def _new_fast_turn(self, head: Head, version: str) -> FastTurn:
-        is_new, keeps = version == "1.1", self.parser.should_keep_alive()
+    def _plane_turn(
+        self,
+        head: Head,
+        scope: HTTPScope | None,
+        *,
+        is_new: bool = True,
+        keeps: bool = True,
+        wants_continue: bool = False,
+    ) -> Turn:
+        if scope is None:
+            return FastTurn(self, head, is_new=is_new, keeps=keeps, wants_continue=wants_continue)
+        cycle = new_cycle(self, scope, keeps=is_new and keeps, wants_continue=wants_continue)
+        return AsgiTurn(self, cycle)
+
+    def _remember(self, head: Head, scope: HTTPScope | None) -> None:
         last, self._last_head = self._last_head, None
-        if is_new and keeps and self._fed.find(HEAD_END, 0, KNOWN_MAX) >= 0:
+        if self._fed.find(HEAD_END, 0, KNOWN_MAX) >= 0:
             self._last_head = head
             # Only who was let in with this head, and sends it again, will go on to send it.
             if last is not None and last.passed is not None and is_same(last, head):
-                self._known = learn(self._fed, head)
-        return FastTurn(
-            self, head, is_new=is_new, keeps=keeps, wants_continue=self.expect_100_continue
-        )
+                self._known = learn(self._fed, head, scope)
 
     def _check_size(self, size: int) -> None:
         if size > self.context.config.bounds.header_bytes:

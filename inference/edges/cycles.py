@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -75,5 +75,10 @@ def scope_with(head: Head, known: HTTPScope, protocol: PlatformProtocol) -> HTTP
     scope = known.copy()
     scope["headers"] = headers
     scope["state"] = protocol.app_state.copy()
-    scope["extensions"] = {LEFT: {}, HEAD: head}  # type: ignore[typeddict-item] # why: ours
+    scope["extensions"] = extensions_with(head)
     return scope
+
+
+def extensions_with(head: Head) -> dict[str, Any]:
+    """Return what our server says beyond ASGI to the application that serves inference."""
+    return {LEFT: {}, HEAD: head}

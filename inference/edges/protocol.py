@@ -23,9 +23,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from inference.address import is_plane_target
-from inference.edges.asgi import HEAD
 from inference.edges.context import EdgeContext, Swept
-from inference.edges.cycles import new_cycle, scope_of, scope_with
+from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
 from inference.edges.hygiene import BUSY, Malformed, check_head
@@ -268,16 +267,15 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         method, keeps = self.parser.get_method(), self.parser.should_keep_alive()
         wants_continue, is_new = self.expect_100_continue, version == "1.1"
         if not is_plane:
-            scope = scope_of(self, version, method, self.url, headers)
+            page = scope_of(self, version, method, self.url, headers)
             keeps = keeps and version != "1.0"
-            return AsgiTurn(
-                self, new_cycle(self, scope, keeps=keeps, wants_continue=wants_continue)
-            )
+            cycle = new_cycle(self, page, keeps=keeps, wants_continue=wants_continue)
+            return AsgiTurn(self, cycle)
         head = Head(method, self.url, headers)
-        scope = None
+        scope: HTTPScope | None = None
         if not self.context.config.fast_edge:
             scope = scope_of(self, version, method, self.url, headers)
-            scope["extensions"][HEAD] = head  # type: ignore[typeddict-item] # why: ours
+            scope["extensions"] = extensions_with(head)
         if is_new and keeps:
             self._remember(head, scope)
         return self._plane_turn(

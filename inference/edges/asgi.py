@@ -29,6 +29,10 @@ Send = Callable[[Message], Awaitable[None]]
 HEAD = "xerotier.head"
 """Our server's extension to ASGI: the head as read by it, one object for the same bytes."""
 
+LINES = "xerotier.lines"
+"""Another one: a server that has it takes the head of an answer as the core has written it, under
+this name in ``http.response.start``, beside ``connection`` and framing, which are the server's."""
+
 LEFT = "xerotier.left"
 """Our server's extension to ASGI: it calls what we put at ``tell`` when the caller has gone.
 ``receive`` says so only to those who ask, and whoever holds a body back must not ask."""
@@ -37,9 +41,20 @@ LEFT = "xerotier.left"
 class AsgiCaller:
     """``ports.Caller`` on top of an ASGI ``send``."""
 
-    __slots__ = ("_backlog", "_busy", "_over", "_send", "_task", "address", "exchange", "readable")
+    __slots__ = (
+        "_backlog",
+        "_busy",
+        "_over",
+        "_send",
+        "_takes_lines",
+        "_task",
+        "address",
+        "exchange",
+        "readable",
+    )
 
-    def __init__(self, send: Send, address: str) -> None:
+    def __init__(self, send: Send, address: str, *, takes_lines: bool) -> None:
+        self._takes_lines = takes_lines
         self.address = address
         self.exchange: Exchange
         self.readable = asyncio.Event()
@@ -52,10 +67,15 @@ class AsgiCaller:
 
     def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
         """Send the head; a server frames by itself what has no length."""
-        headers = pairs_of(lines)
         if self.exchange.plane.draining:
-            headers.append((b"connection", b"close"))
-        self._say({"type": "http.response.start", "status": status, "headers": headers})
+            lines += b"connection: close\r\n"
+        start: Message = {"type": "http.response.start", "status": status}
+        # Whether the connection goes on is for the server to say, so it has to hear of this one.
+        if self._takes_lines and not self.exchange.plane.draining:
+            start[LINES] = lines
+        else:
+            start["headers"] = pairs_of(lines)
+        self._say(start)
 
     def write(self, data: bytes) -> None:
         """Send a piece of the body."""
@@ -162,9 +182,10 @@ class AsgiEdge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         peer = scope["client"][0] if scope.get("client") else ""
-        caller = AsgiCaller(send, self._proxies.caller_of(peer, scope["headers"]))
-        exchange = caller.exchange = Exchange(self._plane, caller)
         extensions = scope.get("extensions") or {}
+        address = self._proxies.caller_of(peer, scope["headers"])
+        caller = AsgiCaller(send, address, takes_lines=LINES in extensions)
+        exchange = caller.exchange = Exchange(self._plane, caller)
         extensions.get(LEFT, {})["tell"] = caller.readable.set
         head = extensions.get(HEAD)
         if head is None:

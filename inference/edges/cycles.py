@@ -4,25 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn._types import HTTPScope
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from inference.edges.asgi import HEAD, LEFT
+from inference.edges.asgi import HEAD, LEFT, LINES
 from inference.edges.hygiene import without_forwarded
 from inference.exchange.head import Head
-from inference.ports import Headers
+from inference.ports import Headers, Lines
 
 if TYPE_CHECKING:  # the protocol makes its cycles
     from inference.edges.protocol import PlatformProtocol
+
+
+BODILESS: Final = (204, 304)
+_LENGTH: Final = b"\r\ncontent-length: "
+
+
+class PlatformCycle(RequestResponseCycle):
+    """uvicorn's cycle, which also takes an answer's head as the lines that the core has written.
+
+    They need no checking and no putting together, which is most of what a head costs otherwise.
+    """
+
+    def __init__(self, date_line: Callable[[], bytes], **facts: Any) -> None:
+        super().__init__(**facts)
+        self._date_line = date_line
+
+    async def send(self, message: Any) -> None:
+        """Send a message; see ``asgi.LINES`` for what it may hold beyond ASGI."""
+        lines = message.get(LINES)
+        if lines is None:
+            await super().send(message)
+            return
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self.response_started = True
+            self.waiting_for_100_continue = False
+            self.transport.write(self._head(message["status"], lines))
+
+    def _head(self, status: int, lines: Lines) -> bytes:
+        at = lines.find(_LENGTH)
+        framing = b""
+        if at >= 0:
+            start = at + len(_LENGTH)
+            self.chunked_encoding = False
+            self.expected_content_length = int(lines[start : lines.index(b"\r", start)])
+        elif self.scope["method"] != "HEAD" and status not in BODILESS:
+            self.chunked_encoding = True
+            framing = b"transfer-encoding: chunked\r\n"
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        return b"".join((STATUS_LINE[status], self._date_line(), lines, framing, end))
 
 
 def new_cycle(
     protocol: PlatformProtocol, scope: HTTPScope, *, keeps: bool, wants_continue: bool
 ) -> RequestResponseCycle:
     """Return the cycle of a request whose head is complete. Starts nothing."""
-    protocol.cycle = RequestResponseCycle(
+    protocol.cycle = PlatformCycle(
+        protocol.date_line,
         scope=scope,
         transport=protocol.transport,
         flow=protocol.flow,
@@ -81,4 +124,4 @@ def scope_with(head: Head, known: HTTPScope, protocol: PlatformProtocol) -> HTTP
 
 def extensions_with(head: Head) -> dict[str, Any]:
     """Return what our server says beyond ASGI to the application that serves inference."""
-    return {LEFT: {}, HEAD: head}
+    return {LEFT: {}, HEAD: head, LINES: {}}

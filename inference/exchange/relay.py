@@ -227,6 +227,11 @@ class Relay(Asking):
     def left(self) -> None:
         """Hang up on the worker: nobody listens any more."""
         self._drop_call()
+        watch = self._filter
+        if watch is not None and watch.done and self._paused_at is None:
+            # All was said, and its socket took it: only the worker's own end was to come.
+            self._conclude("complete", "")
+            return
         if not self._status:
             self._exchange.plane.health.given_up(self._exchange.outcome.worker_id)
         self._status = CALLER_GONE

@@ -116,6 +116,9 @@ class Caller(Protocol):
 UNKNOWN_LIMIT: Final = 4096
 """Tokens of an answer where neither the caller nor the model says how long it may be."""
 
+SLICE_TOKENS: Final = 256
+"""Tokens of each answer that a stream holds at once, and then renews."""
+
 
 @dataclass(init=False)
 class Ask:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.contracts import Terms, cost_of
-from inference.ports import UNKNOWN_LIMIT, Ask
-
-SLICE_TOKENS: Final = 256
+from inference.ports import SLICE_TOKENS, UNKNOWN_LIMIT, Ask
 
 MINUTE_US: Final = 60_000_000
 BURST_LEAST_FREE: Final = 3

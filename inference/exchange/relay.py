@@ -14,7 +14,7 @@ from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.fields import SSE, rate_fields
-from inference.ports import Headers, Verdict, WorkerFailed
+from inference.ports import SLICE_TOKENS, Headers, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
 from inference.tokens import usage_of_answer
@@ -196,7 +196,8 @@ class Relay(Asking):
         """
         if self._hold is None:
             return True
-        self._renew(tokens - self._made.prompt_tokens, ahead=0)
+        # A renewal holds a slice more than it is told was used: that much less is told.
+        self._renew(tokens - self._made.prompt_tokens - SLICE_TOKENS, ahead=SLICE_TOKENS - 1)
         return not self._is_renewing
 
     def _renew(self, tokens_out: int, ahead: int = RENEW_AHEAD_TOKENS) -> None:

@@ -32,6 +32,8 @@ OnTexts = Callable[[Sequence[bytes | None] | None], None]
 
 ABSENT_S = 1.0
 ABSENT_COUNT = 4096
+NAME_MAX = 256
+"""Longer names are nobody's, and asked for anew each time: a stranger's would fill the memory."""
 ATTEMPTS = 3
 
 T = TypeVar("T")
@@ -168,7 +170,8 @@ class Tables:
 
     def _keep(self, key: str, thing: Thing | None, epoch: int) -> Thing | None:
         if thing is None:
-            _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
+            if len(key) <= NAME_MAX:
+                _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
             self._entries.pop(key, None)
             return None
         known = self._entries.get(key)

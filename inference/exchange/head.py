@@ -31,7 +31,8 @@ def read_head(
         raise Refused("service_unavailable", "The gateway is stopping; please try again.")
     fields = dict(headers)
     target = read_target(raw_target)
-    outcome.project, outcome.endpoint, outcome.operation = target.project, target.slug, target.rest
+    outcome.project, outcome.endpoint = target.project, target.slug
+    outcome.operation = target.operation
     gate.read_method(target, method)
     if len(fields) != len(headers):
         names = [name for name, _ in headers]

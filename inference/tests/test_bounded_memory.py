@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -14,9 +13,9 @@ from inference.log import WORD_MAX, RequestLog, _known_place
 from inference.metrics import Metrics
 from inference.outcome import Outcome
 from inference.tables import NAME_MAX, Tables
+from inference.tests.asks import route_of
 from inference.tests.test_small_parts import ended
 from inference.tests.test_tables import Clock, ScriptedSource
-from tests.plane.world import ROUTE
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +25,7 @@ HOSTS = ("localhost", ".example.org")
 def asked(path: str) -> Outcome:
     """Return the outcome of a request that a good key has sent there."""
     outcome = ended(operation=read_target(f"/proj_A/chat/v1/{path}".encode()).operation)
-    outcome.route = replace(ROUTE)
+    outcome.route = route_of()
     return outcome
 
 

@@ -7,6 +7,7 @@ then the shard is opened, and admissions begin once the gateways have replayed t
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -17,9 +18,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from common import clock, outbox
-from inference.contracts import SHARDS, shard_tag
+from inference.contracts import SHARDS, shard_epoch, shard_tag
 from usage import intake, rules
 from usage.models import Budget, BudgetScope, Restoration, StreamMark, UsageRecord
+
+logger = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(hours=49)
 LOST = "gateway_lost"
@@ -51,13 +54,21 @@ Fields = dict[str, int]
 
 
 def restore_missing(client: redis.Redis) -> int:
-    """Restore and open every shard that has no epoch; return how many there were.
+    """Restore and open every shard that has no epoch; return how many were opened.
 
-    Raises ``redis.ResponseError`` while no gateway has loaded the admission functions.
+    None is, while keys and endpoints can't be published. Raises ``redis.ResponseError`` while
+    no gateway has loaded the admission functions.
     """
     if not _missing(client):
         return 0
-    _tell()
+    if not _is_told():
+        logger.warning("restoring waits until keys and endpoints are published again")
+        return 0
+    return put_back(client)
+
+
+def put_back(client: redis.Redis) -> int:
+    """Restore and open what is missing, once it was told; return how many shards that were."""
     with transaction.atomic():
         # What another consumer commits while we read would be neither restored nor remembered.
         intake.hold_off_intake()
@@ -68,14 +79,19 @@ def restore_missing(client: redis.Redis) -> int:
     return len(missing)
 
 
-def _tell() -> None:
-    # Keys and endpoints are gone as well: they are published again before anybody is let in.
+def _is_told() -> bool:
+    """Have keys and endpoints published, which are gone as well; say whether all of them are.
+
+    Opened without them, the plane would call good keys unknown.
+    """
     with transaction.atomic():
-        outbox.announce("restoration", Restoration.objects.create().pk)
+        restoration = Restoration.objects.create()
+        outbox.announce("restoration", restoration.pk)
+    return outbox.is_carried("restoration", restoration.pk)
 
 
 def _missing(client: redis.Redis) -> list[int]:
-    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
+    epochs: Any = client.mget([shard_epoch(shard) for shard in range(SHARDS)])
     return [shard for shard, epoch in enumerate(epochs) if epoch is None]
 
 

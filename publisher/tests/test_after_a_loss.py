@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from inference.contracts import UsageEvent, dump, route_key, shard_tag
+from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_epoch, shard_tag
 from projects.models import Project
 from publisher import services
 from tests.make import make_endpoint, make_event, make_key
@@ -60,6 +60,22 @@ def test_keys_and_endpoints_are_published_again_before_anyone_is_let_in(
     assert before <= set(gateway.keys())
     assert len(before) >= 2
     assert services.reconcile() == 0
+
+
+def test_nobody_is_let_in_while_keys_and_endpoints_cannot_be_published(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    make_endpoint(acme, "chat")
+    name, epoch = route_key(acme.public_id, "chat"), shard_epoch(0)
+    gateway.flushdb()
+    gateway.lpush(name, "in the way")
+
+    waiting = restore.restore_missing(gateway)
+
+    assert (waiting, gateway.get(epoch)) == (0, None)
+    gateway.delete(name)
+    assert restore.restore_missing(gateway) == SHARDS
+    assert None not in (gateway.get(name), gateway.get(epoch))
 
 
 def test_estimate_that_outlived_valkey_is_still_corrected_by_the_truth(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from inference.contracts import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
-from inference.ports import SLICE_TOKENS, UNKNOWN_LIMIT
+from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT
 from inference.problems import Refused
 from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
@@ -78,4 +78,5 @@ class Body:
             return prompt
         room = UNKNOWN_LIMIT if route.context_length is None else route.context_length - prompt
         each = max(made.limit or room, 1)
-        return prompt + made.n * (min(each, SLICE_TOKENS) if made.streaming else each)
+        held = min(each, SLICE_TOKENS) if made.streaming else each
+        return prompt + min(made.n * held, TOKENS_MAX)

@@ -311,7 +311,8 @@ local function admit(keys, args)
   local tag, ask, now = keys[1], read_ask(args), now_us(args[22])
   local opens, marker = look_up(tag, ask.id)
   if not is_open(opens, now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0 } end
-  local month = month_of(now)
+  -- One that is said to run began before now, perhaps in another month: its id tells.
+  local month = month_of(ask.forced and began_us(ask.id) or now)
   local project, endpoint, key = read_accounts(tag, ask.who, month, now, ask.more)
   if marker then
     local word = marker.state == 'live' and 'admitted' or 'ended'
@@ -339,7 +340,8 @@ local function renew(keys, args)
   local tokens, money = tonumber(args[3]), tonumber(args[4])
   if tokens == 0 and money == 0 then return 'renewed' end
   local more = { tokens = tokens, money = money, allowance = tonumber(args[5]), quota = 0 }
-  local project, endpoint, key = read_accounts(tag, marker.who, month_of(now), now, more)
+  -- The month it is charged to, though another may have begun.
+  local project, endpoint, key = read_accounts(tag, marker.who, marker.month, now, more)
   local ceiling = refused_by(project, endpoint, key, more)
   if ceiling and args[6] ~= '1' then return ceiling end
   local held = more.allowance > 0 and tokens or 0

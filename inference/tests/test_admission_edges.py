@@ -1,0 +1,53 @@
+"""Months that end, links that were cut and a Valkey that lost all, while a request runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from inference.tests.test_admission_functions import uuid7_at
+from inference.tests.valkey import Shard, Size, Terms
+
+DECEMBER_US = int(datetime(2026, 12, 1, tzinfo=UTC).timestamp()) * 1_000_000
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def shard() -> Iterator[Shard]:
+    shard = Shard()
+    yield shard
+    shard.forget()
+
+
+def test_stream_that_outlasts_its_month_asks_the_budget_that_it_is_charged_to(
+    shard: Shard,
+) -> None:
+    shard.now = DECEMBER_US - SECOND
+    shard.call("grant", "proj_a", 10**6, 1)
+    shard.call("budget", "p:proj_a", 1000, 1)
+    early, late = uuid7_at(shard.now), uuid7_at(shard.now)
+    shard.word(early, Terms(), Size(hold_money=800))
+    shard.settle(early, Terms(), 10, 800)
+    assert shard.word(late, Terms(), Size(hold_money=100)) == "admitted"
+
+    shard.now = DECEMBER_US + SECOND
+    said = [shard.renew(late, 10, 100), shard.renew(late, 10, 100)]
+
+    assert said == ["renewed", "budget"]
+    shard.settle(late, Terms(), 30, 200)
+    assert shard.account("p:proj_a")["m:202611"] == 1000
+
+
+def test_request_that_valkey_forgot_is_charged_to_the_month_in_which_it_began(
+    shard: Shard,
+) -> None:
+    began = uuid7_at(DECEMBER_US - SECOND)
+
+    shard.now = DECEMBER_US + SECOND
+    shard.admit(began, Terms(), Size(), forced=True)
+    shard.settle(began, Terms(), 10, 30)
+
+    account = shard.account("p:proj_a")
+    assert (account["m:202611"], account.get("m:202612")) == (30, None)

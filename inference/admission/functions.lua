@@ -316,6 +316,9 @@ local function admit(keys, args)
   local project, endpoint, key = read_accounts(tag, ask.who, month, now, ask.more)
   if marker then
     local word = marker.state == 'live' and 'admitted' or 'ended'
+    if ask.forced and word == 'admitted' then
+      call('ZADD', leases_key(tag, ask.who), now + ask.lease_us, ask.id)
+    end
     return answer(word, ask, endpoint.buckets, now, 0, project.free)
   end
   local quota = read_quota(key, now, ask.quota, ask.quota_us)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from inference.tests.asks import ask_of, route_of, terms_of
+from inference.tests.limits import open_shards, stage_in
 from inference.tests.test_admission_functions import uuid7_at
 from inference.tests.valkey import Shard, Size, Terms
 
@@ -51,3 +54,31 @@ def test_request_that_valkey_forgot_is_charged_to_the_month_in_which_it_began(
 
     account = shard.account("p:proj_a")
     assert (account["m:202611"], account.get("m:202612")) == (30, None)
+
+
+def test_request_that_is_said_to_run_counts_as_running_again(shard: Shard) -> None:
+    """Its gateway was cut off for longer than a lease, and is back."""
+    one, other = Terms(concurrent=1), uuid7_at(shard.now)
+    running = uuid7_at(shard.now)
+    shard.word(running, one)
+    shard.now += 20 * SECOND
+
+    shard.admit(running, one, forced=True)
+
+    assert shard.word(other, one) == "concurrency"
+
+
+@pytest.mark.anyio
+async def test_what_runs_is_held_again_before_a_restored_valkey_admits(tmp_path: Path) -> None:
+    route = route_of(terms_of(concurrent=1))
+    async with stage_in(tmp_path) as stage:
+        await stage.upkeep.turn()
+        assert (await stage.admit(ask_of(route, streaming=True))).allowed
+        stage.valkey.flushdb()
+        await stage.upkeep.turn()
+        open_shards(stage.valkey)
+        await stage.upkeep.turn()
+
+        verdict = await stage.admit(ask_of(route))
+
+    assert (verdict.allowed, verdict.code) == (False, "rate_limit_exceeded")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.admission.local import Allowance, Share
 from inference.tests.asks import ask_of, route_of, terms_of
 from inference.tests.limits import open_shards, stage_in
 from inference.tests.test_admission_functions import uuid7_at
@@ -82,3 +83,9 @@ async def test_what_runs_is_held_again_before_a_restored_valkey_admits(tmp_path:
         verdict = await stage.admit(ask_of(route))
 
     assert (verdict.allowed, verdict.code) == (False, "rate_limit_exceeded")
+
+
+def test_running_stream_keeps_to_its_share_of_the_allowance_during_an_outage() -> None:
+    allowance, route = Allowance(Share(part=0.25)), route_of(terms_of(monthly_tokens=4_000))
+
+    assert [allowance.grow(route, 400, 0) for _ in range(3)] == [True, True, False]

@@ -516,19 +516,35 @@ local function remember(keys, args)
   return #args
 end
 
--- Remember a request that PostgreSQL has by estimate: what its gateway tells later amends it.
-local function orphan(keys, args)
-  local id = args[1]
-  if call('EXISTS', marker_key(keys[1], id)) == 1 then return 0 end
-  local began = began_us(id)
-  local marker = packed({
+local function estimated(args)
+  local began = began_us(args[1])
+  return {
     state = 'reaped', month = month_of(began), began = began, about = '',
     who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] },
     est_in = tonumber(args[6]), est_out = tonumber(args[7]), est_money = tonumber(args[8]),
     hold_tokens = 0, hold_money = 0, request_us = 0, token_us = 0, quota = 0,
-  })
-  call('SET', marker_key(keys[1], id), marker, 'EX', KEEP_S)
+  }
+end
+
+-- Remember a request that PostgreSQL has by estimate: what its gateway tells later amends it.
+local function orphan(keys, args)
+  if call('EXISTS', marker_key(keys[1], args[1])) == 1 then return 0 end
+  call('SET', marker_key(keys[1], args[1]), packed(estimated(args)), 'EX', KEEP_S)
   return 1
+end
+
+-- Take an estimate in again that was lost before PostgreSQL had it: charge it, report it, and
+-- remember that it is one.
+local function estimate(keys, args)
+  local tag, id, now = keys[1], args[1], now_us(args[10])
+  local opens, known = look_up(tag, id)
+  if not opens then return { UNRESTORED, '' } end
+  if known then return { 'again', '' } end
+  local marker = estimated(args)
+  local used = { tokens = marker.est_in + marker.est_out, cost = marker.est_money }
+  local word, place = recover(tag, id, marker.who, used, now, args[9])
+  call('SET', marker_key(tag, id), packed(marker), 'EX', KEEP_S)
+  return { word, place }
 end
 
 -- Open a restored shard. Settling begins at once, so that the journals are replayed first;
@@ -556,4 +572,5 @@ server.register_function('xt1_budget', budget)
 server.register_function('xt1_restore', restore)
 server.register_function('xt1_remember', remember)
 server.register_function('xt1_orphan', orphan)
+server.register_function('xt1_estimate', estimate)
 server.register_function('xt1_open', open)

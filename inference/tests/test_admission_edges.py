@@ -85,6 +85,24 @@ async def test_what_runs_is_held_again_before_a_restored_valkey_admits(tmp_path:
     assert (verdict.allowed, verdict.code) == (False, "rate_limit_exceeded")
 
 
+def test_estimate_that_is_told_again_stays_an_estimate(shard: Shard) -> None:
+    lost, terms = uuid7_at(shard.now), Terms()
+    who = (terms.project, terms.endpoint, terms.key, terms.tier)
+    told = [
+        shard.call("estimate", lost, *who, 10, 90, 100, "the estimate", shard.now)[0]
+        for _ in range(2)
+    ]
+
+    words = [shard.settle(lost, terms, 30, 30) for _ in range(2)]
+
+    assert (told, words) == ([b"recovered", b"again"], ["amended", "again"])
+    assert shard.account("p:proj_a")["spent"] == 30
+    assert [(kind, was) for kind, _, was in shard.events()] == [
+        ("settle", ""),
+        ("amend", "10 90 100"),
+    ]
+
+
 def test_running_stream_keeps_to_its_share_of_the_allowance_during_an_outage() -> None:
     allowance, route = Allowance(Share(part=0.25)), route_of(terms_of(monthly_tokens=4_000))
 

@@ -100,6 +100,31 @@ def test_estimate_that_outlived_valkey_is_still_corrected_by_the_truth(
     assert account(gateway, acme)["spent"] == "30"
 
 
+def test_estimate_that_no_one_had_recorded_is_still_corrected_by_the_truth(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    """Read before the loss, handed to Valkey after it; only then does the journal turn up."""
+    slow, quick = Consumer("slow"), Consumer("quick")
+    slow.step(block_ms=10)
+    orphan = make_event(
+        acme, ending="gateway_lost", source="estimated", status=0, tokens_out=90, cost=100
+    )
+    emit(gateway, orphan)
+    batch = slow._fresh(10)
+    gateway.flushdb()
+    quick.step(block_ms=10)
+    slow._move(batch)
+    slow._tell_again()
+
+    word = settle(gateway, make_event(acme, request_id=orphan.request_id, cost=30))
+    while quick.step(block_ms=10):
+        pass
+
+    assert word == "amended"
+    assert [(one.ending, one.cost) for one in UsageRecord.objects.all()] == [("complete", 30)]
+    assert account(gateway, acme)["spent"] == "30"
+
+
 @pytest.mark.parametrize("gateway_lives", [True, False])
 def test_what_one_consumer_had_read_when_another_restored_is_counted_once(
     gateway: redis.Redis, acme: Project, gateway_lives: bool

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from inference.admission.commands import Line, settle_again
 from inference.admission.plan import Plan, plan_of
-from inference.contracts import UsageEvent, cost_of, shard_tag
+from inference.contracts import SHARDS, UsageEvent, cost_of, shard_tag
 from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from ledger import services as ledger
 from ledger.models import LedgerEntry
@@ -76,7 +76,7 @@ class Platform:
         self.valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
         self.consumer._join()
         Restoration.objects.create()  # No commit in a test, so nobody is told.
-        restore.put_back(self.valkey)
+        restore.put_back(self.valkey, restore.begin(self.valkey, range(SHARDS)))
 
     def send(self, packed: bytes) -> Any:
         """Send a call as a gateway packs it."""

@@ -3,6 +3,7 @@
 -- hash tag ("{s17}"): it routes the call in a cluster, and every key touched here begins with it:
 --
 --   :epoch          the moment from which admissions are served; missing: nothing was restored
+--   :restoring      who restores it: gone if everything was lost again meanwhile
 --   :r:{request}    marker of a request: live, reaped, settled or void
 --   :l:{endpoint}   leases of an endpoint's running requests, by the moment they end
 --   :endpoints      which endpoints have leases, for the reaper
@@ -547,12 +548,15 @@ local function estimate(keys, args)
   return { word, place }
 end
 
--- Open a restored shard. Settling begins at once, so that the journals are replayed first;
+-- Open a restored shard, if it still knows that it was being restored: one that lost everything
+-- once more has to be restored once more. Settling begins at once, so that the journals are replayed first;
 -- admissions are served ``wait_s`` later. New events get places above any that were there before;
 -- up to where PostgreSQL has the stream is for the consumer to say, once it has read in it.
 local function open(keys, args)
   local tag, now = keys[1], now_us(args[3])
   if call('GET', tag .. ':epoch') then return 0 end
+  if args[4] and call('GET', tag .. ':restoring') ~= args[4] then return 0 end
+  call('DEL', tag .. ':restoring')
   if args[2] ~= '' then
     if call('EXISTS', tag .. ':usage') == 0 then
       call('XDEL', tag .. ':usage', call('XADD', tag .. ':usage', args[2], 'x', ''))

@@ -103,6 +103,20 @@ def test_estimate_that_is_told_again_stays_an_estimate(shard: Shard) -> None:
     ]
 
 
+def test_shard_that_lost_everything_while_it_was_restored_stays_closed() -> None:
+    shard = Shard(opened=False)
+    shard.redis.set(f"{shard.tag}:restoring", "7")
+    shard.call("restore", "p:proj_a", "granted", 1000, "seq", 5)
+    shard.redis.delete(*shard.everything())
+
+    assert shard.call("open", 0, "", shard.now, "7") == 0
+
+    shard.redis.set(f"{shard.tag}:restoring", "8")
+    assert [shard.call("open", 0, "", shard.now, token) for token in ("7", "8")] == [0, 1]
+    assert not shard.redis.exists(f"{shard.tag}:restoring")
+    shard.forget()
+
+
 def test_running_stream_keeps_to_its_share_of_the_allowance_during_an_outage() -> None:
     allowance, route = Allowance(Share(part=0.25)), route_of(terms_of(monthly_tokens=4_000))
 

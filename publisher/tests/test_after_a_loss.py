@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis
 
 from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_epoch, shard_tag
+from ledger import services as ledger
 from projects.models import Project
 from publisher import services
 from tests.make import make_endpoint, make_event, make_key
@@ -123,6 +125,39 @@ def test_estimate_that_no_one_had_recorded_is_still_corrected_by_the_truth(
     assert word == "amended"
     assert [(one.ending, one.cost) for one in UsageRecord.objects.all()] == [("complete", 30)]
     assert account(gateway, acme)["spent"] == "30"
+
+
+class Forgetful:
+    """A Valkey that loses everything before one of the batches sent to it."""
+
+    def __init__(self, valkey: redis.Redis, batch: int) -> None:
+        self._valkey = valkey
+        self._left = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._valkey, name)
+
+    def pipeline(self, **options: Any) -> Any:
+        if self._left == 0:
+            self._valkey.flushdb()
+        self._left -= 1
+        return self._valkey.pipeline(**options)
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_valkey_that_loses_everything_while_it_is_restored_is_restored_again(
+    gateway: redis.Redis, acme: Project, batch: int
+) -> None:
+    ledger.top_up(project=acme, amount=500)
+    make_endpoint(acme, "chat")
+    gateway.flushdb()
+
+    restore.restore_missing(cast("redis.Redis", Forgetful(gateway, batch)))
+    restore.restore_missing(gateway)
+
+    assert account(gateway, acme)["granted"] == "500"
+    assert gateway.get(route_key(acme.public_id, "chat")) is not None
+    assert gateway.get(shard_epoch(0)) is not None
 
 
 @pytest.mark.parametrize("gateway_lives", [True, False])

@@ -81,11 +81,6 @@ EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
 
 
-def shard_epoch(shard: int) -> str:
-    """Name the entry that says since when a shard is open: a Valkey that lost all has none."""
-    return f"{{s{shard}}}:epoch"
-
-
 def usage_watermark(shard: int) -> str:
     """Name the entry that says up to which id PostgreSQL has a shard's usage stream."""
     return f"{{s{shard}}}:usage:done"

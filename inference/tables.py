@@ -22,7 +22,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from inference import pass_keys
-from inference.contracts import SHARDS, Grant, Pool, Route, load, shard_epoch
+from inference.contracts import SHARDS, Grant, Pool, Route, load
 from inference.pass_keys import PassKeys
 
 Thing = Grant | Route | Pool | PassKeys
@@ -39,7 +39,7 @@ NAME_MAX = 256
 """Longer names are nobody's, and asked for anew each time: a stranger's would fill the memory."""
 ATTEMPTS = 3
 
-IS_WHOLE = shard_epoch(SHARDS - 1)
+IS_WHOLE = f"{{s{SHARDS - 1}}}:epoch"
 """What a Valkey has that was given everything: shards are opened in order, after all else."""
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from common import clock, outbox
-from inference.contracts import SHARDS, shard_epoch, shard_tag
+from inference.contracts import SHARDS, shard_tag
 from usage import intake, rules
 from usage.models import Budget, BudgetScope, Restoration, StreamMark, UsageRecord
 
@@ -111,7 +111,7 @@ def _is_told() -> bool:
 
 
 def _missing(client: redis.Redis) -> list[int]:
-    epochs: Any = client.mget([shard_epoch(shard) for shard in range(SHARDS)])
+    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
     return [shard for shard, epoch in enumerate(epochs) if epoch is None]
 
 

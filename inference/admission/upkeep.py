@@ -19,7 +19,7 @@ from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
 from inference.admission.reaper import Reaper
 from inference.admission.segment import Entry, Segment, place_of
-from inference.contracts import SHARDS, shard_epoch, usage_watermark
+from inference.contracts import SHARDS, usage_watermark
 from inference.sources.link import Link, LinkDown, ReplyError
 
 EVERY_S: Final = 1.0
@@ -147,7 +147,7 @@ class Upkeep:
 
     async def _look(self) -> list[int]:
         """Return up to where PostgreSQL has each stream, and see whether all was lost meanwhile."""
-        names = [shard_epoch(shard) for shard in range(SHARDS)]
+        names = [f"{{s{shard}}}:epoch" for shard in range(SHARDS)]
         names += [usage_watermark(shard) for shard in range(SHARDS)]
         said = await self._ask("MGET", *names)
         epochs, marks = said[:SHARDS], said[SHARDS:]

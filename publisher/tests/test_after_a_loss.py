@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_epoch, shard_tag
+from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_tag
 from ledger import services as ledger
 from projects.models import Project
 from publisher import services
@@ -68,7 +68,7 @@ def test_nobody_is_let_in_while_keys_and_endpoints_cannot_be_published(
     gateway: redis.Redis, acme: Project
 ) -> None:
     make_endpoint(acme, "chat")
-    name, epoch = route_key(acme.public_id, "chat"), shard_epoch(0)
+    name, epoch = route_key(acme.public_id, "chat"), "{s0}:epoch"
     gateway.flushdb()
     gateway.lpush(name, "in the way")
 
@@ -157,7 +157,7 @@ def test_valkey_that_loses_everything_while_it_is_restored_is_restored_again(
 
     assert account(gateway, acme)["granted"] == "500"
     assert gateway.get(route_key(acme.public_id, "chat")) is not None
-    assert gateway.get(shard_epoch(0)) is not None
+    assert gateway.get("{s0}:epoch") is not None
 
 
 @pytest.mark.parametrize("gateway_lives", [True, False])

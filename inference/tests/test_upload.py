@@ -81,7 +81,7 @@ def test_answers_are_counted_on_the_way_as_in_a_whole_body(
 @pytest.mark.parametrize(
     "prompt",
     [
-        pytest.param(b'"a",' * 2_000_000, id="of short ones"),
+        pytest.param(b'"a",' * 3_000_000, id="of short ones"),
         pytest.param(b'["a,b",[1,2]],' * 500_000, id="of lists"),
         pytest.param(b'"%b",' % (b"word, " * 1000) * 1000, id="of long ones"),
     ],
@@ -98,7 +98,7 @@ def test_long_list_of_prompts_is_counted_and_not_kept(prompt: bytes) -> None:
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert splice.answers == 2 * len(json.loads(body)["prompt"])
-    assert most < 1_000_000
+    assert most < len(body) // 2
 
 
 @pytest.mark.parametrize("step", [1, 1000, 100_000])

@@ -31,3 +31,9 @@ def announce(topic: str, subject_id: object) -> None:
     entry = OutboxEntry.objects.create(topic=topic, subject_id=str(subject_id))
     for listener in _listeners:
         transaction.on_commit(partial(listener, entry))
+
+
+def is_carried(topic: str, subject_id: object) -> bool:
+    """Say whether every note of this has arrived."""
+    waiting = OutboxEntry.objects.filter(topic=topic, subject_id=str(subject_id), sent_at=None)
+    return not waiting.exists()

@@ -29,6 +29,7 @@ _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 class Target:
     """What a path asks for: ``rest`` is what stands below ``/v1/``.
 
+    ``operation``: the same to be counted by, without the names of models that callers make up.
     ``methods``: those that this place knows, none if the place is unknown. ``route_key``: the
     name of its endpoint in Valkey. ``path``: where a worker is asked for the same.
     """
@@ -36,6 +37,7 @@ class Target:
     project: str
     slug: str
     rest: str
+    operation: str
     methods: tuple[bytes, ...]
     route_key: str
     path: str
@@ -63,7 +65,9 @@ def _read_target(raw: bytes) -> Target:
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
     project, slug = parts[1], unquote(parts[2])
     rest = unquote((parts[3] or "").removesuffix("/"))
-    return Target(project, slug, rest, _methods(rest), route_key(project, slug), "/" + rest)
+    methods, key = _methods(rest), route_key(project, slug)
+    operation = "models" if methods == (b"GET",) else rest
+    return Target(project, slug, rest, operation, methods, key, "/" + rest)
 
 
 _known_target = lru_cache(4096)(_read_target)

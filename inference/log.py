@@ -20,6 +20,8 @@ from inference.outcome import Outcome, milliseconds_text
 FLUSH_S = 0.1
 FLUSH_LINES = 256
 SERVER_FAULT = 500
+WORD_MAX = 256
+"""Characters of a path's part that are written: no name is longer, and strangers' paths are."""
 
 _MILLISECONDS: Final = [f".{number:03d}Z" for number in range(1000)]
 
@@ -31,7 +33,12 @@ _quoted = lru_cache(1024)(_encode)
 
 def _place(project: str, endpoint: str, key_id: str, operation: str) -> str:
     """Write what a line shares with many others. The path of a request may hold anything."""
-    words = {"project": project, "endpoint": endpoint, "key_id": key_id, "operation": operation}
+    words = {
+        "project": project[:WORD_MAX],
+        "endpoint": endpoint[:WORD_MAX],
+        "key_id": key_id,
+        "operation": operation[:WORD_MAX],
+    }
     return _encode(words)[1:-1]
 
 

@@ -90,6 +90,18 @@ def flag(values: dict[str, Any], name: str) -> bool:
     return bool(value)
 
 
+def whole(values: dict[str, Any], name: str) -> int | None:
+    """Read a whole number that may be null or missing. Raises ``Malformed``."""
+    value = values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed("invalid_request", f"'{name}' must be an integer.", name)
+    return value
+
+
 def not_json(reason: str) -> Malformed:
     """Say that a body is no JSON, and why."""
     return Malformed("json_parse_error", f"The body is not valid JSON: {reason}.")

@@ -125,6 +125,12 @@ class Caller(Protocol):
 UNKNOWN_LIMIT: Final = 4096
 """Tokens of an answer where neither the caller nor the model says how long it may be."""
 
+SLICE_TOKENS: Final = 256
+"""Tokens of each answer that a stream holds at once, and then renews."""
+
+TOKENS_MAX: Final = 10**12
+"""More than any request can use: whoever asks for more (``"n": 1e17``) holds this much."""
+
 
 @dataclass(init=False)
 class Ask:

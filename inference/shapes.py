@@ -5,6 +5,8 @@ Fields that are not named here are stepped over.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
@@ -49,6 +51,12 @@ class Options(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
+COUNT_MAX = 10**12
+"""A figure beyond this is no count of tokens, whatever the engine says."""
+
+Count = Annotated[int, msgspec.Meta(le=COUNT_MAX)]
+
+
 class Details(msgspec.Struct, gc=False):
     """``prompt_tokens_details``."""
 
@@ -58,8 +66,8 @@ class Details(msgspec.Struct, gc=False):
 class Figures(msgspec.Struct, gc=False):
     """``usage`` in its usual dialect, and what tells that it is another."""
 
-    prompt_tokens: int = -1
-    completion_tokens: int = 0
+    prompt_tokens: Count = -1
+    completion_tokens: Count = 0
     prompt_tokens_details: Details | None = None
     output_tokens: Raw = NOTHING
     input_tokens_details: Raw = NOTHING

@@ -23,6 +23,7 @@ from inference.members import (
     body_members,
     flag,
     options_edit,
+    whole,
 )
 
 __all__ = ["Limit", "Malformed", "Request", "read_request", "splice", "with_defaults"]
@@ -175,7 +176,7 @@ def _limits(
     values: dict[str, Any], spans: dict[str, Span], names: Iterable[str]
 ) -> Iterable[Limit]:
     for name in names:
-        tokens = _whole(values, name)
+        tokens = whole(values, name)
         # Engines that take -1 or 0 mean "no limit" by it.
         if tokens is not None and tokens > 0:
             yield Limit(name, tokens, spans[name])
@@ -185,21 +186,11 @@ def _tokens(limit: Limit) -> int:
     return limit.tokens
 
 
-def _whole(values: dict[str, Any], name: str) -> int | None:
-    value = values.get(name)
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise Malformed("invalid_request", f"'{name}' must be an integer.", name)
-    return value
-
-
 def _answers(values: dict[str, Any]) -> int:
-    choices = max(_whole(values, "n") or 1, _whole(values, "best_of") or 1)
+    choices = max(whole(values, "n") or 1, whole(values, "best_of") or 1)
     prompts = values.get("prompt")
-    several = isinstance(prompts, list) and prompts and not isinstance(prompts[0], int)
+    # A list that begins with a number is one prompt, as tokens.
+    several = isinstance(prompts, list) and prompts and not isinstance(prompts[0], int | float)
     return max(1, choices) * (len(prompts) if isinstance(prompts, list) and several else 1)
 
 

@@ -8,6 +8,9 @@ revoked key out:
 - While the channel is silent, every entry is read again before it is used. Entries from before
   a gap in hearing count as unread once the channel is back.
 - When Valkey itself is away, what is in memory serves on, for ``outage_s`` and no longer.
+
+And one keeps a good key in: with each read comes an entry that is published last when Valkey
+has lost everything. Where that is missing, nobody can say that something else is not there.
 """
 
 from __future__ import annotations
@@ -19,20 +22,25 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from inference import pass_keys
-from inference.contracts import Grant, Pool, Route, load
+from inference.contracts import SHARDS, Grant, Pool, Route, load
 from inference.pass_keys import PassKeys
 
 Thing = Grant | Route | Pool | PassKeys
 Found = dict[str, Thing | None]
 """What a read brought, by name; ``None``: there is no such entry."""
 
-OnFound = Callable[[Found | None], None]
+OnFound = Callable[[Found | None, bool], None]
 OnResolved = Callable[[Found, bool], None]
 OnTexts = Callable[[Sequence[bytes | None] | None], None]
 
 ABSENT_S = 1.0
 ABSENT_COUNT = 4096
+NAME_MAX = 256
+"""Longer names are nobody's, and asked for anew each time: a stranger's would fill the memory."""
 ATTEMPTS = 3
+
+IS_WHOLE = f"{{s{SHARDS - 1}}}:epoch"
+"""What a Valkey has that was given everything: shards are opened in order, after all else."""
 
 T = TypeVar("T")
 
@@ -119,7 +127,7 @@ class Tables:
         """Find things by name: from memory if all may be used as they are, else by one read.
 
         ``then`` gets what is there and whether that is sure. Unsure, Valkey could not be
-        asked, and what is missing may exist all the same.
+        asked or has lost everything, and what is missing may exist all the same.
         """
         found: Found = {}
         for key in keys:
@@ -129,17 +137,18 @@ class Tables:
             then(found, True)
             return
 
-        def on_read(read: Found | None) -> None:
+        def on_read(read: Found | None, is_whole: bool) -> None:
             if read is None:
                 read = {key: self.recall(key) for key in missing}
-                then(found | read, all(thing is not None for thing in read.values()))
-            else:
-                then(found | read, True)
+            then(found | read, is_whole or None not in read.values())
 
         self.fetch(missing, on_read)
 
     def fetch(self, keys: Sequence[str], then: OnFound) -> None:
-        """Read entries and remember them; ``then`` gets none if Valkey can't be asked."""
+        """Read entries and remember them; ``then`` gets none if Valkey can't be asked.
+
+        And whether Valkey has all that it should: what is missing exists nowhere then.
+        """
         self._fetch(keys, then, ATTEMPTS)
 
     def _fetch(self, keys: Sequence[str], then: OnFound, attempts: int) -> None:
@@ -150,18 +159,21 @@ class Tables:
         def on_texts(texts: Sequence[bytes | None] | None) -> None:
             least = {key: self._release(key) for key in keys}
             if texts is None:
-                then(None)
+                then(None, False)
                 return
             self._last_sign = self._now()
-            found = {key: _decode(key, text) for key, text in zip(keys, texts, strict=True)}
+            *said, mark = texts
+            found = {key: _decode(key, text) for key, text in zip(keys, said, strict=True)}
             if all(_is_new_enough(found[key], least[key]) for key in keys):
-                then({key: self._keep(key, thing, epoch) for key, thing in found.items()})
+                is_whole = mark is not None
+                kept = {key: self._keep(key, found[key], epoch, is_whole) for key in keys}
+                then(kept, is_whole)
             elif attempts > 1:
                 self._fetch(keys, then, attempts - 1)
             else:
-                then(None)
+                then(None, False)
 
-        self._source.read(keys, on_texts)
+        self._source.read([*keys, IS_WHOLE], on_texts)
 
     def _release(self, key: str) -> int:
         reading = self._reading[key]
@@ -170,9 +182,10 @@ class Tables:
             del self._reading[key]
         return reading[0]
 
-    def _keep(self, key: str, thing: Thing | None, epoch: int) -> Thing | None:
+    def _keep(self, key: str, thing: Thing | None, epoch: int, is_whole: bool) -> Thing | None:
         if thing is None:
-            _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
+            if is_whole and len(key) <= NAME_MAX:
+                _bounded(self._absent, key, self._now() + ABSENT_S, ABSENT_COUNT)
             if self._entries.pop(key, None) is not None:
                 self.generation += 1
             return None

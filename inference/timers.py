@@ -2,7 +2,8 @@
 
 Setting a timer of the event loop for every wait costs more than the wait is worth. Here an
 exchange only writes down when it is ``due``; a coarse wheel looks at it then, and if the
-moment has been moved meanwhile, puts it back. Nothing fires early; late by a tick at most.
+moment has been moved meanwhile, puts it back. Nothing fires early; late by a tick at most, and
+by one more after the loop was away: what would have moved the moment lies unread then.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import asyncio
 from typing import Protocol
 
 TICK_S = 0.02
+AWAY_S = 0.25
+"""A tick this late says that the process, or its loop, was away."""
 
 
 class Due(Protocol):
@@ -25,13 +28,15 @@ class Due(Protocol):
 class Wheel:
     """Calls ``on_due`` of each armed thing once its moment has come."""
 
-    __slots__ = ("_handle", "_loop", "_slots", "_where")
+    __slots__ = ("_handle", "_loop", "_slots", "_turned_at", "_was_away", "_where")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._slots: dict[int, set[Due]] = {}
         self._where: dict[Due, int] = {}
         self._handle: asyncio.TimerHandle | None = None
+        self._turned_at = 0.0
+        self._was_away = False
 
     def arm(self, thing: Due) -> None:
         """Watch a thing, or watch it sooner. Moving ``due`` back needs no call."""
@@ -44,6 +49,7 @@ class Wheel:
         self._where[thing] = slot
         self._slots.setdefault(slot, set()).add(thing)
         if self._handle is None:
+            self._turned_at = self._loop.time()
             self._handle = self._loop.call_later(TICK_S, self._turn)
 
     def disarm(self, thing: Due) -> None:
@@ -64,7 +70,9 @@ class Wheel:
 
     def _turn(self) -> None:
         now = self._loop.time()
-        present = int(now / TICK_S)
+        self._was_away = now - self._turned_at > AWAY_S and not self._was_away
+        self._turned_at = now
+        present = 0 if self._was_away else int(now / TICK_S)
         for slot in [slot for slot in self._slots if slot <= present]:
             for thing in self._slots.pop(slot):
                 if self._where.get(thing) == slot:  # Else another's end has disarmed it.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from inference.glance import usage_in
+from inference.shapes import COUNT_MAX
 
 BYTES_PER_TOKEN: Final = 4
 
@@ -129,6 +130,6 @@ def _closes(body: bytes, start: int) -> int:
 def _count(holder: Json, *names: str) -> int | None:
     for name in names:
         value = holder.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if type(value) is int and 0 <= value <= COUNT_MAX:
             return value
     return None

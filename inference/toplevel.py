@@ -18,6 +18,9 @@ INLINE_MIN: Final = 4096
 """A string this long without space, quote or escape is taken for an inline file and counts
 for this much, as in ``splice``."""
 
+LISTED: Final = "prompt"
+"""The member whose list holds several prompts, each with answers of its own."""
+
 NAME_MAX: Final = 4096
 STEPS_FREE: Final = 20_000
 BYTES_PER_STEP: Final = 32
@@ -36,10 +39,17 @@ _PAIRS = rb"(?:" + _PLAIN + rb"|\[" + _FLAT + rb"\]|\{" + _FLAT + rb"\})*+"
 _LISTS = rb"(?:" + _PLAIN + rb"|\[" + _PAIRS + rb"\]|\{" + _PAIRS + rb"\})*+"
 _NEST = rb"(?:" + _PLAIN + rb"|\[" + _LISTS + rb"\]|\{" + _LISTS + rb"\})*+"
 _SWALLOW: Final = re.compile(_NEST, re.DOTALL)
+_NESTED: Final = re.compile(
+    rb"(?:" + _STRING + rb"|\[" + _LISTS + rb"\]|\{" + _LISTS + rb"\})++", re.DOTALL
+)
+"""What ``_SWALLOW`` takes whole: commas in there part nothing on the level above."""
 
 _QUOTE, _COLON, _BACKSLASH = b'":\\'
 _OPEN, _CLOSE = b"{}"
 _OPENERS: Final = b"{["
+_LIST = ord("[")
+_ONE_PROMPT: Final = b"]-0123456789tf"
+"""How a list begins that is no list of prompts: one of tokens, or an empty one."""
 
 
 class TopLevel:
@@ -56,6 +66,14 @@ class TopLevel:
         self._string_size = 0
         self._is_inline = True
         self._discount = 0
+        self._is_listed = False
+        self._first_listed = self._commas = 0
+
+    @property
+    def prompts(self) -> int:
+        """Return how many prompts there are, as far as has been seen."""
+        first = self._first_listed
+        return 1 if not first or first in _ONE_PROMPT else self._commas + 1
 
     @property
     def prompt_bytes(self) -> int:
@@ -128,6 +146,8 @@ class TopLevel:
     def _on_value(self, data: bytes, at: int) -> int:
         at = _solid(data, at)
         if at < len(data):
+            if self.name == LISTED:
+                self._first_listed = self._commas = 0  # Given twice, the last one counts.
             self.value_starts(data, at)
             self._state = self._in_value
         return at
@@ -142,6 +162,7 @@ class TopLevel:
         elif data[at] in _OPENERS:
             self._depth = 1
             self._state = self._in_nest
+            self._is_listed = self.name == LISTED and data[at] == _LIST
         else:
             self.value_ends(data, at)
             if data[at] == _CLOSE:
@@ -151,7 +172,9 @@ class TopLevel:
 
     def _in_nest(self, data: bytes, at: int) -> int:
         swallowed = _SWALLOW.match(data, at)
-        at = swallowed.end() if swallowed else at
+        start, at = at, swallowed.end() if swallowed else at
+        if self._is_listed and self._depth == 1:
+            self._count_listed(data, start, at)
         if at == len(data):
             return at
         if data[at] == _QUOTE:
@@ -161,6 +184,13 @@ class TopLevel:
             if not self._depth:
                 self._state = self._in_value
         return at + 1
+
+    def _count_listed(self, data: bytes, start: int, end: int) -> None:
+        """Count what was swallowed of the list of prompts, by the commas between them."""
+        if not self._first_listed:
+            first = _solid(data, start)
+            self._first_listed = data[first] if first < len(data) else 0
+        self._commas += _NESTED.sub(b"", data[start:end]).count(b",")
 
     def _in_string(self, data: bytes, at: int) -> int:
         end, closed = self._string(data, at)

@@ -16,19 +16,28 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from inference.members import ASK_USAGE, LIMIT_FIELDS, Malformed, flag, not_json, options_edit
+from inference.members import (
+    ASK_USAGE,
+    LIMIT_FIELDS,
+    Malformed,
+    flag,
+    not_json,
+    options_edit,
+    whole,
+)
 from inference.toplevel import TopLevel
 
 HELD_MAX: Final = 4096
 """Bytes of a value that is read here. A larger ``stream_options`` passes as it is."""
 
-_WATCHED: Final = frozenset(("model", "stream", "stream_options", "n", *LIMIT_FIELDS))
+_NUMBERS: Final = ("n", "best_of", *LIMIT_FIELDS)
+_WATCHED: Final = frozenset(("model", "stream", "stream_options", *_NUMBERS))
 
 
 class StreamedSplice(TopLevel):
     """Passes a body through and asks for usage on the way.
 
-    ``values`` holds the top-level values that were seen and matter: model, stream, n, limits.
+    ``values`` holds the top-level values that were seen and matter: model, stream, choices, limits.
     ``added_usage`` says that the worker's usage chunk is there because of us. ``prompt_bytes``
     grows with the body; an admission hold grows with it. ``feed`` and ``finish`` raise
     ``Malformed``: what went up by then must be taken back by closing the connection.
@@ -58,15 +67,15 @@ class StreamedSplice(TopLevel):
 
     @property
     def answers(self) -> int:
-        """Return how many answers are asked for, as far as has been seen."""
-        n = self.values.get("n")
-        return n if isinstance(n, int) and n > 0 else 1
+        """Return how many answers are asked for, as far as has been seen: choices × prompts."""
+        choices = max(whole(self.values, "n") or 1, whole(self.values, "best_of") or 1)
+        return max(1, choices) * self.prompts
 
     @property
     def limit(self) -> int | None:
         """Return the largest limit of an answer's tokens that was seen."""
-        limits = [self.values.get(name) for name in LIMIT_FIELDS]
-        return max((one for one in limits if isinstance(one, int) and one > 0), default=None)
+        limits = [whole(self.values, name) or 0 for name in LIMIT_FIELDS]
+        return max((one for one in limits if one > 0), default=None)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the body and return what to send now."""
@@ -125,12 +134,17 @@ class StreamedSplice(TopLevel):
             return
         held += data[self._held_from : end]
         self._held_from = end
+        if len(held) <= HELD_MAX:
+            return
+        if self._withheld:
+            self._held, self._withheld = None, False
+            self._sent.append(bytes(held))
+            self._sent_to = end
+            return
+        # White space behind a value is no part of it, and one is enough between two.
+        held[:] = held.rstrip(b" \t\n\r") + b" "
         if len(held) > HELD_MAX:
-            self._held = None
-            if self._withheld:
-                self._withheld = False
-                self._sent.append(bytes(held))
-                self._sent_to = end
+            raise Malformed("invalid_request", f"'{self.name}' is too long.", self.name)
 
     def _read(self, raw: bytes) -> None:
         try:
@@ -139,6 +153,8 @@ class StreamedSplice(TopLevel):
             raise not_json(f"bad value of {self.name}") from wrong
         if self.name == "stream":
             flag(self.values, "stream")
+        elif self.name in _NUMBERS:
+            whole(self.values, self.name)
 
     def _options(self, raw: bytes) -> bytes:
         value = raw.rstrip(b" \t\n\r")

@@ -22,8 +22,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from inference.admission.commands import Line, settle_again
+from inference.admission.commands import ask_of as packed_ask
 from inference.admission.plan import Plan, plan_of
-from inference.contracts import UsageEvent, cost_of, shard_tag
+from inference.contracts import SHARDS, UsageEvent, cost_of, shard_tag
 from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from ledger import services as ledger
 from ledger.models import LedgerEntry
@@ -31,7 +32,7 @@ from projects.models import Project
 from usage import intake, reconcile, restore
 from usage.consumer import Consumer
 from usage.intake import Arrived
-from usage.models import PoisonEvent, UsageRecord
+from usage.models import PoisonEvent, Restoration, UsageRecord
 
 FUNCTIONS = Path(__file__).parents[1] / "inference" / "admission" / "functions.lua"
 CREDIT = 10**9
@@ -75,7 +76,8 @@ class Platform:
         self.valkey.flushdb()
         self.valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
         self.consumer._join()
-        restore.restore_missing(self.valkey)
+        Restoration.objects.create()  # No commit in a test, so nobody is told.
+        restore.put_back(self.valkey, restore.begin(self.valkey, range(SHARDS)))
 
     def send(self, packed: bytes) -> Any:
         """Send a call as a gateway packs it."""
@@ -93,7 +95,8 @@ class Platform:
         grant = replace(GRANT, project=self.project.public_id)
         ask = ask_of(route_of(terms, project=self.project.public_id), grant, streaming=True)
         line, plan = Line(ask), plan_of(ask)
-        assert self.send(line.admit(ask.request_id.encode(), plan))[0] == "admitted"
+        [said] = self.send(line.admit([packed_ask(ask.request_id.encode(), plan)]))
+        assert said[0] == "admitted"
         self.requests[ask.request_id] = Request(line, plan, self.price)
 
     def reprice(self) -> None:
@@ -181,7 +184,7 @@ class Platform:
         known = set(measured.values_list("request_id", flat=True))
         for name, one in self.requests.items():
             if one.end is None:
-                self.send(one.line.admit(name.encode(), one.plan, forced=True))
+                self.send(one.line.admit([packed_ask(name.encode(), one.plan, forced=True)]))
             elif name not in known:
                 one.is_told = False
 

@@ -125,6 +125,9 @@ class Consumer:
             event = intake.event_of(arrived)
             if event is None:
                 intake.take_in([arrived])
+            elif event.ending == restore.LOST:
+                # Told as the truth, it could not be amended when the journal turns up.
+                pipe.fcall("xt1_estimate", 1, *intake.estimate_of(event), arrived.body)
             else:
                 pipe.fcall("xt1_settle", 1, *intake.settlement_of(event), arrived.body)
         replies: Any = pipe.execute()

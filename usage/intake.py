@@ -223,6 +223,12 @@ def settlement_of(event: UsageEvent) -> tuple[str, ...]:
     return (shard_tag(event.project), event.request_id, *who, str(tokens), str(event.cost))
 
 
+def estimate_of(event: UsageEvent) -> tuple[str, ...]:
+    """Return a shard and the arguments with which ``xt1_estimate`` is told of an orphan."""
+    figures = (event.tokens_in, event.tokens_out, event.cost)
+    return (*settlement_of(event)[:-2], *map(str, figures))
+
+
 def _primary_keys(public_ids: set[str]) -> dict[str, int]:
     rows = Project.objects.filter(public_id__in=public_ids)
     return dict(rows.values_list("public_id", "pk"))

@@ -7,8 +7,10 @@ then the shard is opened, and admissions begin once the gateways have replayed t
 
 from __future__ import annotations
 
+import logging
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +22,8 @@ from common import clock, outbox
 from inference.contracts import SHARDS, shard_tag
 from usage import intake, rules
 from usage.models import Budget, BudgetScope, Restoration, StreamMark, UsageRecord
+
+logger = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(hours=49)
 LOST = "gateway_lost"
@@ -48,30 +52,62 @@ WHERE started_at >= %s GROUP BY 1, 2
 """
 _ACCOUNTS = {BudgetScope.PROJECT: "p", BudgetScope.ENDPOINT: "e", BudgetScope.KEY: "k"}
 Fields = dict[str, int]
+Tokens = Mapping[int, str]
+"""For each shard, what lies in it while it is restored."""
 
 
 def restore_missing(client: redis.Redis) -> int:
-    """Restore and open every shard that has no epoch; return how many there were.
+    """Restore and open every shard that has no epoch; return how many were opened.
 
-    Raises ``redis.ResponseError`` while no gateway has loaded the admission functions.
+    None is, while keys and endpoints can't be published. Raises ``redis.ResponseError`` while
+    no gateway has loaded the admission functions.
     """
-    if not _missing(client):
+    missing = _missing(client)
+    if not missing:
         return 0
-    _tell()
+    tokens = begin(client, missing)
+    if not _is_told():
+        logger.warning("restoring waits until keys and endpoints are published again")
+        return 0
+    return put_back(client, tokens)
+
+
+def begin(client: redis.Redis, shards: Sequence[int]) -> Tokens:
+    """Lay a token into each shard: what is lost while it is restored takes it along.
+
+    Another consumer's token will do, so that two never keep each other from opening.
+    """
+    mine = uuid.uuid4().hex
+    pipe = client.pipeline(transaction=False)
+    for shard in shards:
+        pipe.set(f"{{s{shard}}}:restoring", mine, nx=True, get=True)
+    return {
+        shard: mine if known is None else str(known)
+        for shard, known in zip(shards, pipe.execute(), strict=True)
+    }
+
+
+def put_back(client: redis.Redis, tokens: Tokens) -> int:
+    """Restore what is missing and has a token, and open it; return how many shards that were."""
     with transaction.atomic():
         # What another consumer commits while we read would be neither restored nor remembered.
         intake.hold_off_intake()
-        missing = _missing(client)
-        if missing:
-            _restore(client, {f"{{s{shard}}}" for shard in missing})
-            _open(client, missing)
-    return len(missing)
+        missing = [shard for shard in _missing(client) if shard in tokens]
+        if not missing:
+            return 0
+        _restore(client, {f"{{s{shard}}}" for shard in missing})
+        return _open(client, {shard: tokens[shard] for shard in missing})
 
 
-def _tell() -> None:
-    # Keys and endpoints are gone as well: they are published again before anybody is let in.
+def _is_told() -> bool:
+    """Have keys and endpoints published, which are gone as well; say whether all of them are.
+
+    Opened without them, the plane would call good keys unknown.
+    """
     with transaction.atomic():
-        outbox.announce("restoration", Restoration.objects.create().pk)
+        restoration = Restoration.objects.create()
+        outbox.announce("restoration", restoration.pk)
+    return outbox.is_carried("restoration", restoration.pk)
 
 
 def _missing(client: redis.Redis) -> list[int]:
@@ -102,13 +138,13 @@ def _known() -> Iterator[tuple[str, ...]]:
         yield (tag, "xt1_orphan", *who, *map(str, figures))
 
 
-def _open(client: redis.Redis, shards: Iterable[int]) -> None:
+def _open(client: redis.Redis, tokens: Tokens) -> int:
     wait_s = REPLAY_S if UsageRecord.objects.exists() else 0
     marks = {mark.shard: str(mark) for mark in StreamMark.objects.all()}
     pipe = client.pipeline(transaction=False)
-    for shard in shards:
-        pipe.fcall("xt1_open", 1, f"{{s{shard}}}", str(wait_s), marks.get(shard, ""))
-    pipe.execute()
+    for shard, token in tokens.items():
+        pipe.fcall("xt1_open", 1, f"{{s{shard}}}", str(wait_s), marks.get(shard, ""), "", token)
+    return sum(pipe.execute())
 
 
 def _accounts(month: datetime) -> Mapping[str, Mapping[str, Fields]]:

@@ -3,6 +3,7 @@
 -- hash tag ("{s17}"): it routes the call in a cluster, and every key touched here begins with it:
 --
 --   :epoch          the moment from which admissions are served; missing: nothing was restored
+--   :restoring      who restores it: gone if everything was lost again meanwhile
 --   :r:{request}    marker of a request: live, reaped, settled or void
 --   :l:{endpoint}   leases of an endpoint's running requests, by the moment they end
 --   :endpoints      which endpoints have leases, for the reaper
@@ -346,7 +347,7 @@ local function is_easy(limits, ask, state, accounts)
     money = more.money * MANY, allowance = more.allowance / 2 })
 end
 
-local function let_in(tag, limits, ask, state, accounts)
+local function let_in(tag, limits, ask, state, accounts, month)
   local who, endpoint, now = limits.who, accounts.endpoint, state.now
   if not endpoint.values.at then call('SADD', tag .. ':endpoints', who.endpoint) end
   local requests = math.max(get(endpoint, 'requests'), now) + limits.requests.step_us
@@ -358,10 +359,10 @@ local function let_in(tag, limits, ask, state, accounts)
     put(accounts.key, 'q_count', quota.used + 1)
     put(accounts.key, 'q_ends', quota.ends)
   end
-  hold(state.book, tag, who, state.month, now, ask.hold_tokens, ask.hold_money)
+  hold(state.book, tag, who, month, now, ask.hold_tokens, ask.hold_money)
   state.lease(ask.id)
   return {
-    state = 'live', who = who, month = state.month, began = now, about = limits.about,
+    state = 'live', who = who, month = month, began = now, about = limits.about,
     est_in = ask.est_in, est_out = ask.est_out, est_money = ask.est_money,
     hold_tokens = ask.hold_tokens, hold_money = ask.hold_money,
     request_us = limits.requests.step_us, token_us = limits.tokens.step_us, quota = quota and 1 or 0,
@@ -397,10 +398,13 @@ end
 
 local function admit_one(tag, limits, ask, state, opens, markers)
   if not is_open(opens, state.now, ask.forced) then return { UNRESTORED, 0, 0, 0, 0, 1e6, 0, 0 } end
-  local accounts = open_accounts(state.book, tag, limits.who, state.month, state.now, ask.more)
+  -- One that is said to run began before now, perhaps in another month: its id tells.
+  local month = ask.forced and month_of(began_us(ask.id)) or state.month
+  local accounts = open_accounts(state.book, tag, limits.who, month, state.now, ask.more)
   local endpoint, marker = accounts.endpoint, markers[ask.id]
   if marker then
     local word = marker.state == 'live' and 'admitted' or 'ended'
+    if ask.forced and word == 'admitted' then state.lease(ask.id) end
     return answer(word, limits, endpoint, state.now, 0, free_of(accounts.project))
   end
   local word, wait_us = nil, 0
@@ -408,7 +412,7 @@ local function admit_one(tag, limits, ask, state, opens, markers)
   if word then
     return answer(word, limits, endpoint, state.now, wait_us, free_of(accounts.project))
   end
-  marker = let_in(tag, limits, ask, state, accounts)
+  marker = let_in(tag, limits, ask, state, accounts, month)
   markers[ask.id] = marker
   state.live[#state.live + 1] = marker_key(tag, ask.id)
   state.live[#state.live + 1] = packed(marker)
@@ -441,7 +445,8 @@ local function renew(keys, args)
   local _, marker = look_up(tag, id)
   if not marker then return 'unknown' end
   if marker.state ~= 'live' then return 'ended' end
-  local who, month = marker.who, month_of(now)
+  -- The month it is charged to, though another may have begun.
+  local who, month = marker.who, marker.month
   call('ZADD', leases_key(tag, who), now + tonumber(args[2]) * 1e6, id)
   local tokens, money = tonumber(args[3]), tonumber(args[4])
   if tokens == 0 and money == 0 then return 'renewed' end
@@ -665,27 +670,48 @@ local function remember(keys, args)
   return #args
 end
 
--- Remember a request that PostgreSQL has by estimate: what its gateway tells later amends it.
-local function orphan(keys, args)
-  local id = args[1]
-  if call('EXISTS', marker_key(keys[1], id)) == 1 then return 0 end
-  local began = began_us(id)
-  local marker = packed({
+local function estimated(args)
+  local began = began_us(args[1])
+  return {
     state = 'reaped', month = month_of(began), began = began, about = '',
     who = { project = args[2], endpoint = args[3], key = args[4], tier = args[5] },
     est_in = tonumber(args[6]), est_out = tonumber(args[7]), est_money = tonumber(args[8]),
     hold_tokens = 0, hold_money = 0, request_us = 0, token_us = 0, quota = 0,
-  })
-  call('SET', marker_key(keys[1], id), marker, 'EX', KEEP_S)
+  }
+end
+
+-- Remember a request that PostgreSQL has by estimate: what its gateway tells later amends it.
+local function orphan(keys, args)
+  if call('EXISTS', marker_key(keys[1], args[1])) == 1 then return 0 end
+  call('SET', marker_key(keys[1], args[1]), packed(estimated(args)), 'EX', KEEP_S)
   return 1
 end
 
--- Open a restored shard. Settling begins at once, so that the journals are replayed first;
+-- Take an estimate in again that was lost before PostgreSQL had it: charge it, report it, and
+-- remember that it is one.
+local function estimate(keys, args)
+  local tag, id, now = keys[1], args[1], now_us(args[10])
+  local opens, known = look_up(tag, id)
+  if not opens then return { UNRESTORED, '' } end
+  if known then return { 'again', '' } end
+  local marker = estimated(args)
+  local used = { tokens = marker.est_in + marker.est_out, cost = marker.est_money }
+  local book = {}
+  local word, place = recover(book, tag, id, marker.who, used, now, args[9])
+  write(book)
+  call('SET', marker_key(tag, id), packed(marker), 'EX', KEEP_S)
+  return { word, place }
+end
+
+-- Open a restored shard, if it still knows that it was being restored: one that lost everything
+-- once more has to be restored once more. Settling begins at once, so that the journals are replayed first;
 -- admissions are served ``wait_s`` later. New events get places above any that were there before;
 -- up to where PostgreSQL has the stream is for the consumer to say, once it has read in it.
 local function open(keys, args)
   local tag, now = keys[1], now_us(args[3])
   if call('GET', tag .. ':epoch') then return 0 end
+  if args[4] and call('GET', tag .. ':restoring') ~= args[4] then return 0 end
+  call('DEL', tag .. ':restoring')
   if args[2] ~= '' then
     if call('EXISTS', tag .. ':usage') == 0 then
       call('XDEL', tag .. ':usage', call('XADD', tag .. ':usage', args[2], 'x', ''))
@@ -707,4 +733,5 @@ server.register_function('xt1_budget', budget)
 server.register_function('xt1_restore', restore)
 server.register_function('xt1_remember', remember)
 server.register_function('xt1_orphan', orphan)
+server.register_function('xt1_estimate', estimate)
 server.register_function('xt1_open', open)

@@ -260,10 +260,14 @@ class ValkeyLimiter:
         self._allowance.over()
         self.is_behind = True
         self.is_restored = False  # Until it was looked at: it may be another, or empty.
+        self.assert_running()
+        self._pay()
+
+    def assert_running(self) -> None:
+        """Say what runs, and so has to be held: Valkey may not know of it any more."""
         for running in self._running.values():
             running.leased_at = self._now()
             self._assert(running)
-        self._pay()
 
     def _pay(self) -> None:
         owed, self._owed = self._owed, deque(maxlen=OWED_MAX)

@@ -61,7 +61,7 @@ class Allowance:
             now - self._since < self._share.outage_s
             and running < max(1, int(terms.concurrent * part))
             and self._has_quota(grant)
-            and self._has_tokens(route, plan)
+            and self._has_tokens(route, plan.hold_tokens)
             and self._has_money(route.project, plan.hold_money)
             and self._has_room((endpoint, "requests"), requests_us / 1e6, burst_us / 1e6, now)
             and self._has_room((endpoint, "tokens"), token_us / 1e6, tokens_us / 1e6, now)
@@ -75,7 +75,7 @@ class Allowance:
 
     def grow(self, route: Route, tokens: int, money: int) -> bool:
         """Say whether a running request may hold more, and count it if it may."""
-        fits = self._has_money(route.project, money)
+        fits = self._has_money(route.project, money) and self._has_tokens(route, tokens)
         if fits:
             self._add(route.project, tokens, money)
         return fits
@@ -90,12 +90,12 @@ class Allowance:
         most = max(1, int(grant.quota_requests * self._share.part))
         return self._quota.get(grant.key_id, 0) < most
 
-    def _has_tokens(self, route: Route, plan: Plan) -> bool:
+    def _has_tokens(self, route: Route, tokens: int) -> bool:
         allowance = route.terms.monthly_tokens
         if allowance is None:
             return True
         used = self._tokens.get(route.project, 0)
-        return used + plan.hold_tokens <= allowance * self._share.part
+        return used + tokens <= allowance * self._share.part
 
     def _has_money(self, project: str, money: int) -> bool:
         if not money:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.contracts import Terms, cost_of
-from inference.ports import UNKNOWN_LIMIT, Ask
-
-SLICE_TOKENS: Final = 256
+from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT, Ask
 
 MINUTE_US: Final = 60_000_000
 BURST_LEAST_FREE: Final = 3
@@ -70,14 +68,14 @@ def price(terms: Terms, tokens_in: int, tokens_out: int, tokens_cached: int = 0)
 
 
 def plan_of(ask: Ask) -> Plan:
-    """Say what a request is to hold."""
+    """Say what a request is to hold. What the caller asks for has no bound; what is packed has."""
     route, prompt = ask.route, ask.prompt_tokens
     terms = route.terms
     whole = _answer_limit(ask) if route.task == "generate" else 0
     first = min(whole, SLICE_TOKENS)
-    est_out = ask.n * first
+    est_out = min(ask.n * first, TOKENS_MAX)
     is_partial = ask.streaming and first < whole
-    held_out = est_out if is_partial else ask.n * whole
+    held_out = est_out if is_partial else min(ask.n * whole, TOKENS_MAX)
     return Plan(
         est_in=prompt,
         est_out=est_out,
@@ -85,7 +83,7 @@ def plan_of(ask: Ask) -> Plan:
         hold_tokens=0 if terms.monthly_tokens is None else prompt + held_out,
         hold_money=price(terms, prompt, held_out),
         covered=prompt + est_out if is_partial or ask.is_open else None,
-        step=ask.n * SLICE_TOKENS,
+        step=min(ask.n * SLICE_TOKENS, TOKENS_MAX),
     )
 
 

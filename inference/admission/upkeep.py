@@ -163,6 +163,9 @@ class Upkeep:
         gone say nothing about those that came after them.
         """
         self._limiter.is_behind = False
+        if self._again:
+            # If all was lost without a break in the link, nobody has yet.
+            self._limiter.assert_running()
         entries = self._journal.open_entries(self._watermarks.safe, again=self._again)
         told = 0
         while batch := list(islice(entries, WINDOW)):

@@ -37,6 +37,8 @@ class EdgeContext:
         self.plane: Plane
         self.held: set[Flow] = set()
         self._timers: list[asyncio.TimerHandle] = []
+        self._swept_at = 0.0
+        self._was_away = False
         self._stamped: DateField = []
         self._date_line = b""
 
@@ -51,7 +53,7 @@ class EdgeContext:
         def sweep() -> None:
             self._timers[0] = loop.call_later(SWEEP_S, sweep)
             now = loop.time()
-            for connection in list(connections):
+            for connection in [] if self._were_we_away(now) else list(connections):
                 if isinstance(connection, Swept):
                     try:
                         connection.sweep(now)
@@ -68,7 +70,14 @@ class EdgeContext:
                     self.held.discard(flow)
                     _report(loop, flow, fault)
 
+        self._swept_at = loop.time()
         self._timers = [loop.call_later(SWEEP_S, sweep), loop.call_later(POLL_S, poll)]
+
+    def _were_we_away(self, now: float) -> bool:
+        """Say whether the waiting was ours: what callers said meanwhile lies unread. Once only."""
+        self._was_away = now - self._swept_at > 2 * SWEEP_S and not self._was_away
+        self._swept_at = now
+        return self._was_away
 
     def stop(self) -> None:
         """Look no more."""

@@ -54,13 +54,25 @@ def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, 
             raise Malformed(400, "The only transfer encoding is chunked, in HTTP/1.1.")
 
 
-@lru_cache(1024)
+HOST_MAX = 260
+"""The longest name there is, and a port. Longer ones are judged anew each time: a stranger's
+would fill the memory."""
+
+
 def is_host_allowed(host: bytes, allowed: tuple[str, ...]) -> bool:
     """Say whether ``host[:port]`` is one of ours; ``.example.org`` stands for every name below."""
+    judge = _known_host if len(host) <= HOST_MAX else _is_allowed
+    return judge(host, allowed)
+
+
+def _is_allowed(host: bytes, allowed: tuple[str, ...]) -> bool:
     name = host.decode("latin-1").lower()
     name = name.partition("]")[0] + "]" if name.startswith("[") else name.partition(":")[0]
     name = name.removesuffix(".")
     return any(_matches(name, pattern.lower()) for pattern in allowed)
+
+
+_known_host = lru_cache(1024)(_is_allowed)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from inference.contracts import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
-from inference.ports import UNKNOWN_LIMIT
+from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT
 from inference.problems import Refused
 from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
@@ -70,10 +70,13 @@ class Body:
     def tokens(self, made: Prepared, route: Route) -> int:
         """Return how many tokens have to be held for what has come of it.
 
-        A whole one says whether its answer can be broken off: one that can't is held in full.
+        A whole one says how many answers it wants, and whether they can be broken off: those
+        that can't are held in full, the others by their first slice.
         """
         prompt = made.prompt_tokens
-        if not self.is_complete or made.streaming or route.task != "generate":
+        if not self.is_complete or route.task != "generate":
             return prompt
         room = UNKNOWN_LIMIT if route.context_length is None else route.context_length - prompt
-        return prompt + made.n * max(made.limit or room, 1)
+        each = max(made.limit or room, 1)
+        held = min(each, SLICE_TOKENS) if made.streaming else each
+        return prompt + min(made.n * held, TOKENS_MAX)

@@ -56,11 +56,8 @@ class Head:
         if not self._is_read:
             self.target = read_target(self.raw_target)
         target = self.target
-        outcome.project, outcome.endpoint, outcome.operation = (
-            target.project,
-            target.slug,
-            target.rest,
-        )
+        outcome.project, outcome.endpoint = target.project, target.slug
+        outcome.operation = target.operation
         if self._is_read:
             return
         gate.read_method(target, self.method)

@@ -15,7 +15,7 @@ from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.fields import SSE, lines_of, rate_lines
-from inference.ports import Headers, Lines, Verdict, WorkerFailed
+from inference.ports import SLICE_TOKENS, Headers, Lines, Verdict, WorkerFailed
 from inference.problems import Refused, stream_error
 from inference.sse import StreamFilter
 from inference.tokens import usage_of_answer
@@ -203,7 +203,8 @@ class Relay(Asking):
         """
         if self._hold is None:
             return True
-        self._renew(tokens - self._made.prompt_tokens, ahead=0)
+        # A renewal holds a slice more than it is told was used: that much less is told.
+        self._renew(tokens - self._made.prompt_tokens - SLICE_TOKENS, ahead=SLICE_TOKENS - 1)
         return not self._is_renewing
 
     def _renew(self, tokens_out: int, ahead: int = RENEW_AHEAD_TOKENS) -> None:
@@ -234,6 +235,11 @@ class Relay(Asking):
     def left(self) -> None:
         """Hang up on the worker: nobody listens any more."""
         self._drop_call()
+        watch = self._filter
+        if watch is not None and watch.done and self._paused_at is None:
+            # All was said, and its socket took it: only the worker's own end was to come.
+            self._conclude("complete", "")
+            return
         if not self._status:
             self._exchange.plane.health.given_up(self._exchange.outcome.worker_id)
         self._status = CALLER_GONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -52,6 +53,7 @@ class Changes(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._subscribed = False
         self._heard_at = 0.0
+        self._asked: deque[float] = deque()
         self._gone = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -84,12 +86,20 @@ class Changes(asyncio.Protocol):
             await asyncio.sleep(0.05)
 
     async def _ping_while_heard(self) -> None:
-        while not self._gone.is_set() and self._loop.time() - self._heard_at < SILENCE_S:
+        was_away = False
+        while not self._gone.is_set() and (was_away or self._is_heard()):
             if self._transport is not None and self._subscribed:
                 self._transport.write(_PING)
+                self._asked.append(self._loop.time())
+            check_at = self._loop.time() + PING_EVERY_S
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PING_EVERY_S):
+                async with asyncio.timeout_at(check_at):
                     await self._gone.wait()
+            # A check that comes late says that we were away: the silence was ours.
+            was_away = self._loop.time() - check_at > PING_EVERY_S
+
+    def _is_heard(self) -> bool:
+        return self._loop.time() - self._heard_at < SILENCE_S
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet and subscribe."""
@@ -98,6 +108,7 @@ class Changes(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._subscribed = False
         self._heard_at = self._loop.time()
+        self._asked = deque((self._heard_at,))
         for command in self._url.greeting():
             self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
         self._transport.write(_SUBSCRIBE)
@@ -132,4 +143,6 @@ class Changes(asyncio.Protocol):
             self._tables.announce(reply[2])
         if self._subscribed:
             self._heard_at = self._loop.time()
-            self._tables.hear(self._heard_at + SILENCE_S)
+        if reply[0] != b"message" and self._asked:
+            # Believed from when it was asked for: the answer may have lain unread for long.
+            self._tables.hear(self._asked.popleft() + SILENCE_S)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.admission.commands import ask_of as packed_ask
 from inference.admission.plan import Plan, plan_of, price, request_bucket, token_bucket
 from inference.contracts import cost_of
 from inference.tests.asks import ask_of, paid, route_of, terms_of
@@ -27,6 +29,19 @@ def test_stream_holds_its_prompt_and_one_slice_a_choice() -> None:
         covered=612,
         step=512,
     )
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("absurd", [{"n": 10**17}, {"limit_tokens": 10**30}, {"n": 10**400}])
+def test_what_an_absurd_request_holds_can_still_be_packed(
+    absurd: dict[str, Any], streaming: bool
+) -> None:
+    ask = ask_of(PAID, streaming=streaming, **absurd)
+    plan, request_id = plan_of(ask), ask.request_id.encode()
+
+    usual = packed_ask(request_id, plan_of(ask_of(PAID)))
+    assert len(packed_ask(request_id, plan)) == len(usual)
+    assert plan.hold_money >= 256
 
 
 def test_stream_that_fits_in_a_slice_never_renews() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.contracts import Grant, dump
-from inference.tables import Found, OnTexts, Tables
+from inference.tables import IS_WHOLE, Found, OnTexts, Tables
 
 GRANT = Grant(version=1, key_id="key_1", project="proj_A", scopes=("inference",))
 KEY = "grant:a"
@@ -31,16 +31,20 @@ class ScriptedSource:
         self.rows: dict[str, Grant] = {}
         self.asked: list[list[str]] = []
         self.is_away = False
+        self.is_whole = True
         self._at_once = at_once
         self._waiting: list[tuple[OnTexts, list[bytes | None]]] = []
 
     def read(self, keys: Sequence[str], then: OnTexts) -> None:
-        self.asked.append(list(keys))
+        *keys, mark = keys
+        assert mark == IS_WHOLE
+        self.asked.append(keys)
         if self.is_away:
             then(None)
             return
         rows = [self.rows.get(key) for key in keys]
         texts = [None if row is None else dump(row).encode() for row in rows]
+        texts.append(b"0" if self.is_whole else None)
         self._waiting.append((then, texts))
         if self._at_once:
             self.answer()
@@ -247,7 +251,7 @@ def test_row_that_is_no_contract_is_no_row() -> None:
     source, clock = ScriptedSource(), Clock()
     tables = hearing(source, clock)
     answers = Answers()
-    source.read = lambda keys, then: then([b"{not json"])  # type: ignore[method-assign] # why: a fake of a fake
+    source.read = lambda keys, then: then([b"{not json", b"0"])  # type: ignore[method-assign] # why: a fake of a fake
 
     tables.resolve([KEY], answers)
 
@@ -263,6 +267,26 @@ def test_message_that_can_not_be_read_makes_everything_doubtful() -> None:
     tables.announce(b"something changed")
 
     assert tables.look(KEY) is None
+
+
+def test_nothing_is_surely_missing_in_a_valkey_that_lost_everything() -> None:
+    clock, source = Clock(), ScriptedSource()
+    tables = hearing(source, clock)
+    source.is_whole = False
+
+    assert ask(tables) == ({KEY: None}, False)
+    assert not tables.is_absent(KEY)
+
+    source.rows[KEY], source.is_whole = GRANT, True
+    assert ask(tables) == ({KEY: GRANT}, True)
+
+
+def test_what_is_there_already_is_used_while_the_rest_comes_back() -> None:
+    clock, source = Clock(), ScriptedSource()
+    tables = hearing(source, clock)
+    source.rows[KEY], source.is_whole = GRANT, False
+
+    assert ask(tables) == ({KEY: GRANT}, True)
 
 
 KEYS = [KEY, "grant:b", "grant:c"]

@@ -28,6 +28,8 @@ CHAT = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
         pytest.param({"total_tokens": 7}, Usage(7, 0), id="rerank"),
         pytest.param({"prompt_tokens": -1}, None, id="negative"),
         pytest.param({"prompt_tokens": True}, None, id="not a count"),
+        pytest.param({"prompt_tokens": 10**12 + 1}, None, id="more than there can be"),
+        pytest.param({"prompt_tokens": 9, "completion_tokens": 10**30}, Usage(9, 0), id="absurd"),
         pytest.param({}, None, id="empty"),
     ],
 )

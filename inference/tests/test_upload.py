@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from inference.members import Malformed
 from inference.splice import read_request, with_usage
-from inference.tests.bodies import bodies, written
+from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled, written
 from inference.tests.streams import cuts
 from inference.upload import HELD_MAX, StreamedSplice
 
@@ -39,6 +40,74 @@ def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: by
         assert sent == with_usage(body, request)
         assert splice.added_usage is not request.asked_usage
     assert json.loads(sent) == wanted(json.loads(body), added=splice.added_usage)
+
+
+DEEP = '[[[[[["," , 1]],{"a":[[",]"]]}]]]]'
+ENTRY = st.one_of(
+    TEXT,
+    st.lists(st.integers(0, 9), max_size=3),
+    st.sampled_from([json.loads(DEEP), "Q" * 5_000, 'say "a, b", [c]' * 400, None, 1, 0.5, True]),
+    JSON,
+)
+PROMPT = st.one_of(TEXT, ENTRY, st.lists(ENTRY, max_size=5))
+COUNT = st.one_of(st.integers(-1, 9), st.sampled_from([None, 2.0]))
+
+
+@st.composite
+def counted_bodies(draw: st.DrawFn) -> bytes:
+    """Draw a body that asks for several answers in any of the ways there are."""
+    values: dict[str, Any] = {"model": "m", "x": draw(JSON)}
+    values |= {name: draw(COUNT) for name in draw(st.sets(st.sampled_from(["n", "best_of"])))}
+    if draw(st.booleans()):
+        values["prompt"] = draw(PROMPT)
+    if draw(st.booleans()):
+        values["max_tokens"] = draw(COUNT)
+    members = [(name, draw(spelled(value))) for name, value in values.items()]
+    return draw(joined(draw(st.permutations(members))))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), body=counted_bodies())
+def test_answers_are_counted_on_the_way_as_in_a_whole_body(
+    data: st.DataObject, body: bytes
+) -> None:
+    request = read_request(body)
+
+    _, splice = send(data.draw(cuts(body)))
+
+    assert (splice.answers, splice.limit) == (request.n, request.limit)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        pytest.param(b'"a",' * 3_000_000, id="of short ones"),
+        pytest.param(b'["a,b",[1,2]],' * 500_000, id="of lists"),
+        pytest.param(b'"%b",' % (b"word, " * 1000) * 1000, id="of long ones"),
+    ],
+)
+def test_long_list_of_prompts_is_counted_and_not_kept(prompt: bytes) -> None:
+    body = b'{"model":"m","n":2,"prompt":[%b""]}' % prompt
+    splice = StreamedSplice()
+    tracemalloc.start()
+
+    for at in range(0, len(body), 65_536):
+        splice.feed(body[at : at + 65_536])
+    splice.finish()
+
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert splice.answers == 2 * len(json.loads(body)["prompt"])
+    assert most < len(body) // 2
+
+
+@pytest.mark.parametrize("step", [1, 1000, 100_000])
+def test_number_is_read_however_much_white_space_follows_it(step: int) -> None:
+    body = b'{"model":"m","n":3%b,"stream":true%b}' % (b" " * 5_000, b"\n" * 5_000)
+
+    _, splice = send([body[at : at + step] for at in range(0, len(body), step)])
+
+    assert (splice.answers, splice.streaming) == (3, True)
 
 
 def wanted(body: dict[str, Any], *, added: bool) -> dict[str, Any]:
@@ -83,6 +152,10 @@ def test_huge_options_pass_as_they_are_and_are_never_held() -> None:
         (b'{"model":"m","stream":"yes"}', "invalid_request"),
         (b'{"model":"m","stream":tru}', "json_parse_error"),
         (b'{"model":"m","stream_options":[]}', "invalid_request"),
+        (b'{"model":"m","n":"2"}', "invalid_request"),
+        (b'{"model":"m","best_of":1.5}', "invalid_request"),
+        (b'{"model":"m","n":1%b2}' % (b" " * 5_000), "json_parse_error"),
+        (b'{"model":"m","n":100.%b}' % (b"0" * 5_000), "invalid_request"),
         (b'{"model":"m","stream":true,"\\u0073tream":false}', "invalid_request"),
     ],
 )

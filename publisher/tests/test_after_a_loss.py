@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis
 
-from inference.contracts import UsageEvent, dump, route_key, shard_tag
+from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_tag
+from ledger import services as ledger
 from projects.models import Project
 from publisher import services
 from tests.make import make_endpoint, make_event, make_key
@@ -62,6 +64,22 @@ def test_keys_and_endpoints_are_published_again_before_anyone_is_let_in(
     assert services.reconcile() == 0
 
 
+def test_nobody_is_let_in_while_keys_and_endpoints_cannot_be_published(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    make_endpoint(acme, "chat")
+    name, epoch = route_key(acme.public_id, "chat"), "{s0}:epoch"
+    gateway.flushdb()
+    gateway.lpush(name, "in the way")
+
+    waiting = restore.restore_missing(gateway)
+
+    assert (waiting, gateway.get(epoch)) == (0, None)
+    gateway.delete(name)
+    assert restore.restore_missing(gateway) == SHARDS
+    assert None not in (gateway.get(name), gateway.get(epoch))
+
+
 def test_estimate_that_outlived_valkey_is_still_corrected_by_the_truth(
     gateway: redis.Redis, acme: Project
 ) -> None:
@@ -82,6 +100,64 @@ def test_estimate_that_outlived_valkey_is_still_corrected_by_the_truth(
     record = UsageRecord.objects.get()
     assert (record.source, record.ending, record.cost) == ("measured", "complete", 30)
     assert account(gateway, acme)["spent"] == "30"
+
+
+def test_estimate_that_no_one_had_recorded_is_still_corrected_by_the_truth(
+    gateway: redis.Redis, acme: Project
+) -> None:
+    """Read before the loss, handed to Valkey after it; only then does the journal turn up."""
+    slow, quick = Consumer("slow"), Consumer("quick")
+    slow.step(block_ms=10)
+    orphan = make_event(
+        acme, ending="gateway_lost", source="estimated", status=0, tokens_out=90, cost=100
+    )
+    emit(gateway, orphan)
+    batch = slow._fresh(10)
+    gateway.flushdb()
+    quick.step(block_ms=10)
+    slow._move(batch)
+    slow._tell_again()
+
+    word = settle(gateway, make_event(acme, request_id=orphan.request_id, cost=30))
+    while quick.step(block_ms=10):
+        pass
+
+    assert word == "amended"
+    assert [(one.ending, one.cost) for one in UsageRecord.objects.all()] == [("complete", 30)]
+    assert account(gateway, acme)["spent"] == "30"
+
+
+class Forgetful:
+    """A Valkey that loses everything before one of the batches sent to it."""
+
+    def __init__(self, valkey: redis.Redis, batch: int) -> None:
+        self._valkey = valkey
+        self._left = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._valkey, name)
+
+    def pipeline(self, **options: Any) -> Any:
+        if self._left == 0:
+            self._valkey.flushdb()
+        self._left -= 1
+        return self._valkey.pipeline(**options)
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_valkey_that_loses_everything_while_it_is_restored_is_restored_again(
+    gateway: redis.Redis, acme: Project, batch: int
+) -> None:
+    ledger.top_up(project=acme, amount=500)
+    make_endpoint(acme, "chat")
+    gateway.flushdb()
+
+    restore.restore_missing(cast("redis.Redis", Forgetful(gateway, batch)))
+    restore.restore_missing(gateway)
+
+    assert account(gateway, acme)["granted"] == "500"
+    assert gateway.get(route_key(acme.public_id, "chat")) is not None
+    assert gateway.get("{s0}:epoch") is not None
 
 
 @pytest.mark.parametrize("gateway_lives", [True, False])

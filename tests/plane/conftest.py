@@ -71,15 +71,16 @@ async def serve(config: PlaneConfig, behind: Any = None) -> AsyncIterator[Runnin
     mount = PlaneMount(config, behind=behind)
     listener = socket.create_server(("127.0.0.1", 0))
     server = PlatformServer(mount)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[listener]))
-        running = Running(listener.getsockname()[1], await _started(mount, server), server)
-        try:
-            yield running
-        finally:
-            for connection in running.connections:
-                connection.reset()
-            server.stop()
+    # In no group: a test that fails would cancel it, and what it leaves open hangs uvloop's close.
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    running = Running(listener.getsockname()[1], await _started(mount, server), server)
+    try:
+        yield running
+    finally:
+        for connection in running.connections:
+            connection.reset()
+        server.stop()
+        await serving
 
 
 async def _started(mount: PlaneMount, server: PlatformServer) -> Gateway:

@@ -23,7 +23,7 @@ from tests.plane.workers import (
     stream,
     usage_event,
 )
-from tests.plane.world import CHAT, KEY, STREAM, TERMS, World
+from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -143,3 +143,34 @@ async def test_what_never_gave_a_word_is_absent_and_costs_nothing(
     await hears_all(running, STREAM)
 
     assert await told(priced) == {"source": "absent", "counted": (0, 0), "ending": ending}
+
+
+@pytest.mark.parametrize("price", [0, 1_000_000])
+async def test_absurd_request_breaks_nobody_elses(
+    running: Running, hire: Hire, world: World, price: int
+) -> None:
+    world.route(version=2, terms=replace(TERMS, price_per_million=price, monthly_tokens=10**5))
+    world.top_up(1_000_000)
+    await hire(stream(*WORDS, DONE))
+    link, ups = running.gateway.link, []
+    link.on_up.append(lambda: ups.append(True))
+
+    said = await running.ask(request(CHAT, {**STREAM, "n": 10**17}, key=KEY))
+    usual = await running.ask(request(CHAT, STREAM, key=KEY))
+
+    assert (said.status, usual.status) == (429, 200)
+    assert ups == []
+
+
+async def test_absurd_usage_is_not_believed(running: Running, hire: Hire, world: World) -> None:
+    link, ups = running.gateway.link, []
+    link.on_up.append(lambda: ups.append(True))
+    body = b'{"usage":{"prompt_tokens":%d,"completion_tokens":3}}' % 10**30
+    await hire([answer(body)], stream(*WORDS, usage_event(10**30, 10**20), DONE))
+
+    await running.ask(request(CHAT, ASK, key=KEY))
+    await running.ask(request(CHAT, STREAM, key=KEY))
+
+    await until(lambda: len(world.events()) == 2)
+    assert [event["source"] for event in world.events()] == ["estimated", "estimated"]
+    assert ups == []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from inference.contracts import digest_of, grant_key
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import answer, completion
-from tests.plane.world import ASK, CHAT, KEY, World, make_key
+from tests.plane.world import ASK, CHAT, KEY, OLD_PEPPER, World, make_key
 
 pytestmark = pytest.mark.anyio
 
 STRANGER = make_key(7)
+STRANGER_NAME = grant_key(digest_of(STRANGER.encode(), OLD_PEPPER))
 
 
 async def code(running: Running, key: str) -> tuple[int, str]:
@@ -40,3 +42,19 @@ async def test_good_key_is_no_stranger_while_everything_is_restored(
 
     assert await code(running, KEY) == (200, "")
     assert await code(running, STRANGER) == (401, "invalid_api_key")
+
+
+async def test_good_key_is_no_stranger_in_the_moment_everything_is_lost(
+    running: Running, hire: Hire, world: World
+) -> None:
+    await hire([answer(completion())])
+    limiter = running.gateway.desk.limiter
+    await until(lambda: limiter.is_restored)
+    assert await code(running, STRANGER) == (401, "invalid_api_key")
+    await until(lambda: not running.gateway.tables.is_absent(STRANGER_NAME))
+
+    # The connection stays, so nothing tells us: it has to be seen in the same read.
+    world.valkey.flushdb()
+    said = [await code(running, key) for key in (KEY, STRANGER, make_key(8))]
+
+    assert said == [(503, "service_unavailable")] * 3

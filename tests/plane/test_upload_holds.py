@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from inference.contracts import shard_tag
 from inference.exchange.core import DECIDING
+from inference.ports import SLICE_TOKENS
 from inference.tokens import estimate_tokens
 from tests.plane.caller import Connection
 from tests.plane.conftest import Hire, Running, until
@@ -30,6 +32,7 @@ BALANCE = 10**8
 TAG = shard_tag(PROJECT)
 ACCOUNT = f"{TAG}:p:{PROJECT}"
 PAUSE_MS = 500
+COMPLETE = HEAD.replace(b"/chat/completions", b"/completions")
 
 Departure = Callable[[Connection], None]
 LEAVES = pytest.mark.parametrize("leave", [resets, closes_its_half])
@@ -193,6 +196,61 @@ async def test_hold_grows_with_the_bytes(running: Running, hire: Hire, world: Wo
     assert heard.status == 200
     await until(world.events)
     assert world.events()[0]["cost"] == 13
+    assert world.held() == {}
+
+
+MANY = json.dumps(["a" * 300_000, "b", "c"]).encode()
+ASKS_FOR_MANY = [
+    pytest.param(b'"prompt":%b,"max_tokens":1000' % MANY, 3_000, id="prompts"),
+    pytest.param(b'"n":2,"prompt":%b,"best_of":4,"max_tokens":1000' % MANY, 12_000, id="best of"),
+    pytest.param(b'"prompt":%b,"max_tokens":1000,"stream":true' % MANY, 3 * 256, id="streamed"),
+    pytest.param(b'"prompt":%b,"max_tokens":9,"stream":true' % MANY, 3 * 9, id="short"),
+]
+
+
+async def upload_twice(running: Running, body: bytes) -> Connection:
+    """Upload a body whose last bytes come when the worker has the first."""
+    caller = await running.connect()
+    await caller.send(COMPLETE + chunk(body[:-20]))
+    await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
+    await caller.send(chunk(body[-20:]) + b"0\r\n\r\n")
+    return caller
+
+
+@pytest.mark.parametrize(("members", "answers"), ASKS_FOR_MANY)
+async def test_every_answer_that_a_large_body_asks_for_is_held_before_its_worker_begins(
+    running: Running, hire: Hire, world: World, members: bytes, answers: int
+) -> None:
+    release = asyncio.Event()
+    worker = await hire([release, answer(completion())])
+    body = b'{"model":"m",%b}' % members
+
+    caller = await upload_twice(running, body)
+    await asyncio.wait_for(worker.arrived.wait(), 3)
+    held = int(world.valkey.hget(ACCOUNT, "held") or 0)
+    release.set()
+
+    least = estimate_tokens(len(body)) + answers
+    assert least <= held < least + 2 * SLICE_TOKENS
+    assert (await caller.answer()).status == 200
+    await until(world.events)
+    assert world.held() == {}
+
+
+async def test_list_of_prompts_beyond_what_its_project_has_never_reaches_a_worker(
+    running: Running, hire: Hire, world: World
+) -> None:
+    worker = await hire([answer(completion())])
+    body = b'{"model":"m","prompt":%b,"max_tokens":1000}' % MANY
+    ceiling = estimate_tokens(len(body)) + 2_000  # Enough for one answer, and for two.
+    world.valkey.fcall("xt1_budget", 1, TAG, f"p:{PROJECT}", str(ceiling), "1")
+
+    heard = await (await upload_twice(running, body)).answer()
+
+    assert (heard.status, heard.error["code"]) == (429, "budget_exceeded")
+    assert worker.asked == []
+    await until(world.events)
+    assert world.events()[0]["cost"] == 0
     assert world.held() == {}
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from inference.config import PlaneConfig
-from tests.plane.caller import request
+from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
 from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
@@ -124,3 +126,29 @@ async def _dribble(caller: Any) -> None:
     while True:
         await caller.send(chunk(b" "))
         await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "first", [pytest.param(0, id="before its head"), pytest.param(-5, id="in its body")]
+)
+async def test_our_own_absence_is_not_taken_for_a_callers(
+    config: PlaneConfig, world: World, hire: Hire, first: int
+) -> None:
+    await hire([answer(completion())])
+    waits = replace(config.waits, header_s=0.6, body_idle_s=0.6)
+    data = request(CHAT, ASK, key=KEY)
+
+    async with serve(replace(config, waits=waits)) as running:
+        caller = socket.create_connection(("127.0.0.1", running.port))
+        caller.sendall(data[:first] if first else b"")
+        await until(lambda: running.server.server_state.connections)
+        await until(lambda: not first or running.gateway.plane.running)
+        # Sent in time, and not read: the process was stopped meanwhile.
+        caller.sendall(data[first:])
+        time.sleep(1.5)  # noqa: ASYNC251 - that is the absence
+        caller.setblocking(False)
+        connection = Connection(*await asyncio.open_connection(sock=caller))
+        running.connections.append(connection)
+        heard = await connection.answer()
+
+    assert heard.status == 200

@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+from inference.events import UsageEvent as UsageEvent  # noqa: PLC0414 - handed on from here
+
 # ── Names in Valkey ────────────────────────────────────────────────────────────────────
 
 CHANGES = "xt:changes"
@@ -221,101 +223,6 @@ class Pool:
     name: str
     workers: tuple[Worker, ...]
     gone: bool = False
-
-
-# ── Data → control ─────────────────────────────────────────────────────────────────────
-
-
-@dataclass(init=False)
-class UsageEvent:
-    """What one admitted request used, said once, when it ended. Never changed afterwards.
-
-    ``source`` of the tokens: ``measured`` (the engine said so), ``estimated`` (counted by
-    us) or ``absent``. ``ending``: ``complete``, ``caller_left``, ``worker_broke``,
-    ``timeout``, ``refused`` (by the worker or by a limit mid-stream), ``gateway_lost``.
-    ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
-    ``cost`` is in micro-units, at the price when it began; ``slo_…`` is what the caller hoped.
-    """
-
-    request_id: str
-    project: str
-    endpoint: str
-    endpoint_id: str
-    model: str
-    key_id: str
-    worker_id: str
-    operation: str
-    streamed: bool
-    status: int
-    ending: str
-    source: str
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    ttft_ms: float | None
-    latency_ms: float
-    tier: str
-    terms_version: int
-    caller_request_id: str
-    kind: str
-    secret_id: int
-    cost: int
-    slo_ttft_ms: float | None
-    slo_tpot_ms: float | None
-
-    def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
-        self,
-        request_id: str,
-        project: str,
-        endpoint: str,
-        endpoint_id: str,
-        model: str,
-        key_id: str,
-        worker_id: str,
-        operation: str,
-        streamed: bool,
-        status: int,
-        ending: str,
-        source: str,
-        tokens_in: int,
-        tokens_out: int,
-        tokens_cached: int,
-        ttft_ms: float | None,
-        latency_ms: float,
-        tier: str,
-        terms_version: int,
-        caller_request_id: str = "",
-        kind: str = "settle",
-        secret_id: int = 0,
-        cost: int = 0,
-        slo_ttft_ms: float | None = None,
-        slo_tpot_ms: float | None = None,
-    ) -> None:
-        self.request_id = request_id
-        self.project = project
-        self.endpoint = endpoint
-        self.endpoint_id = endpoint_id
-        self.model = model
-        self.key_id = key_id
-        self.worker_id = worker_id
-        self.operation = operation
-        self.streamed = streamed
-        self.status = status
-        self.ending = ending
-        self.source = source
-        self.tokens_in = tokens_in
-        self.tokens_out = tokens_out
-        self.tokens_cached = tokens_cached
-        self.ttft_ms = ttft_ms
-        self.latency_ms = latency_ms
-        self.tier = tier
-        self.terms_version = terms_version
-        self.caller_request_id = caller_request_id
-        self.kind = kind
-        self.secret_id = secret_id
-        self.cost = cost
-        self.slo_ttft_ms = slo_ttft_ms
-        self.slo_tpot_ms = slo_tpot_ms
 
 
 # ── JSON ───────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from inference.config import Bounds
 from inference.ports import Headers
 
 VERSIONS = ("1.0", "1.1")
@@ -31,6 +32,20 @@ class Malformed(Exception):
         self.status = status
         self.message = message
         self.code = "request_timeout" if status == LATE else "invalid_request"
+
+
+def check_size(size: int, bounds: Bounds) -> None:
+    """Refuse a head that is too large, be it complete or not. Raises ``Malformed``."""
+    if size > bounds.header_bytes:
+        raise Malformed(431, "The request's head is too large.")
+
+
+def check_bounds(target: bytes, headers: Headers, at_most: int, bounds: Bounds) -> None:
+    """Refuse a complete head that is too large; only one that may be pays for the exact sum."""
+    if at_most > bounds.header_bytes:
+        check_size(len(target) + sum(len(name) + len(value) + 4 for name, value in headers), bounds)
+    if len(headers) > bounds.header_count:
+        raise Malformed(431, "The request has too many header fields.")
 
 
 def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, ...]) -> None:

@@ -21,6 +21,8 @@ DIGITS_MAX: Final = 8
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,8})(?=\r\n)", re.IGNORECASE)
 HEAD_END: Final = b"\r\n\r\n"
+NOTHING: Final = -1
+"""No body is owed; one of no bytes at all is."""
 KNOWN_MAX: Final = 4096
 """Bytes of a head that is worth remembering: every connection may hold one."""
 
@@ -55,6 +57,55 @@ class KnownHead:
             return -1
         self.size = end + len(self._after)
         return int(digits)
+
+
+class HeadMemory:
+    """What a connection remembers of the heads that came on it."""
+
+    __slots__ = ("_known", "_last", "_owed", "fed")
+
+    def __init__(self) -> None:
+        self._known: KnownHead | None = None
+        self._last: Head | None = None
+        self._owed = NOTHING
+        self.fed = b""
+        """What the parser is fed, if that begins with a head."""
+
+    @property
+    def is_of_use(self) -> bool:
+        """Say whether bytes that come may be of a head that is known, or of its body."""
+        return self._known is not None
+
+    @property
+    def is_owed(self) -> bool:
+        """Say whether a request whose head was recognised is not complete."""
+        return self._owed >= 0
+
+    def recognise(self, data: bytes) -> KnownHead | None:
+        """Return the head that these bytes begin with, if it is known."""
+        known = self._known
+        length = -1 if known is None else known.recognise(data)
+        if known is None or length < 0:
+            return None
+        known.head.announced = self._owed = length
+        return known
+
+    def take(self, data: bytes) -> bytes:
+        """Return what of these bytes belongs to the body that is owed."""
+        mine = data[: self._owed]
+        self._owed -= len(mine)
+        if not self._owed:
+            self._owed = NOTHING
+        return mine
+
+    def remember(self, head: Head, scope: HTTPScope | None) -> None:
+        """Know the head that was fed again, if it is likely to come again."""
+        last, self._last = self._last, None
+        if self.fed.find(HEAD_END, 0, KNOWN_MAX) >= 0:
+            self._last = head
+            # Only who was let in with this head, and sends it again, will go on to send it.
+            if last is not None and last.passed is not None and is_same(last, head):
+                self._known = learn(self.fed, head, scope)
 
 
 def learn(data: bytes, head: Head, scope: HTTPScope | None = None) -> KnownHead | None:

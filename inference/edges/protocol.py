@@ -17,20 +17,18 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from inference.address import is_plane_target
+from inference.edges import opening
 from inference.edges.context import EdgeContext, Swept
-from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
-from inference.edges.hygiene import BUSY, Malformed, check_head
-from inference.edges.known import HEAD_END, KNOWN_MAX, KnownHead, is_same, learn
-from inference.edges.turns import AsgiTurn, RefusalTurn, Turn
-from inference.exchange.head import Head
+from inference.edges.hygiene import BUSY, Malformed, check_bounds, check_head, check_size
+from inference.edges.known import HeadMemory
+from inference.edges.turns import RefusalTurn, Turn
 from inference.ports import Headers
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
@@ -64,10 +62,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._since = 0.0
         self._last_read = 0.0
         self._was_used = False
-        self._fed = b""
-        self._known: KnownHead | None = None
-        self._owed = 0
-        self._last_head: Head | None = None
+        self.memory = HeadMemory()
 
     # ── The connection ─────────────────────────────────────────────────────────────────
 
@@ -152,16 +147,17 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._last_read = self._now()
         if self._is_over:
             return
-        if self._owed or self._known is not None:
+        if self.memory.is_of_use:
             data = self._take_known(data)
             if not data:
                 self._pump()
                 return
         self._chunk_bytes = len(data)
-        self._fed = b"" if self._in_head or self._reading is not None else data
+        self.memory.fed = b"" if self._in_head or self._reading is not None else data
         try:
             # Of a body only trailers and chunk extensions count, for which nobody asked.
-            self._check_size(self._head_bytes + self._chunk_bytes * self._in_head)
+            head_bytes = self._head_bytes + self._chunk_bytes * self._in_head
+            check_size(head_bytes, self.context.config.bounds)
             self._head_bytes += self._chunk_bytes
             self.parser.feed_data(data)
         except Malformed as fault:
@@ -179,25 +175,22 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
 
         Such a request passes the parser by, which waits for the next head all the while.
         """
-        known = self._known
-        if not self._owed and known is not None and not (self._in_head or self._turns):
-            length = known.recognise(data)
-            if length < 0:
-                return data
-            known.head.announced = self._owed = length
-            self._since = self._last_read
-            scope = None if known.scope is None else scope_with(known.head, known.scope, self)
-            self._reading = self._plane_turn(known.head, scope)
-            self._turns.append(self._reading)
-            data = data[known.size :]
-        mine = data[: self._owed]
-        self._owed -= len(mine)
-        if self._reading is not None:  # Else it was refused, and its body goes nowhere.
-            if mine:
+        memory = self.memory
+        if not (self._in_head or self._turns):
+            known = memory.recognise(data)
+            if known is not None:
+                self._since = self._last_read
+                self._reading = opening.of_known(self, known)
+                self._turns.append(self._reading)
+                data = data[known.size :]
+        if memory.is_owed:
+            mine = memory.take(data)
+            if mine and self._reading is not None:  # Else it was refused, and this goes nowhere.
                 self._reading.take(mine)
-            if not self._owed:
+            if not memory.is_owed:
                 self.on_message_complete()
-        return data[len(mine) :]
+            data = data[len(mine) :]
+        return data
 
     def on_message_begin(self) -> None:
         """Begin a head."""
@@ -231,7 +224,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             self._fault = fault
             raise
         self._head_bytes = 0
-        self._fed = b""
+        self.memory.fed = b""
         if turn is not None:
             self._reading = turn
             self._turns.append(turn)
@@ -250,63 +243,17 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
 
     def _new_turn(self) -> Turn | None:
         """Return the turn of the request whose head is complete; none for a WebSocket."""
-        headers, bounds = self.headers, self.context.config.bounds
-        if self._head_bytes + self._chunk_bytes > bounds.header_bytes:
-            self._check_size(len(self.url) + sum(len(n) + len(v) + 4 for n, v in headers))
-        if len(headers) > bounds.header_count:
-            raise Malformed(431, "The request has too many header fields.")
-        version = self.parser.get_http_version()
-        hosts = () if self.url in PROBES else self.context.config.allowed_hosts
-        check_head(version, self.url, headers, hosts)
+        config, version = self.context.config, self.parser.get_http_version()
+        check_bounds(self.url, self.headers, self._head_bytes + self._chunk_bytes, config.bounds)
+        hosts = () if self.url in PROBES else config.allowed_hosts
+        check_head(version, self.url, self.headers, hosts)
         is_plane = is_plane_target(self.url) is not None
         if self.parser.should_upgrade():
             if is_plane or self._turns or not self._should_upgrade():
                 raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
-            self.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
+            self.scope = {"method": "GET", "headers": self.headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
             return None
-        method, keeps = self.parser.get_method(), self.parser.should_keep_alive()
-        wants_continue, is_new = self.expect_100_continue, version == "1.1"
-        if not is_plane:
-            page = scope_of(self, version, method, self.url, headers)
-            keeps = keeps and version != "1.0"
-            cycle = new_cycle(self, page, keeps=keeps, wants_continue=wants_continue)
-            return AsgiTurn(self, cycle)
-        head = Head(method, self.url, headers)
-        scope: HTTPScope | None = None
-        if not self.context.config.fast_edge:
-            scope = scope_of(self, version, method, self.url, headers)
-            scope["extensions"] = extensions_with(head)
-        if is_new and keeps:
-            self._remember(head, scope)
-        return self._plane_turn(
-            head, scope, is_new=is_new, keeps=keeps, wants_continue=wants_continue
-        )
-
-    def _plane_turn(
-        self,
-        head: Head,
-        scope: HTTPScope | None,
-        *,
-        is_new: bool = True,
-        keeps: bool = True,
-        wants_continue: bool = False,
-    ) -> Turn:
-        if scope is None:
-            return FastTurn(self, head, is_new=is_new, keeps=keeps, wants_continue=wants_continue)
-        cycle = new_cycle(self, scope, keeps=is_new and keeps, wants_continue=wants_continue)
-        return AsgiTurn(self, cycle)
-
-    def _remember(self, head: Head, scope: HTTPScope | None) -> None:
-        last, self._last_head = self._last_head, None
-        if self._fed.find(HEAD_END, 0, KNOWN_MAX) >= 0:
-            self._last_head = head
-            # Only who was let in with this head, and sends it again, will go on to send it.
-            if last is not None and last.passed is not None and is_same(last, head):
-                self._known = learn(self._fed, head, scope)
-
-    def _check_size(self, size: int) -> None:
-        if size > self.context.config.bounds.header_bytes:
-            raise Malformed(431, "The request's head is too large.")
+        return opening.of_head(self, version, is_plane=is_plane)
 
     def _break(self, fault: Malformed) -> None:
         """Refuse the request being read, behind those that wait, and read no more."""

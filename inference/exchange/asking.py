@@ -33,17 +33,17 @@ class Asking(Answer):
         "_is_full",
         "_lines",
         "_made",
-        "_passed",
         "_path",
         "_tried",
         "_verdict",
+        "passed",
     )
 
     def __init__(
         self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
     ) -> None:
         self._exchange = exchange
-        self._passed = passed
+        self.passed = passed
         self._made = made
         self._verdict = verdict
         self._tried: list[str] = []
@@ -71,7 +71,7 @@ class Asking(Answer):
     def wait_for_answer(self) -> None:
         """Give the worker the tier's time, from when the request was complete at the latest."""
         exchange = self._exchange
-        limit_s = self._passed.route.terms.request_timeout_s
+        limit_s = self.passed.route.terms.request_timeout_s
         is_whole = self._made.body is not None
         start = exchange.outcome.began_at if is_whole else exchange.plane.now()
         exchange.wait_until(start + limit_s)
@@ -80,7 +80,7 @@ class Asking(Answer):
         plane, tried = self._exchange.plane, self._tried
         # What has gone up in pieces was not kept, so nobody else can be asked.
         most = FAILOVERS if self._made.body is not None else 0
-        worker = plane.picker.pick(self._passed.pools, tried) if len(tried) <= most else None
+        worker = plane.picker.pick(self.passed.pools, tried) if len(tried) <= most else None
         if worker is None:
             self._give_up()
             return

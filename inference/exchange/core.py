@@ -9,94 +9,35 @@ how long; the wheel calls ``on_due`` when that is over. Once a worker may be ask
 
 from __future__ import annotations
 
-from typing import Final
-
+from inference.exchange.arrival import DECIDING, DONE, READING, RELAYING, Arrival, too_large
 from inference.exchange.body import Body
-from inference.exchange.head import Head
 from inference.exchange.head_start import HeadStart
-from inference.exchange.look_up import LookUp, Passed
+from inference.exchange.look_up import Passed
 from inference.exchange.models import models_answer
 from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
-from inference.fields import Names, lines_of, rate_lines
-from inference.ids import request_id
-from inference.outcome import Outcome
+from inference.fields import lines_of, rate_lines
 from inference.plane import Plane
 from inference.ports import Ask, Caller, Lines, Verdict
 from inference.problems import Refused
 
-# What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
-READING: Final = 0  # the gate's tables, the caller's body, or both
-DECIDING: Final = 1  # the limiter
-RELAYING: Final = 2  # the worker
-DONE: Final = 3
 
-
-class Exchange:
+class Exchange(Arrival):
     """A request under way. See the module."""
 
-    __slots__ = (
-        "_body",
-        "_early",
-        "_head",
-        "_is_admitted",
-        "_is_holding",
-        "_made",
-        "_passed",
-        "_relay",
-        "caller",
-        "due",
-        "names",
-        "outcome",
-        "plane",
-        "state",
-    )
+    __slots__ = ("_body", "_early", "_is_admitted", "_is_holding", "_made", "_relay")
 
     def __init__(self, plane: Plane, caller: Caller) -> None:
-        self.plane = plane
-        self.caller = caller
-        self.state = READING
-        self.due = 0.0
+        super().__init__(plane, caller)
+        plane.running.add(self)
         self._body = Body()
         self._is_holding = False
         self._is_admitted = False
-        self._passed: Passed | None = None
         self._early: HeadStart | None = None
         self._relay: Relay | None = None
-        self._head: Head
         self._made: Prepared
-        self.names: Names
-        self.outcome: Outcome
 
     # ── What the edge says ─────────────────────────────────────────────────────────────
-
-    def begin(self, head: Head) -> None:
-        """Take the head of a request."""
-        plane = self.plane
-        plane.running.add(self)
-        now, moment = plane.now(), plane.clock()
-        self.names = Names(request_id(moment), head.caller_id)
-        self.outcome = Outcome(self.names, began_at=now)
-        self.due = now + plane.config.waits.body_idle_s
-        plane.wheel.arm(self)
-        self._head = head
-        try:
-            head.read(self.outcome)
-            _check(plane, head)
-            self._find(head, moment)
-        except Refused as refusal:
-            self.refuse(refusal)
-
-    def _find(self, head: Head, moment: float) -> None:
-        """Ask the gate, unless it has passed this very head and nothing has changed since."""
-        tables, known = self.plane.tables, head.passed
-        is_fresh = head.found_at == tables.generation and tables.is_hearing()
-        if known is not None and is_fresh and not known.grant.is_over(moment):
-            self._on_passed(known)
-            return
-        # Noted before the tables are asked: what changes meanwhile makes it stale.
-        head.passed, head.found_at = None, tables.generation
-        LookUp(self.plane, head, self._on_passed, self.refuse).begin(self.caller.address)
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request body."""
@@ -107,7 +48,7 @@ class Exchange:
         idle_at = self.plane.now() + waits.body_idle_s
         self.due = min(idle_at, self.outcome.began_at + waits.body_whole_s)
         if body.size > bounds.body_bytes:
-            self._fail(_too_large(self.plane))
+            self._fail(too_large(self.plane))
         elif body.is_passing:
             self._send_up()
         elif body.size > bounds.whole_body_bytes:
@@ -151,13 +92,6 @@ class Exchange:
         """End it now, because the process stops."""
         self._fail(Refused("service_unavailable", "The gateway is stopping."))
 
-    def wait_until(self, moment: float) -> None:
-        """Wait for something else from now on, until then."""
-        is_sooner = moment < self.due
-        self.due = moment
-        if is_sooner:
-            self.plane.wheel.arm(self)
-
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
         is_uploading = not self._body.is_complete and not self._is_holding
@@ -167,17 +101,6 @@ class Exchange:
             self._relay.on_due(now)
         else:
             self.refuse(Refused("service_unavailable", "The gateway could not decide in time."))
-
-    def _on_passed(self, passed: Passed) -> None:
-        if self.state != READING:
-            return
-        self._passed = passed
-        if passed.is_lasting:
-            self._head.passed = passed
-        outcome, grant = self.outcome, passed.grant
-        outcome.route, outcome.key_id = passed.route, grant.key_id
-        outcome.secret_id, outcome.slo = grant.secret_id, passed.slo
-        self._go_on()
 
     # ── Admission ──────────────────────────────────────────────────────────────────────
 
@@ -279,7 +202,7 @@ class Exchange:
         relay, body = self._relay, self._body
         if relay is None or not body.is_passing or body.is_sent:
             return
-        is_held = relay.is_covered(body.tokens(self._made, relay.route))
+        is_held = relay.is_covered(body.tokens(self._made, relay.passed.route))
         if is_held and body.is_complete and self._relay is relay:  # A refusal has ended it.
             body.is_sent = True
             relay.end_body()
@@ -326,15 +249,3 @@ class Exchange:
         self.caller.start(status, lines, has_length=True)
         self.caller.write(body)
         self.caller.finish()
-
-
-def _check(plane: Plane, head: Head) -> None:
-    if plane.draining:
-        raise Refused("service_unavailable", "The gateway is stopping; please try again.")
-    if head.announced > plane.config.bounds.body_bytes:
-        raise _too_large(plane)
-
-
-def _too_large(plane: Plane) -> Refused:
-    limit = plane.config.bounds.body_bytes
-    return Refused("request_too_large", f"The body is larger than {limit} bytes.")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from inference.contracts import Route
 from inference.exchange.asking import ENDINGS, Asking
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import GENERATING, Prepared
@@ -104,9 +103,8 @@ class Relay(Asking):
         else:
             lines = lines_of(headers)
         names, limits = exchange.names, rate_lines(self._verdict.limits)
-        clamped = self._made.clamped
-        if clamped:
-            limits += b"x-xerotier-clamped: %b\r\n" % clamped
+        if self._made.clamped:
+            limits += b"x-xerotier-clamped: %b\r\n" % self._made.clamped
         self._pending = b"".join((names.lines(), names.worker_lines(worker_id), lines, limits))
         self._has_length = not is_stream and b"content-length" in shown
         if is_stream:
@@ -191,11 +189,6 @@ class Relay(Asking):
         exchange.caller.write(last + gap + stream_error(code, message))
         exchange.caller.finish()
 
-    @property
-    def route(self) -> Route:
-        """Return where the request goes."""
-        return self._passed.route
-
     def is_covered(self, tokens: int) -> bool:
         """Say whether so many tokens are held; if not, hold them, and then say so to the exchange.
 
@@ -272,7 +265,7 @@ class Relay(Asking):
             self.end(Refused("upstream_timeout", "The answer was not there in time."))
         elif self._paused_at is not None:
             self._wait_for_caller(now, self._paused_at)
-        elif now - self._last_at >= self._passed.route.terms.idle_timeout_s:
+        elif now - self._last_at >= self.passed.route.terms.idle_timeout_s:
             self._blame()
             self._break("upstream_timeout", "The worker fell silent.")
         else:
@@ -300,4 +293,4 @@ class Relay(Asking):
         self._exchange.wait_until(min(said_at + silence_s, self._idle_end()))
 
     def _idle_end(self) -> float:
-        return self._last_at + self._passed.route.terms.idle_timeout_s
+        return self._last_at + self.passed.route.terms.idle_timeout_s

@@ -30,7 +30,7 @@ async def known_caller(running: Running) -> Connection:
         assert (await ask(caller, SAME)).status == 200
     protocol: Any
     [protocol] = running.server.server_state.connections
-    assert protocol._known is not None
+    assert protocol.memory.is_of_use
     return caller
 
 
@@ -72,6 +72,23 @@ async def test_known_head_may_come_in_pieces(running: Running, hire: Hire, cut: 
 
     assert heard.status == 200
     assert worker.asked[3].body == worker.asked[0].body
+
+
+async def test_other_head_may_come_in_pieces_where_one_is_known(
+    running: Running, hire: Hire
+) -> None:
+    worker = await hire([answer(completion())])
+    caller = await known_caller(running)
+    other = request(CHAT, body_of("x" * 1000), key=KEY, headers={"X-Other": "1"})
+
+    for at in range(0, len(other), 300):
+        await caller.send(other[at : at + 300])
+        await running.ask(request("/readyz", method="GET"))
+    heard = await caller.answer()
+
+    assert heard.status == 200
+    assert json.loads(worker.asked[3].body) == body_of("x" * 1000)
+    assert (await ask(caller, SAME)).status == 200
 
 
 async def test_what_follows_a_known_request_is_the_next_one(running: Running, hire: Hire) -> None:
@@ -153,4 +170,4 @@ async def test_head_that_was_refused_is_not_remembered(
     assert statuses == [403] * 3
     protocol: Any
     [protocol] = running.server.server_state.connections
-    assert protocol._known is None
+    assert not protocol.memory.is_of_use

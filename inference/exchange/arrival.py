@@ -1,0 +1,107 @@
+"""The first part of an exchange: its head arrives, and is led through the gate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final
+
+from inference.exchange.head import Head
+from inference.exchange.look_up import LookUp, Passed
+from inference.fields import Names
+from inference.ids import request_id
+from inference.outcome import Outcome
+from inference.plane import Plane
+from inference.ports import Caller, Lines
+from inference.problems import Refused
+
+# What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
+READING: Final = 0  # the gate's tables, the caller's body, or both
+DECIDING: Final = 1  # the limiter
+RELAYING: Final = 2  # the worker
+DONE: Final = 3
+
+
+class Arrival(ABC):
+    """See the module. The rest is in ``core``."""
+
+    __slots__ = ("_head", "_passed", "caller", "due", "names", "outcome", "plane", "state")
+
+    def __init__(self, plane: Plane, caller: Caller) -> None:
+        self.plane = plane
+        self.caller = caller
+        self.state = READING
+        self.due = 0.0
+        self._passed: Passed | None = None
+        self._head: Head
+        self.names: Names
+        self.outcome: Outcome
+
+    def begin(self, head: Head) -> None:
+        """Take the head of a request."""
+        plane = self.plane
+        now, moment = plane.now(), plane.clock()
+        self.names = Names(request_id(moment), head.caller_id)
+        self.outcome = Outcome(self.names, began_at=now)
+        self.due = now + plane.config.waits.body_idle_s
+        plane.wheel.arm(self)
+        self._head = head
+        try:
+            head.read(self.outcome)
+            _check(plane, head)
+            self._find(head, moment)
+        except Refused as refusal:
+            self.refuse(refusal)
+
+    def _find(self, head: Head, moment: float) -> None:
+        """Ask the gate, unless it has passed this very head and nothing has changed since."""
+        tables, known = self.plane.tables, head.passed
+        is_fresh = head.found_at == tables.generation and tables.is_hearing()
+        if known is not None and is_fresh and not known.grant.is_over(moment):
+            self._on_passed(known)
+            return
+        # Noted before the tables are asked: what changes meanwhile makes it stale.
+        head.passed, head.found_at = None, tables.generation
+        LookUp(self.plane, head, self._on_passed, self.refuse).begin(self.caller.address)
+
+    def wait_until(self, moment: float) -> None:
+        """Wait for something else from now on, until then."""
+        is_sooner = moment < self.due
+        self.due = moment
+        if is_sooner:
+            self.plane.wheel.arm(self)
+
+    def _on_passed(self, passed: Passed) -> None:
+        if self.state != READING:
+            return
+        self._passed = passed
+        if passed.is_lasting:
+            self._head.passed = passed
+        outcome, grant = self.outcome, passed.grant
+        outcome.route, outcome.key_id = passed.route, grant.key_id
+        outcome.secret_id, outcome.slo = grant.secret_id, passed.slo
+        self._go_on()
+
+    @abstractmethod
+    def on_due(self, now: float) -> None:
+        """Answer for the wait that lasted too long."""
+
+    @abstractmethod
+    def refuse(self, refusal: Refused, extra: Lines = b"", ending: str = "refused") -> None:
+        """Answer with an error; nothing of an answer may have been sent."""
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Go on if the gate has passed it and enough of its body is here."""
+
+
+def _check(plane: Plane, head: Head) -> None:
+    if plane.draining:
+        raise Refused("service_unavailable", "The gateway is stopping; please try again.")
+    if head.announced > plane.config.bounds.body_bytes:
+        raise too_large(plane)
+
+
+def too_large(plane: Plane) -> Refused:
+    """Return the refusal of a body that is too large."""
+    limit = plane.config.bounds.body_bytes
+    return Refused("request_too_large", f"The body is larger than {limit} bytes.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.clock import own_time
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
@@ -58,7 +59,7 @@ async def test_worker_is_freed_in_time(
     if pieces:
         await caller.piece(await caller.head())
 
-    left_at = asyncio.get_running_loop().time()
+    left_at = own_time()
     leave(caller)
     await asyncio.wait_for(worker.asked[0].left.wait(), 3)
 

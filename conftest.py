@@ -14,7 +14,7 @@ from accounts.models import User
 from projects.models import Project
 from tests.make import make_project, make_user
 
-pytest_plugins = ["tests.platform", "tests.together", "tests.told"]
+pytest_plugins = ["tests.platform", "tests.tidy", "tests.together", "tests.told"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

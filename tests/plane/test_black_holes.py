@@ -14,7 +14,7 @@ import pytest
 from inference.config import PlaneConfig
 from tests.clock import own_time
 from tests.plane.caller import request
-from tests.plane.conftest import Hire, Running, serve, until
+from tests.plane.conftest import Hire, Running, departure, serve, until
 from tests.plane.test_departures import BOUND_S
 from tests.plane.test_uploads import FRONT, HEAD
 from tests.plane.workers import answer, chunk, completion
@@ -116,8 +116,7 @@ async def test_caller_who_leaves_meanwhile_ends_the_attempt(
     await caller.send(request(CHAT, ASK, key=KEY))
     await until(lambda: stats().open_connections == 1)
 
-    left_at = own_time()
-    caller.reset()
+    left_at = await departure(running, caller.reset)
     await until(lambda: stats().open_connections == 0)
 
     assert own_time() - left_at < BOUND_S

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from tests.clock import own_time
 from tests.plane.caller import Connection, request
-from tests.plane.conftest import Hire, Running, until
+from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
 from tests.plane.world import ASK, CHAT, KEY, STREAM, World
 
@@ -59,8 +59,7 @@ async def test_worker_is_freed_in_time(
     if pieces:
         await caller.piece(await caller.head())
 
-    left_at = own_time()
-    leave(caller)
+    left_at = await departure(running, partial(leave, caller))
     await asyncio.wait_for(worker.asked[0].left.wait(), 3)
 
     assert worker.asked[0].left_at - left_at < BOUND_S

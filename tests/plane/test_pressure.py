@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from inference.config import PlaneConfig
-from tests.clock import own_time
 from tests.plane.caller import Connection, request
-from tests.plane.conftest import Hire, Running, serve, until
+from tests.plane.conftest import Hire, Running, departure, serve, until
 from tests.plane.test_departures import BOUND_S
 from tests.plane.workers import SSE_HEAD, answer, chunk, completion
 from tests.plane.world import CHAT, KEY, STREAM, World
@@ -101,8 +100,7 @@ async def test_caller_that_leaves_while_we_hold_it_back_is_noticed(
     [protocol] = running.server.server_state.connections
     await until(lambda: protocol.flow.read_paused)
 
-    left_at = own_time()
-    caller.writer.write_eof()
+    left_at = await departure(running, caller.writer.write_eof)
     await asyncio.wait_for(worker.asked[0].left.wait(), 3)
 
     assert worker.asked[0].left_at - left_at < BOUND_S

@@ -16,7 +16,7 @@ from inference.exchange.core import DECIDING
 from inference.tokens import estimate_tokens
 from tests.clock import own_time
 from tests.plane.caller import Connection
-from tests.plane.conftest import Hire, Running, until
+from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.test_black_holes import black_hole
 from tests.plane.test_departures import BOUND_S, closes_its_half, resets
 from tests.plane.test_uploads import BACK, FRONT, HEAD
@@ -180,8 +180,7 @@ async def test_caller_who_leaves_while_it_is_decided(
         await caller.send(HEAD + chunk(FRONT + PIECE))
         await until(lambda: [x.state for x in plane.running] == [DECIDING])
 
-        left_at = own_time()
-        leave(caller)
+        left_at = await departure(running, partial(leave, caller))
         await until(lambda: not plane.running)
         took_s = own_time() - left_at
 

@@ -11,7 +11,7 @@ import pytest
 from inference.contracts import shard_tag
 from tests.clock import own_time
 from tests.plane.caller import Connection, request
-from tests.plane.conftest import Hire, Running, until
+from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.test_departures import BOUND_S
 from tests.plane.workers import BREAK, DONE, answer, chunk, completion, delta, stream
 from tests.plane.world import CHAT, KEY, PROJECT, TERMS, World
@@ -86,8 +86,7 @@ async def test_caller_that_leaves_in_the_middle_frees_the_worker(
     await caller.send(HEAD + chunk(FRONT + WORDS.encode()))
     await until(lambda: running.gateway.fleet.in_flight("wrk_0"))
 
-    left_at = own_time()
-    caller.reset()
+    left_at = await departure(running, caller.reset)
     await until(lambda: not running.gateway.fleet.in_flight("wrk_0"))
 
     assert own_time() - left_at < BOUND_S

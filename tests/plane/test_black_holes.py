@@ -31,15 +31,26 @@ MOST_ASKED = 100
 
 @asynccontextmanager
 async def black_hole() -> AsyncIterator[str]:
-    """Open a port whose queue of connections is full: from then on the kernel drops each SYN."""
+    """Open a port whose queue of connections is full: from then on the kernel drops each SYN.
+
+    The first is waited for, however long a busy machine takes: while it is on its way, the
+    queue is not full, and would take the gateway's as well.
+    """
     listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    port, waiting = listener.getsockname()[1], list[socket.socket]()
-    while not waiting or await _is_taken(waiting[-1], port):
-        waiting.append(socket.socket())
-        waiting[-1].setblocking(False)
+    port, waiting = listener.getsockname()[1], [_unconnected()]
+    await asyncio.get_running_loop().sock_connect(waiting[0], ("127.0.0.1", port))
+    waiting.append(_unconnected())
+    while await _is_taken(waiting[-1], port):
+        waiting.append(_unconnected())
     yield f"http://127.0.0.1:{port}/v1"
     for sock in (*waiting, listener):
         sock.close()
+
+
+def _unconnected() -> socket.socket:
+    sock = socket.socket()
+    sock.setblocking(False)
+    return sock
 
 
 async def _is_taken(sock: socket.socket, port: int) -> bool:

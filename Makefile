@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$p && exit; done; echo python3)
 PY := .venv/bin/python
+# Dozens of programs start here. Without bytecode each of them compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
 MINUTES ?= 10

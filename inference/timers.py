@@ -2,7 +2,7 @@
 
 Setting a timer of the event loop for every wait costs more than the wait is worth. Here an
 exchange only writes down when it is ``due``; a coarse wheel looks at it then, and if the
-moment has been moved meanwhile, puts it back. Nothing fires early; late by a tick at most, and
+moment has been moved meanwhile, puts it back. Nothing fires early; late by two ticks at most, and
 by one more after the loop was away: what would have moved the moment lies unread then.
 """
 

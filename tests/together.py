@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 PLATFORM = ("tests/sdk/", "tests/docs/")
-LONGEST = (*PLATFORM, "tests/browser/", "tests/run/", "tests/plane/")
+LONGEST = (
+    *PLATFORM,
+    "tests/browser/test_looks",
+    "tests/run/test_life",
+    "tests/architecture/test_access",
+    "api/tests/test_fuzz",
+    "tests/browser/",
+    "tests/run/",
+    "api/tests/test_openapi",
+    "tests/plane/",
+)
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # why: xdist ships no types

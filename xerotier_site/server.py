@@ -17,6 +17,7 @@ import threading
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
+from types import FrameType
 
 import uvicorn
 from uvicorn.importer import import_from_string
@@ -33,6 +34,8 @@ from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, read_config
 
 BACKLOG = 4096
+TICK_S = 0.1
+"""uvicorn's: with each tenth it renews the header ``Date``."""
 LAST_WORK_S = 5.0
 """After the grace: the last events, the last log lines."""
 
@@ -51,6 +54,8 @@ class PlatformServer(uvicorn.Server):
     def __init__(self, mount: PlaneMount, application: object = None, **options: object) -> None:
         self.mount = mount
         self.context = EdgeContext(mount.config)
+        self._told = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         settings = {
             "http": partial(PlatformProtocol, self.context),
             "lifespan": "on",
@@ -71,9 +76,25 @@ class PlatformServer(uvicorn.Server):
         self.context.watch(self.server_state.connections)
         await super().startup(sockets)
 
+    async def main_loop(self) -> None:
+        """Serve until told to stop, and then stop at once: uvicorn would sleep out its tick."""
+        self._loop, tick = asyncio.get_running_loop(), 0
+        while not await self.on_tick(tick):
+            tick += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._told.wait()
+
     def stop(self) -> None:
         """Begin to stop."""
         self.should_exit = True
+        self._told.set()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop, as a signal said that came in the middle of anything."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in good order.

@@ -22,7 +22,7 @@ from projects import access, invitations
 from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_project, make_user, seat
+from tests.make import make_endpoint, make_key, make_project, make_tier, make_user, seat
 from usage.budgets import set_budget
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call] # why: untyped there
@@ -56,6 +56,7 @@ def make_world(number: int) -> World:
     project = make_project(f"acme{number}", owner=owner)
     seat(project, member, Role.MEMBER)
     make_endpoint(project, "chat")
+    make_tier("free")
     theirs = access.seat(owner, project.public_id)
     invitation = invitations.invite(seat=theirs, email=f"i{number}@example.com", role=Role.MEMBER)
     world = World(project, owner, member)

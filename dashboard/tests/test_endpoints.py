@@ -6,16 +6,17 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from catalog.services import load_defaults
 from dashboard.tests.cast import signed_in
 from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_model, make_user, seat
+from tests.make import make_endpoint, make_user, seat
 
 
 @pytest.fixture
 def page(ada: User) -> Client:
-    make_model()
+    load_defaults()
     return signed_in(ada)
 
 

@@ -13,11 +13,12 @@ from django.urls import resolve
 
 from accounts.models import User
 from audit.models import AuditEntry
+from catalog.services import load_defaults
 from dashboard.tests.cast import database_blocked, signed_in, used
 from projects import access, invitations
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_model, make_user, seat
+from tests.make import make_endpoint, make_key, make_user, seat
 from usage.budgets import set_budget
 
 LEAVE = "settings/leave/"
@@ -186,7 +187,7 @@ def test_viewer_changes_nothing_by_sending_it(
 def test_empty_page_says_what_it_is_for_and_offers_a_step(
     acme: Project, ada: User, path: str
 ) -> None:
-    make_model()
+    load_defaults()
 
     page = signed_in(ada).get(f"/dashboard/{acme.public_id}/{path}").content.decode()
 
@@ -198,7 +199,7 @@ def test_empty_page_says_what_it_is_for_and_offers_a_step(
     "path", ["/", "/models/", "/models/all-minilm-l6-v2/", "/docs/quickstart/"]
 )
 def test_public_page_needs_no_account(db: None, path: str) -> None:
-    make_model()
+    load_defaults()
 
     assert Client().get(path).status_code == 200
 

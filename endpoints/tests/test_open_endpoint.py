@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from rest_framework.test import APIClient
 
+from catalog.services import load_defaults
 from common.models import OutboxEntry
 from endpoints.errors import (
     EndpointRetired,
@@ -110,7 +111,7 @@ def test_change_raises_the_version_and_is_announced(acme: Project) -> None:
 
 
 def test_endpoint_is_opened_by_api_with_a_management_key(acme: Project) -> None:
-    make_model()
+    load_defaults()
     key = make_key(acme, scopes=("management",))
     client = APIClient(headers={"authorization": f"Bearer {key.secret}"})
 
@@ -139,7 +140,8 @@ def test_endpoint_is_opened_by_api_with_a_management_key(acme: Project) -> None:
 def test_refusal_names_the_field_and_writes_nothing(
     as_ada: APIClient, acme: Project, said: dict[str, object], status: int, code: str, param: str
 ) -> None:
-    model = make_model().name
+    load_defaults()
+    model = "smollm2-135m-instruct"
 
     answer = as_ada.post(
         URL.format(project=acme.public_id), {"model": model, **said}, format="json"

@@ -1,4 +1,4 @@
-"""Ids, fields, peers, picks, deadlines, refusals, counts: the small parts, each by itself."""
+"""Ids, fields, peers, picks, refusals, counts: the small parts, each by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from inference.pick import Picker
 from inference.ports import RateLimits
 from inference.problems import CODES, FINAL, Refused
 from inference.scrape import render
-from inference.timers import Wheel
 
 pytestmark = pytest.mark.anyio
 
@@ -128,72 +127,6 @@ def test_full_worker_is_better_than_none() -> None:
     picker = Picker(lambda _: 5, lambda _: True, Random(7))
 
     assert picker.pick([[worker("a", slots=1)]], []) == worker("a", slots=1)
-
-
-class Waiter:
-    def __init__(self, due: float, wheel: Wheel) -> None:
-        self.due = due
-        self.fired: list[float] = []
-        self.others: list[Waiter] = []
-        self._wheel = wheel
-
-    def on_due(self, now: float) -> None:
-        self.fired.append(now)
-        for other in self.others:
-            self._wheel.disarm(other)
-
-
-class Broken(Waiter):
-    def on_due(self, now: float) -> None:
-        super().on_due(now)
-        raise RuntimeError("This one is broken.")
-
-
-async def test_deadline_that_fails_is_reported_and_stops_no_other() -> None:
-    loop, troubles = asyncio.get_running_loop(), list[dict[str, object]]()
-    loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
-    wheel, due = Wheel(loop), loop.time() + 0.03
-    broken, beside, later = Broken(due, wheel), Waiter(due, wheel), Waiter(due + 0.05, wheel)
-    for waiter in (broken, beside, later):
-        wheel.arm(waiter)
-
-    async with asyncio.timeout(3):
-        while not later.fired:  # noqa: ASYNC110 - nobody tells that a clock has ticked
-            await asyncio.sleep(0.01)
-
-    assert [len(waiter.fired) for waiter in (broken, beside, later)] == [1, 1, 1]
-    assert [str(trouble["exception"]) for trouble in troubles] == ["This one is broken."]
-    assert len(wheel) == 0
-
-
-async def test_deadlines_fire_once_never_early_and_follow_when_moved() -> None:
-    loop = asyncio.get_running_loop()
-    wheel, start = Wheel(loop), loop.time()
-    early, moved, gone = (Waiter(start + 0.05, wheel) for _ in range(3))
-    for waiter in (early, moved, gone):
-        wheel.arm(waiter)
-    moved.due = start + 0.15
-    wheel.disarm(gone)
-
-    await asyncio.sleep(0.3)
-
-    assert [len(waiter.fired) for waiter in (early, moved, gone)] == [1, 1, 0]
-    assert 0.05 <= early.fired[0] - start < 0.12
-    assert 0.15 <= moved.fired[0] - start < 0.25
-    assert len(wheel) == 0
-
-
-async def test_deadline_disarmed_by_another_of_the_same_moment_does_not_fire() -> None:
-    loop = asyncio.get_running_loop()
-    wheel, moment = Wheel(loop), loop.time() + 0.03
-    pair = [Waiter(moment, wheel) for _ in range(2)]
-    pair[0].others, pair[1].others = [pair[1]], [pair[0]]
-    for waiter in pair:
-        wheel.arm(waiter)
-
-    await asyncio.sleep(0.15)
-
-    assert len(pair[0].fired) + len(pair[1].fired) == 1
 
 
 @pytest.mark.parametrize("code", CODES)

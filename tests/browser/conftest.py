@@ -11,9 +11,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from accounts.tests.people import forget_limits, make_person
+from catalog.services import load_defaults
 from dashboard.tests.cast import used
 from projects.models import Project
-from tests.make import PASSWORD, make_endpoint, make_key, make_model, make_project
+from tests.make import PASSWORD, make_endpoint, make_key, make_project
 from tests.tools.browser import chromium, reason
 
 ARGUMENTS = [
@@ -90,7 +91,7 @@ def page(context: NewContext) -> Page:
 @pytest.fixture
 def ada(transactional_db: None) -> User:
     """Ada, who can sign in: her address is verified."""
-    make_model()
+    load_defaults()
     return make_person("ada")
 
 

@@ -15,10 +15,11 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.people import forget_limits, give_totp, mailed_code, make_person
+from catalog.services import load_defaults
 from tests.browser.conftest import NewContext
 from tests.idp.server import Provider
 from tests.idp.trusted import trusted
-from tests.make import PASSWORD, make_model, make_project
+from tests.make import PASSWORD, make_project
 from xerotier_site.admin_site import SIDEBAR
 
 EMAIL = "ada@example.com"
@@ -112,7 +113,7 @@ class Visit:
 
 @pytest.fixture
 def visit(page: Page, transactional_db: None) -> Visit:
-    make_model()
+    load_defaults()
     return Visit(page)
 
 

@@ -7,14 +7,15 @@ from playwright.sync_api import Page, expect
 from accounts.models import User
 from accounts.tests.people import mailed_code
 from apikeys.models import ApiKey
+from catalog.services import load_defaults
 from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
 from tests.browser.conftest import NewContext, sign_in
-from tests.make import make_key, make_model, make_project
+from tests.make import make_key, make_project
 
 
 def test_newcomer_gets_from_registering_to_a_key(page: Page, transactional_db: None) -> None:
-    make_model()
+    load_defaults()
     page.goto("/")
     page.get_by_role("main").get_by_role("link", name="Create account").click()
     page.get_by_label("E-mail address").fill("new@example.com")

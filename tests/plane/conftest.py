@@ -14,7 +14,9 @@ import redis
 from django.conf import settings
 
 from inference.config import PlaneConfig, Waits
+from inference.edges.flow import has_left
 from inference.wiring import Gateway
+from tests.clock import own_time
 from tests.plane.caller import Connection, Heard
 from tests.plane.workers import Script, ScriptedWorker
 from tests.plane.world import OLD_PEPPER, PEPPER, World
@@ -146,3 +148,15 @@ async def until(condition: Callable[[], object], timeout_s: float = 3.0) -> None
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+async def departure(running: Running, leave: Callable[[], object]) -> float:
+    """Let the only caller leave; return the last moment at which our kernel had no FIN of his."""
+    [protocol] = running.server.server_state.connections
+    leave()
+    moment = own_time()
+    async with asyncio.timeout(3):
+        while not has_left(protocol.transport):
+            moment = own_time()
+            await asyncio.sleep(0)
+    return moment

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from tests.plane.caller import Connection, request
-from tests.plane.conftest import Hire, Running, until
+from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.workers import (
     DONE,
     SSE_HEAD,
@@ -67,8 +68,7 @@ async def test_worker_is_freed_in_time(
     if pieces:
         await caller.piece(await caller.head())
 
-    left_at = asyncio.get_running_loop().time()
-    leave(caller)
+    left_at = await departure(running, partial(leave, caller))
     await asyncio.wait_for(worker.asked[0].left.wait(), 3)
 
     assert worker.asked[0].left_at - left_at < BOUND_S

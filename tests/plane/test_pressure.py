@@ -11,7 +11,8 @@ import pytest
 
 from inference.config import PlaneConfig
 from tests.plane.caller import Connection, request
-from tests.plane.conftest import Hire, Running, serve, until
+from tests.plane.conftest import Hire, Running, departure, serve, until
+from tests.plane.test_departures import BOUND_S
 from tests.plane.workers import SSE_HEAD, answer, chunk, completion
 from tests.plane.world import CHAT, KEY, STREAM, World
 
@@ -99,11 +100,10 @@ async def test_caller_that_leaves_while_we_hold_it_back_is_noticed(
     [protocol] = running.server.server_state.connections
     await until(lambda: protocol.flow.read_paused)
 
-    left_at = asyncio.get_running_loop().time()
-    caller.writer.write_eof()
+    left_at = await departure(running, caller.writer.write_eof)
     await asyncio.wait_for(worker.asked[0].left.wait(), 3)
 
-    assert worker.asked[0].left_at - left_at < 0.05
+    assert worker.asked[0].left_at - left_at < BOUND_S
     assert len(worker.asked) == 1
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,10 +16,11 @@ from inference.contracts import shard_tag
 from inference.exchange.arrival import DECIDING
 from inference.ports import SLICE_TOKENS
 from inference.tokens import estimate_tokens
+from tests.clock import own_time
 from tests.plane.caller import Connection
-from tests.plane.conftest import Hire, Running, until
+from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.test_black_holes import black_hole
-from tests.plane.test_departures import closes_its_half, resets
+from tests.plane.test_departures import BOUND_S, closes_its_half, resets
 from tests.plane.test_uploads import BACK, FRONT, HEAD
 from tests.plane.workers import answer, chunk, completion
 from tests.plane.world import PROJECT, TERMS, World
@@ -31,8 +32,9 @@ PIECE = b"x" * 300_000
 BALANCE = 10**8
 TAG = shard_tag(PROJECT)
 ACCOUNT = f"{TAG}:p:{PROJECT}"
-PAUSE_MS = 500
 COMPLETE = HEAD.replace(b"/chat/completions", b"/completions")
+PAUSE_MS = 60_000
+"""Longer than any test takes: whoever pauses Valkey ends the pause, too."""
 
 Departure = Callable[[Connection], None]
 LEAVES = pytest.mark.parametrize("leave", [resets, closes_its_half])
@@ -160,20 +162,32 @@ async def test_caller_who_leaves_before_the_first_byte_of_the_answer(
     await nothing_is_left(running, world)
 
 
+@contextmanager
+def decisions_wait(world: World) -> Iterator[None]:
+    """Let Valkey answer reads only."""
+    world.valkey.client_pause(PAUSE_MS, all=False)
+    try:
+        yield
+    finally:
+        world.valkey.client_unpause()
+
+
 @LEAVES
 async def test_caller_who_leaves_while_it_is_decided(
     running: Running, hire: Hire, world: World, leave: Departure
 ) -> None:
     worker = await hire([answer(completion())])
     plane = running.gateway.plane
-    world.valkey.client_pause(PAUSE_MS, all=False)  # It answers reads; decisions have to wait.
-    caller = await running.connect()
-    await caller.send(HEAD + chunk(FRONT + PIECE))
-    await until(lambda: [x.state for x in plane.running] == [DECIDING])
+    with decisions_wait(world):
+        caller = await running.connect()
+        await caller.send(HEAD + chunk(FRONT + PIECE))
+        await until(lambda: [x.state for x in plane.running] == [DECIDING])
 
-    leave(caller)
-    await until(lambda: not plane.running, PAUSE_MS / 2000)
+        left_at = await departure(running, partial(leave, caller))
+        await until(lambda: not plane.running)
+        took_s = own_time() - left_at
 
+    assert took_s < BOUND_S
     await nothing_is_left(running, world)
     assert worker.asked == []
 

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.clock import own_time
+
 BREAK = object()
 """In a script: reset the connection."""
 
@@ -16,7 +18,10 @@ Script = list[object]
 
 @dataclass
 class Asked:
-    """One request as a worker saw it. ``left`` is set when its connection was closed."""
+    """One request as a worker saw it. ``left`` is set when its connection was closed.
+
+    ``left_at`` is a moment of ``tests.clock``.
+    """
 
     line: str
     headers: list[tuple[str, str]]
@@ -109,7 +114,7 @@ async def _watch(reader: asyncio.StreamReader, asked: Asked) -> None:
     # Nothing is pipelined to a worker, so whatever can be read now is the end.
     with contextlib.suppress(ConnectionError):
         await reader.read(1)
-    asked.left_at = asyncio.get_running_loop().time()
+    asked.left_at = own_time()
     asked.left.set()
 
 

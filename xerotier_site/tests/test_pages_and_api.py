@@ -8,9 +8,10 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
+from catalog.services import load_defaults
 from dashboard import urls
 from projects.models import Project
-from tests.make import make_model, make_tier
+from tests.make import make_tier
 
 BY_API = {
     "overview": {"get_project", "summarise_usage", "series_of_usage"},
@@ -66,8 +67,7 @@ def test_every_page_of_a_project_has_its_operations() -> None:
 
 @pytest.mark.parametrize("name", ["models", "tiers"])
 def test_what_an_endpoint_needs_can_be_listed(as_ada: APIClient, acme: Project, name: str) -> None:
-    make_model()
-    make_tier()
+    load_defaults()
 
     page = as_ada.get(f"/{acme.public_id}/v1/management/{name}?limit=2").json()
 

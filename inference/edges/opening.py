@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from uvicorn._types import HTTPScope
 
+from inference.address import is_plane_target
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
+from inference.edges.hygiene import Malformed, check_bounds, check_head
 from inference.edges.known import KnownHead
 from inference.edges.turns import AsgiTurn, Turn
 from inference.exchange.head import Head
@@ -16,8 +18,29 @@ if TYPE_CHECKING:  # the protocol makes its turns
     from inference.edges.protocol import PlatformProtocol
 
 
-def of_head(protocol: PlatformProtocol, version: str, *, is_plane: bool) -> Turn:
-    """Return the turn of the head that the parser has just read."""
+PROBES = (b"/healthz", b"/readyz", b"/metrics")
+"""Asked by whoever watches over a machine, by whatever name it has for it."""
+
+
+def of_head(protocol: PlatformProtocol, at_most: int, *, is_alone: bool) -> Turn | None:
+    """Return the turn of the head that the parser has just read; none for a WebSocket.
+
+    ``at_most``: bytes it may have. ``is_alone``: nothing before it waits. Raises ``Malformed``.
+    """
+    parser, url, headers = protocol.parser, protocol.url, protocol.headers
+    config, version = protocol.context.config, parser.get_http_version()
+    check_bounds(url, headers, at_most, config.bounds)
+    check_head(version, url, headers, () if url in PROBES else config.allowed_hosts)
+    is_plane = is_plane_target(url) is not None
+    if not parser.should_upgrade():
+        return _turn(protocol, version, is_plane=is_plane)
+    if is_plane or not is_alone or not protocol._should_upgrade():  # noqa: SLF001 - uvicorn's
+        raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
+    protocol.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
+    return None
+
+
+def _turn(protocol: PlatformProtocol, version: str, *, is_plane: bool) -> Turn:
     parser, url, headers = protocol.parser, protocol.url, protocol.headers
     method, wants_continue = parser.get_method(), protocol.expect_100_continue
     keeps = version != "1.0" and parser.should_keep_alive()

@@ -18,20 +18,18 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from inference.address import is_plane_target
 from inference.edges import opening
 from inference.edges.context import EdgeContext, Swept
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
-from inference.edges.hygiene import BUSY, Malformed, check_bounds, check_head, check_size
+from inference.edges.hygiene import BUSY, Malformed, check_size
 from inference.edges.known import HeadMemory
 from inference.edges.turns import RefusalTurn, Turn
 from inference.ports import Headers
 
-PROBES = (b"/healthz", b"/readyz", b"/metrics")
 LINGER_S = 2.0
 
 
@@ -55,12 +53,10 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._reading: Turn | None = None
         self._fault: Malformed | None = None
         self._in_head = False
-        self._head_bytes = 0
-        self._chunk_bytes = 0
+        self._head_bytes = self._chunk_bytes = 0
         self._is_pumping = False
         self._is_over = False
-        self._since = 0.0
-        self._last_read = 0.0
+        self._since = self._last_read = 0.0
         self._was_used = False
         self.memory = HeadMemory()
 
@@ -110,9 +106,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._since = self._now()
         if self.pace.write_paused:
             self.transport.abort()
-        elif self._reading is None and not self._in_head:
-            self.transport.close()
-        elif self.transport.can_write_eof():
+        elif (self._in_head or self._reading is not None) and self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()
@@ -219,7 +213,8 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._in_head = False
         self._was_used = True
         try:
-            turn = self._new_turn()
+            head_bytes = self._head_bytes + self._chunk_bytes
+            turn = opening.of_head(self, head_bytes, is_alone=not self._turns)
         except Malformed as fault:
             self._fault = fault
             raise
@@ -240,20 +235,6 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         if self._reading is not None:
             self._reading.is_read = True
             self._reading = None
-
-    def _new_turn(self) -> Turn | None:
-        """Return the turn of the request whose head is complete; none for a WebSocket."""
-        config, version = self.context.config, self.parser.get_http_version()
-        check_bounds(self.url, self.headers, self._head_bytes + self._chunk_bytes, config.bounds)
-        hosts = () if self.url in PROBES else config.allowed_hosts
-        check_head(version, self.url, self.headers, hosts)
-        is_plane = is_plane_target(self.url) is not None
-        if self.parser.should_upgrade():
-            if is_plane or self._turns or not self._should_upgrade():
-                raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
-            self.scope = {"method": "GET", "headers": self.headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
-            return None
-        return opening.of_head(self, version, is_plane=is_plane)
 
     def _break(self, fault: Malformed) -> None:
         """Refuse the request being read, behind those that wait, and read no more."""
@@ -317,7 +298,3 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         """Return who is calling, through however many proxies of ours."""
         peer = self.client[0] if self.client else ""
         return self.context.proxies.caller_of(peer, headers)
-
-    def run_application(self, cycle: RequestResponseCycle) -> None:
-        """Start the ASGI application's task."""
-        self._start_asgi_task(cycle, self.app)

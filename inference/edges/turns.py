@@ -94,7 +94,8 @@ class AsgiTurn:
     def begin(self) -> None:
         """Start the application's task."""
         self._has_begun = True
-        self._protocol.run_application(self._cycle)
+        protocol = self._protocol
+        protocol._start_asgi_task(self._cycle, protocol.app)  # noqa: SLF001 - uvicorn's own
 
     def go_on(self) -> None:
         """Tell the application that the request is complete."""

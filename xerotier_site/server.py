@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
@@ -107,7 +108,7 @@ class PlatformServer(uvicorn.Server):
         waits, gateway = self.mount.config.waits, await self.mount.started()
         gateway.plane.draining = True
         end = asyncio.get_running_loop().time() + waits.grace_s
-        await asyncio.sleep(waits.drain_delay_s)
+        await _pass(waits.drain_delay_s)
         for listener in self.servers:
             listener.close()
         for connection in list(self.server_state.connections):
@@ -141,6 +142,13 @@ class PlatformServer(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+async def _pass(seconds: float) -> None:
+    """Sleep so long, and not a moment less: the loop's own clock counts milliseconds."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:  # noqa: ASYNC110 - nothing but time is waited for
+        await asyncio.sleep(left)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -35,6 +35,10 @@ SSE: Final = (
     b"content-type: text/event-stream\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
 
+_RATE: Final = (
+    b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+)
+
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
 
@@ -100,24 +104,18 @@ def rate_lines(limits: RateLimits | None) -> Lines:
         return b""
     requests = tokens = b""
     if limits.limit_requests is not None:
-        requests = (
-            b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n"
-            b"x-ratelimit-reset-requests: %b\r\n"
-        ) % (
-            limits.limit_requests,
-            max(0, limits.remaining_requests or 0),
-            duration(limits.reset_requests_s),
-        )
+        left, reset_s = limits.remaining_requests, limits.reset_requests_s
+        requests = _RATE % _figures(b"requests", limits.limit_requests, left, reset_s)
     if limits.limit_tokens is not None:
-        tokens = (
-            b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
-            b"x-ratelimit-reset-tokens: %b\r\n"
-        ) % (
-            limits.limit_tokens,
-            max(0, limits.remaining_tokens or 0),
-            duration(limits.reset_tokens_s),
-        )
+        left, reset_s = limits.remaining_tokens, limits.reset_tokens_s
+        tokens = _RATE % _figures(b"tokens", limits.limit_tokens, left, reset_s)
     return requests + tokens
+
+
+def _figures(
+    kind: bytes, limit: int, left: int | None, reset_s: float
+) -> tuple[bytes, int, bytes, int, bytes, bytes]:
+    return kind, limit, kind, max(0, left or 0), kind, duration(reset_s)
 
 
 def duration(seconds: float) -> bytes:

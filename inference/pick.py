@@ -11,30 +11,37 @@ from inference.contracts import Worker
 class Picker:
     """Power of two choices (Mitzenmacher 2001): nearly as good as asking all, and no herd.
 
-    ``in_flight`` says how busy a worker is; ``may_try`` whether it is worth asking at all.
+    ``in_flight`` says how busy a worker is; ``may_try`` whether it is worth asking at all;
+    ``is_doubted`` whether another should be asked instead, if there is one.
     """
 
     def __init__(
         self,
         in_flight: Callable[[str], int],
         may_try: Callable[[str], bool],
+        is_doubted: Callable[[str], bool],
         random: Random,
     ) -> None:
         self._in_flight = in_flight
         self._may_try = may_try
+        self._is_doubted = is_doubted
         self._random = random
 
     def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Worker | None:
         """Return a worker of the first pool that has one not tried yet; none if all were.
 
-        A worker without a free slot is passed over while another has one.
+        A worker without a free slot is passed over while another has one; one that is doubted
+        while any other is left.
         """
+        doubted: list[Worker] = []
         for workers in pools:
             fresh = [w for w in workers if w.worker_id not in tried and self._may_try(w.worker_id)]
-            free = [w for w in fresh if not self._is_full(w)]
-            if free or fresh:
-                return self._less_busy(free or fresh)
-        return None
+            sound = [w for w in fresh if not self._is_doubted(w.worker_id)]
+            if sound:
+                free = [w for w in sound if not self._is_full(w)]
+                return self._less_busy(free or sound)
+            doubted = doubted or fresh
+        return self._less_busy(doubted) if doubted else None
 
     def _is_full(self, worker: Worker) -> bool:
         return worker.slots is not None and self._in_flight(worker.worker_id) >= worker.slots

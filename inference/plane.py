@@ -23,22 +23,23 @@ Able = tuple[list[Pool | None], list[list[Worker]]]
 
 
 class Health(Protocol):
-    """What is believed of the workers' health, learned from live traffic."""
+    """What is believed of the workers' health, learned from live traffic.
 
-    def may_try(self, worker_id: str) -> bool:
-        """Say whether a request may go there now."""
-
-    def asked(self, worker_id: str) -> None:
-        """Learn that a request went there."""
+    What tenants ask for, and how long they wait, is none of it: only ``failed`` is held
+    against a worker.
+    """
 
     def succeeded(self, worker_id: str) -> None:
         """Learn that a worker began to answer."""
 
     def failed(self, worker_id: str) -> None:
-        """Learn that a worker failed a request through its own fault."""
+        """Learn that a worker failed a request through its own fault: it did not answer."""
 
-    def given_up(self, worker_id: str) -> None:
-        """Learn that its caller left before it could be judged."""
+    def answered_error(self, worker_id: str, project: str, status: int) -> None:
+        """Learn that it answered with an error that the caller is not to read as it is."""
+
+    def was_late(self, worker_id: str, project: str) -> None:
+        """Learn that its answer took longer than the one who asked may wait."""
 
 
 class Reporter(Protocol):

@@ -15,6 +15,7 @@ from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.exchange import core
+from inference.faults import Faults
 from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.fleet.probe import Prober
@@ -67,7 +68,7 @@ class Gateway:
         self.changes = Changes(url, self.tables)
         fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
         self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
-        self.health = Breakers(loop.time)
+        self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
         self.plane = Plane(
             config=config,
             now=loop.time,
@@ -76,7 +77,12 @@ class Gateway:
             limiter=self.desk.limiter,
             fleet=self.fleet,
             health=self.health,
-            picker=Picker(self.fleet.in_flight, self.health.may_try, Random()),  # noqa: S311
+            picker=Picker(
+                self.fleet.in_flight,
+                self.health.may_try,
+                self.health.is_doubted,
+                Random(),  # noqa: S311 - spreads work, hides nothing
+            ),
             wheel=Wheel(loop),
             reporter=Reports(self.log, self.metrics),
         )
@@ -88,6 +94,7 @@ class Gateway:
             every_s=config.waits.probe_every_s,
             wait_s=config.waits.probe_s,
         )
+        self.health.suspect = self.prober.suspect
         self._snapshots = Snapshots(Path(config.metrics_dir)) if config.metrics_dir else None
         self._writer: asyncio.Task[None] | None = None
 
@@ -133,7 +140,7 @@ class Gateway:
 
     def _snapshot(self) -> Json:
         upstream = self.fleet.stats()
-        return self.metrics.snapshot(
+        snapshot = self.metrics.snapshot(
             {
                 "open_requests": len(self.plane.running),
                 "waits": len(self.plane.wheel),
@@ -143,9 +150,12 @@ class Gateway:
                 "upstream_connections": upstream.open_connections,
                 "upstream_idle": upstream.idle_connections,
                 "workers_out": len(self.health.out()),
+                "workers_doubted": len(self.health.doubted()),
                 **self.desk.counts(),
             }
         )
+        snapshot["worker_errors"] = self.health.faults.counts()
+        return snapshot
 
     async def _write_snapshots(self, snapshots: Snapshots) -> None:
         while True:

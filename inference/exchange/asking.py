@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference.exchange.erring import (
+    FAILED,
+    FULL,
+    NO_RETRY,
+    PASSED,
+    READ_S,
+    Erring,
+    kind_of,
+    refusal_of,
+)
 from inference.exchange.head_start import HeadStart
 from inference.exchange.look_up import Passed
 from inference.exchange.prepare import Prepared
@@ -15,6 +25,9 @@ if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
 
 FAILOVERS = 2
+ERRORS_MAX = 2
+"""A request that fails on two workers, which both say so, is at fault itself."""
+
 ENDINGS = {
     "upstream_timeout": "timeout",
     "upstream_disconnected": "worker_broke",
@@ -29,6 +42,9 @@ class Asking(Answer):
 
     __slots__ = (
         "_call",
+        "_erring",
+        "_error",
+        "_errors",
         "_exchange",
         "_is_full",
         "_lines",
@@ -48,6 +64,11 @@ class Asking(Answer):
         self._verdict = verdict
         self._tried: list[str] = []
         self._call: Call | None = None
+        self._erring: Erring | None = None
+        """Who hears what the worker says now, if that is an error."""
+        self._error: Refused | None = None
+        """What the last worker that answered with an error said."""
+        self._errors = 0
         self._is_full = False
         self._path = ""
         self._lines: Lines = b""
@@ -66,7 +87,7 @@ class Asking(Answer):
         for again in early.hand_over(self):
             if self._exchange.is_over or len(self._tried) > 1:
                 break  # It was of no use, and another is asked, or nobody is.
-            again(self)
+            again(self._erring or self)
 
     def wait_for_answer(self) -> None:
         """Give the worker the tier's time, from when the request was complete at the latest."""
@@ -86,14 +107,48 @@ class Asking(Answer):
             return
         tried.append(worker.worker_id)
         self._exchange.outcome.worker_id = worker.worker_id
-        plane.health.asked(worker.worker_id)
         self._call = plane.fleet.ask(worker, self._path, self._lines, self._made.body, self)
 
     def _ask_another(self) -> None:
         self._drop_call()
         self._ask()
 
+    def _is_ours(self, status: int, *, has_wait: bool) -> bool:
+        """Say whether an error is ours to answer, and begin to. Else the caller is to read it."""
+        kind = kind_of(status, has_wait=has_wait)
+        if kind == FULL:
+            self._is_full = True
+            self._ask_another()
+        elif kind != PASSED:
+            self._hear_out(kind, status)
+        return kind != PASSED
+
+    def _hear_out(self, kind: str, status: int) -> None:
+        """Hear what the worker says of it, and turn to another. It is held against nobody."""
+        exchange, outcome = self._exchange, self._exchange.outcome
+        exchange.plane.health.answered_error(outcome.worker_id, outcome.project, status)
+        self._errors += kind == FAILED
+
+        def on_words(said: bytes) -> None:
+            self._error = refusal_of(kind, status, said)
+            self._drop_call()
+            if self._made.body is not None:
+                self.wait_for_answer()
+            if self._errors < ERRORS_MAX:
+                self._ask()
+            else:
+                self._give_up()
+
+        self._erring = erring = Erring(on_words)
+        if self._call is not None:
+            self._call.tell(erring)
+        if self._made.body is not None:
+            exchange.wait_until(min(exchange.due, exchange.plane.now() + READ_S))
+
     def _give_up(self) -> None:
+        if self._error is not None and not self._is_full:
+            self._refuse(self._error, NO_RETRY if self._errors >= ERRORS_MAX else b"")
+            return
         if self._is_full:
             code, message = "capacity_exceeded", "Every worker of this endpoint is full."
         elif self._tried:
@@ -116,14 +171,14 @@ class Asking(Answer):
         """Let the caller send on."""
         self._exchange.resume_body()
 
-    def _refuse(self, refusal: Refused) -> None:
+    def _refuse(self, refusal: Refused, extra: Lines = b"") -> None:
         exchange = self._exchange
         self._drop_call()
         ids = exchange.names.worker_lines(exchange.outcome.worker_id) if self._tried else b""
-        extra = ids + rate_lines(self._verdict.limits)
+        extra += ids + rate_lines(self._verdict.limits)
         exchange.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
 
     def _drop_call(self) -> None:
-        call, self._call = self._call, None
+        call, self._call, self._erring = self._call, None, None
         if call is not None:
             call.abort()

@@ -22,13 +22,11 @@ class HeadStart(Answer):
     Of an answer that comes before the verdict one read is kept, and no more is read.
     """
 
-    __slots__ = ("_plane", "_said", "call", "worker")
+    __slots__ = ("_said", "call", "worker")
 
     def __init__(self, plane: Plane, worker: Worker, path: str, lines: Lines, body: bytes) -> None:
         self.worker = worker
-        self._plane = plane
         self._said: list[Callable[[Answer], None]] = []
-        plane.health.asked(worker.worker_id)
         self.call: Call | None = plane.fleet.ask(worker, path, lines, body, self)
 
     def hand_over(self, answer: Answer) -> list[Callable[[Answer], None]]:
@@ -42,7 +40,6 @@ class HeadStart(Answer):
 
     def take_back(self) -> None:
         """Hang up: it is not to be."""
-        self._plane.health.given_up(self.worker.worker_id)
         if self.call is not None:
             self.call.abort()
 

@@ -22,10 +22,7 @@ from inference.tokens import usage_of_answer
 if TYPE_CHECKING:  # the exchange makes its relay
     from inference.exchange.core import Exchange
 
-PASSED_ON = frozenset({400, 404, 413, 422})
-"""Statuses of a worker that are about the request itself: the caller's to read."""
-
-OK, NOT_OK, TOO_MANY, CALLER_GONE, BUSY = 200, 300, 429, 499, 503
+OK, NOT_OK, CALLER_GONE = 200, 300, 499
 """499 is of a caller that left: for logs and usage only, as nginx says it."""
 
 SSE_OWN = frozenset({b"content-type", b"content-length", b"cache-control"})
@@ -83,12 +80,7 @@ class Relay(Asking):
         exchange = self._exchange
         plane, worker_id = exchange.plane, exchange.outcome.worker_id
         shown = dict(headers)
-        if status not in PASSED_ON and not OK <= status < NOT_OK:
-            is_full = status == TOO_MANY or (status == BUSY and b"retry-after" in shown)
-            self._is_full = self._is_full or is_full
-            if not is_full:
-                plane.health.failed(worker_id)
-            self._ask_another()
+        if not OK <= status < NOT_OK and self._is_ours(status, has_wait=b"retry-after" in shown):
             return
         plane.health.succeeded(worker_id)
         self._status = status
@@ -233,8 +225,6 @@ class Relay(Asking):
             # All was said, and its socket took it: only the worker's own end was to come.
             self._conclude("complete", "")
             return
-        if not self._status:
-            self._exchange.plane.health.given_up(self._exchange.outcome.worker_id)
         self._status = CALLER_GONE
         self._conclude("caller_left", "")
 
@@ -260,20 +250,23 @@ class Relay(Asking):
 
     def on_due(self, now: float) -> None:
         """Say something in a long silence, and end what takes too long."""
-        if not self._has_begun or self._filter is None:
-            self._blame()
+        if self._erring is not None:
+            self._erring.finish()
+        elif not self._has_begun or self._filter is None:
+            self._note_lateness()
             self.end(Refused("upstream_timeout", "The answer was not there in time."))
         elif self._paused_at is not None:
             self._wait_for_caller(now, self._paused_at)
         elif now - self._last_at >= self.passed.route.terms.idle_timeout_s:
-            self._blame()
+            self._note_lateness()
             self._break("upstream_timeout", "The worker fell silent.")
         else:
             self._keep_alive(now, self._filter)
 
-    def _blame(self) -> None:
+    def _note_lateness(self) -> None:
+        outcome = self._exchange.outcome
         if self._paused_at is None:  # Else it was the caller who did not read.
-            self._exchange.plane.health.failed(self._exchange.outcome.worker_id)
+            self._exchange.plane.health.was_late(outcome.worker_id, outcome.project)
 
     def _wait_for_caller(self, now: float, since: float) -> None:
         end = since + self._exchange.plane.config.waits.stalled_caller_s

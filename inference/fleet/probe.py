@@ -3,8 +3,8 @@
 Live traffic tells of workers that fail; it can't tell of one that died silently while nobody
 asked, nor that such a one is back. Each worker is asked for its models, which costs an engine
 nothing; any answer below 500 is a sign of life. Two failures in a row put a worker out, one
-answer lets it in again. What live traffic put out is let in by live traffic: a server that
-lists its models may still fail to run them.
+answer lets it in again. Nothing else does either: where live traffic met a failure or waited
+in vain, it only has the worker asked at once; nobody at home is then enough.
 
 No answer in time from a worker that is at work for us proves nothing: engines that do one thing
 at a time are silent meanwhile. Its requests have their own limits.
@@ -56,10 +56,14 @@ class Board(Protocol):
 
 @dataclass
 class Watch:
-    """What is known of one worker. ``asking``: a probe is under way."""
+    """What is known of one worker. ``asking``: a probe is under way.
+
+    ``is_suspect``: a request met a failure since it was last heard.
+    """
 
     due: float
     failures: int = 0
+    is_suspect: bool = False
     asking: Probe | None = None
 
 
@@ -150,6 +154,15 @@ class Prober:
         if self._every_s > 0:
             self._tick()
 
+    def suspect(self, worker_id: str) -> None:
+        """Ask this one with the next tick: what went wrong may be its fault or the caller's."""
+        if self._every_s > 0:
+            now = self._loop.time()
+            watch = self._watched.setdefault(worker_id, Watch(now))
+            watch.is_suspect = True
+            if not watch.failures:  # Else it is asked often enough.
+                watch.due = now
+
     def stop(self) -> None:
         """Ask no more."""
         if self._timer is not None:
@@ -182,9 +195,10 @@ class Prober:
     def _judge(self, worker_id: str, watch: Watch, fault: str) -> None:
         was_out = watch.failures >= FAILURES
         if not fault:
-            watch.failures = 0
+            watch.failures, watch.is_suspect = 0, False
         elif fault != "timeout" or was_out or not self._sonar.in_flight(worker_id):
-            watch.failures += 1
+            is_sure = watch.is_suspect and fault == "connect"
+            watch.failures += FAILURES if is_sure else 1
         soon_s = self._every_s * AGAIN_SHARE if watch.failures else self._every_s
         watch.due = self._loop.time() + self._pause_s(soon_s)
         if watch.failures >= FAILURES and not was_out:

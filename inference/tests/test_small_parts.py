@@ -103,9 +103,17 @@ def worker(name: str, slots: int | None = None) -> Worker:
     return Worker(name, "http://w/v1", "m", (), slots=slots)
 
 
+def anyone(_worker_id: str) -> bool:
+    return True
+
+
+def nobody(_worker_id: str) -> bool:
+    return False
+
+
 def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> None:
     busy = {"a": 9, "b": 0, "c": 5}
-    picker = Picker(busy.__getitem__, lambda _: True, Random(7))
+    picker = Picker(busy.__getitem__, anyone, nobody, Random(7))
     pool = [worker("a"), worker("b"), worker("c", slots=5)]
 
     chosen = [picker.pick([pool], []) for _ in range(400)]
@@ -116,7 +124,7 @@ def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> Non
 
 
 def test_tried_and_broken_workers_are_passed_over_and_then_the_next_pool() -> None:
-    picker = Picker(lambda _: 0, lambda name: name != "b", Random(7))
+    picker = Picker(lambda _: 0, lambda name: name != "b", nobody, Random(7))
     first, second = [worker("a"), worker("b")], [worker("c")]
 
     assert picker.pick([first, second], ["a"]) == worker("c")
@@ -124,9 +132,18 @@ def test_tried_and_broken_workers_are_passed_over_and_then_the_next_pool() -> No
 
 
 def test_full_worker_is_better_than_none() -> None:
-    picker = Picker(lambda _: 5, lambda _: True, Random(7))
+    picker = Picker(lambda _: 5, anyone, nobody, Random(7))
 
     assert picker.pick([[worker("a", slots=1)]], []) == worker("a", slots=1)
+
+
+def test_doubted_worker_is_passed_over_while_another_is_left_and_is_better_than_none() -> None:
+    picker = Picker(lambda _: 5, anyone, lambda name: name != "c", Random(7))
+    first, second = [worker("a"), worker("b")], [worker("c", slots=1)]
+
+    assert picker.pick([first, second], []) == worker("c", slots=1)
+    assert picker.pick([first, second], ["c", "b"]) == worker("a")
+    assert picker.pick([first], ["b"]) == worker("a")
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -192,35 +192,6 @@ async def test_five_ways_to_hold_no_good_key_sound_the_same(running: Running, wo
     assert len(said) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "answered"),
-    [
-        pytest.param(400, None, 400, id="about the request"),
-        pytest.param(404, None, 404, id="about the model"),
-        pytest.param(422, None, 422, id="about its content"),
-        pytest.param(401, "upstream_error", 502, id="our credential failed"),
-        pytest.param(403, "upstream_error", 502, id="our credential may not"),
-        pytest.param(500, "upstream_error", 502, id="its own fault"),
-        pytest.param(302, "upstream_error", 502, id="somewhere else"),
-        pytest.param(429, "capacity_exceeded", 429, id="it is full"),
-    ],
-)
-async def test_workers_own_refusals(
-    running: Running, hire: Hire, status: int, code: str | None, answered: int
-) -> None:
-    said = b'{"error": {"message": "its own words"}}'
-    await hire([answer(said, status)])
-
-    heard = await running.ask(request(CHAT, ASK, key=KEY))
-
-    assert heard.status == answered
-    if code is None:
-        assert heard.body == said
-    else:
-        assert heard.error["code"] == code
-        assert b"its own words" not in heard.body
-
-
 async def test_full_workers_ask_for_patience(running: Running, hire: Hire) -> None:
     await hire([answer(b"{}", 429)])
 

@@ -19,7 +19,6 @@ from tests.plane.world import ASK, CHAT, KEY, STREAM, TERMS, World
 pytestmark = pytest.mark.anyio
 
 SHORT = replace(TERMS, request_timeout_s=0.2, idle_timeout_s=0.2, monthly_tokens=10**6)
-BLAMED_AFTER = 5
 HEAD = request("/page", headers={"Transfer-Encoding": "chunked"})
 
 
@@ -60,20 +59,6 @@ async def test_wait_for_a_worker_ends_and_nothing_else_happens(
     assert tokens_out in (None, event["tokens_out"])
     await until(lambda: not world.held())
     assert not running.gateway.plane.running
-
-
-@pytest.mark.parametrize("body", [ASK, STREAM])
-async def test_worker_that_keeps_callers_waiting_is_left_alone(
-    running: Running, hire: Hire, world: World, body: dict[str, Any]
-) -> None:
-    world.route(version=2, terms=SHORT)
-    worker = await hire([...])
-
-    said = [(await running.ask(request(CHAT, body, key=KEY))).status for _ in range(7)]
-
-    assert said == [504] * BLAMED_AFTER + [503] * 2
-    assert len(worker.asked) == BLAMED_AFTER
-    assert running.gateway.health.out() == ["wrk_0"]
 
 
 async def test_used_connection_may_be_idle_for_longer_but_not_for_ever(

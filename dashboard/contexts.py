@@ -126,7 +126,7 @@ def shell_for(seat: Seat, current: str) -> Shell:
                 reverse("project:settings", args=[project.public_id]),
                 current == "settings",
             ),
-            NavItem("Docs", "docs", reverse("docs"), is_current=False),
+            NavItem("Docs", "docs", reverse("docs"), current == "docs"),
         ),
         person=Person(user.email, user.name or user.email, is_operator=user.is_staff),
         may_write=may(seat, Role.MEMBER),

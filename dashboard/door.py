@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 
 from common.addresses import caller_address
 from common.problems import Problem
+from dashboard.frame import remember
 from projects import access
 from projects.access import Seat
 from projects.rules import Role
@@ -64,9 +65,11 @@ def project_page(
                     address=caller_address(request),
                     request_id=request.META.get(access.REQUEST_ID, ""),
                 )
-                return page(request, seat, *args, **kwargs)
+                response = page(request, seat, *args, **kwargs)
             except Problem as problem:
                 return refuse(request, problem)
+            remember(request, response, seat.project.public_id)
+            return response
 
         return enter
 

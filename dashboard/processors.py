@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from dashboard.frame import frame_of
 
 THEME_COOKIE = "xero_theme"
 THEMES = frozenset({"light", "dark"})
@@ -12,3 +15,8 @@ def theme(request: HttpRequest) -> dict[str, str]:
     """Say which theme the reader chose; empty follows their system."""
     chosen = request.COOKIES.get(THEME_COOKIE, "")
     return {"theme": chosen if chosen in THEMES else ""}
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Offer the frame of the project one came from; it is looked for only where it is used."""
+    return {"frame": SimpleLazyObject(lambda: frame_of(request))}

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from api.reference import reference
+from api import reference
 from dashboard.door import show
+from dashboard.pages.docs import Group, menu
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePage:
+    """The reference, beside the menu of all guides."""
+
+    subjects: tuple[reference.Subject, ...]
+    menu: tuple[Group, ...]
 
 
 @require_GET
 def api_reference(request: HttpRequest) -> HttpResponse:
     """Show every operation, with an example."""
-    return show(request, "api/reference.html", reference())
+    context = ReferencePage(tuple(reference.reference().subjects), menu("api"))
+    return show(request, "api/reference.html", context)

@@ -106,6 +106,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.processors.theme",
+                "dashboard.processors.frame",
                 "xerotier_site.seeing_as.banner",
             ],
             "builtins": ["dashboard.templatetags.pieces"],

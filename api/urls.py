@@ -9,6 +9,7 @@ from rest_framework.authentication import SessionAuthentication
 from api import wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
+from api.refusals import UsageRefusals, UsageRequest
 from api.scanning import KeyReport
 from ledger.urls import management as ledger
 from usage.urls import management as budgets
@@ -25,7 +26,12 @@ management: list[URLPattern | URLResolver] = [
     path("audit/export", AuditExport.as_view(), name="audit-export"),
 ]
 
-usage = usage_urls(authentication_classes=[UsageKeyAuthentication, SessionAuthentication])
+_READERS = {"authentication_classes": [UsageKeyAuthentication, SessionAuthentication]}
+usage = [
+    *usage_urls(**_READERS),
+    path("refusals", UsageRefusals.as_view(**_READERS), name="usage-refusals"),
+    path("requests/<str:request_id>", UsageRequest.as_view(**_READERS), name="usage-request"),
+]
 
 urlpatterns = [
     path("", include("ledger.urls")),

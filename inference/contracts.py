@@ -24,6 +24,13 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from inference.events import UsageEvent as UsageEvent  # noqa: PLC0414 - handed on from here
+from inference.tallies import BATCH_FIELD as BATCH_FIELD  # noqa: PLC0414 - and so are these
+from inference.tallies import REFUSALS as REFUSALS  # noqa: PLC0414
+from inference.tallies import REFUSALS_KEPT as REFUSALS_KEPT  # noqa: PLC0414
+from inference.tallies import RefusalBatch as RefusalBatch  # noqa: PLC0414
+from inference.tallies import RefusedRequest as RefusedRequest  # noqa: PLC0414
+from inference.tallies import Tally as Tally  # noqa: PLC0414
+from inference.tallies import batch_from as batch_from  # noqa: PLC0414
 
 # ── Names in Valkey ────────────────────────────────────────────────────────────────────
 
@@ -197,6 +204,8 @@ class Route:
     defaults: dict[str, Any] = field(default_factory=dict)
     paused: bool = False
     gone: bool = False
+    suspended: str = ""
+    """Why the platform's operator has shut the whole project; empty where it is open."""
 
 
 @dataclass(frozen=True)

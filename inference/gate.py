@@ -62,9 +62,14 @@ def check_grant(grant: Grant | None, target: Target, address: str, now: float) -
 
 
 def check_route(route: Route | None, target: Target) -> Route:
-    """Return the route if there is such an endpoint."""
+    """Return the route if there is such an endpoint, in a project that is open."""
     if route is None or route.gone:
         raise Refused("endpoint_not_found", f"There is no endpoint {target.slug!r} here.")
+    if route.suspended:
+        raise Refused(
+            "project_suspended",
+            f"This project was suspended by the operator of the platform: {route.suspended}",
+        )
     return route
 
 

@@ -51,9 +51,11 @@ class _Cell:
         self.latencies[bisect_left(BUCKETS_S, latency_s)] += 1
         self.latency_s += latency_s
         if outcome.first_at is not None:
-            ttft_s, tokens = outcome.first_at - outcome.began_at, outcome.tokens
-            self.ttfts[bisect_left(BUCKETS_S, ttft_s)] += 1
-            self.ttft_s += ttft_s
+            tokens = outcome.tokens
+            if outcome.streamed:  # Of any other answer it is the time of the whole.
+                ttft_s = outcome.first_at - outcome.began_at
+                self.ttfts[bisect_left(BUCKETS_S, ttft_s)] += 1
+                self.ttft_s += ttft_s
             self.tokens_in += tokens.tokens_in
             self.tokens_out += tokens.tokens_out
             self.tokens_cached += tokens.tokens_cached
@@ -107,6 +109,7 @@ def _values(labels: Labels, cell: _Cell) -> Json:
         values["latency"] = _histogram(operation, cell.latencies, cell.latency_s)
     if any(cell.ttfts):
         values["ttft"] = _histogram(operation, cell.ttfts, cell.ttft_s)
+    if cell.tokens_in or cell.tokens_out or cell.tokens_cached:
         values["tokens"] = {
             f"in\t{source}": cell.tokens_in,
             f"out\t{source}": cell.tokens_out,

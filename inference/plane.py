@@ -12,6 +12,7 @@ from inference.outcome import Outcome
 from inference.passes import PassBook
 from inference.pick import Picker
 from inference.ports import Fleet, Limiter
+from inference.problems import Refused
 from inference.tables import Tables
 from inference.timers import Wheel
 
@@ -47,6 +48,9 @@ class Reporter(Protocol):
 
     def ended(self, outcome: Outcome) -> None:
         """Take the facts of a request that is closed."""
+
+    def refused(self, outcome: Outcome, refusal: Refused) -> None:
+        """Learn that one of them was refused before it was admitted."""
 
 
 @dataclass

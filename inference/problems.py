@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from inference.contracts import Grant
+
 REQUEST, AUTH, RATE, SERVICE = (
     "invalid_request_error",
     "authentication_error",
@@ -24,6 +26,7 @@ CODES: dict[str, tuple[int, str]] = {
     "cross_project_access": (403, AUTH),
     "endpoint_not_allowed": (403, AUTH),
     "ip_not_allowed": (403, AUTH),
+    "project_suspended": (403, AUTH),
     "endpoint_not_found": (404, REQUEST),
     "model_not_found": (404, REQUEST),
     "operation_not_supported": (404, REQUEST),
@@ -74,6 +77,8 @@ class Refused(Exception):
         self.param = param
         self.retry_after_s = retry_after_s
         self.allow = allow
+        self.grant: Grant | None = None
+        """Of whose key it is said, where that is known before the gate has let it pass."""
 
     @property
     def status(self) -> int:

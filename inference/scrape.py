@@ -32,7 +32,7 @@ _COUNTERS = (
 )
 _HISTOGRAMS = (
     ("latency", "Seconds from a request's head to its end."),
-    ("ttft", "Seconds from a request's head to the first byte of its answer."),
+    ("ttft", "Seconds from a request's head to the first byte of its stream."),
 )
 
 

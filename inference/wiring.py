@@ -26,6 +26,7 @@ from inference.outcome import Outcome
 from inference.pick import Picker
 from inference.plane import Plane
 from inference.ports import WorkerFailed
+from inference.refusals import Refusals
 from inference.scrape import Snapshots
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
@@ -39,9 +40,10 @@ SNAPSHOT_EVERY_S = 1.0
 class Reports:
     """Tells the log and the metrics of every request that ended."""
 
-    def __init__(self, log: RequestLog, metrics: Metrics) -> None:
+    def __init__(self, log: RequestLog, metrics: Metrics, refusals: Refusals) -> None:
         self.log = log
         self.metrics = metrics
+        self.refused = refusals.refused
 
     def ended(self, outcome: Outcome) -> None:
         """Pass it on."""
@@ -66,6 +68,7 @@ class Gateway:
             outage_s=config.outage_s,
         )
         self.changes = Changes(url, self.tables)
+        self.refusals = Refusals(self.link, self.tables, loop, time.time)
         fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
         self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
@@ -84,7 +87,7 @@ class Gateway:
                 Random(),  # noqa: S311 - spreads work, hides nothing
             ),
             wheel=Wheel(loop),
-            reporter=Reports(self.log, self.metrics),
+            reporter=Reports(self.log, self.metrics, self.refusals),
         )
         self.prober = Prober(
             self.fleet,
@@ -117,6 +120,7 @@ class Gateway:
         for exchange in list(self.plane.running):
             exchange.stop()
         await self.desk.stop()
+        await self.refusals.stop()
         if self._writer is not None:
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -151,6 +155,7 @@ class Gateway:
                 "upstream_idle": upstream.idle_connections,
                 "workers_out": len(self.health.out()),
                 "workers_doubted": len(self.health.doubted()),
+                "refusals_untold": self.refusals.untold,
                 **self.desk.counts(),
             }
         )

@@ -18,14 +18,22 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from inference.contracts import EVENT_FIELD, SHARDS, usage_stream, usage_watermark
-from usage import intake, restore
+from inference.contracts import (
+    BATCH_FIELD,
+    EVENT_FIELD,
+    REFUSALS,
+    SHARDS,
+    usage_stream,
+    usage_watermark,
+)
+from usage import intake, refusals, restore
 from usage.intake import Arrived
 
 logger = logging.getLogger(__name__)
 
 GROUP = "postgres"
 BATCH = 1000
+REFUSAL_BATCHES = 20
 BLOCK_MS = 1000
 CLAIM_AFTER_MS = 30_000
 PATIENCE_S = 1.0
@@ -96,11 +104,19 @@ class Consumer:
             self._join()
         self._restore()
         self._tell_again()
+        self._take_refusals()
         self._restoration = intake.latest_restoration()
         batch = self._unfinished() or self._adopted() or self._fresh(block_ms)
         if batch:
             self._move(batch)
         return len(batch)
+
+    def _take_refusals(self) -> None:
+        """Count what was refused meanwhile. Another consumer may do the same: it counts once."""
+        entries: Any = self._valkey.xrange(REFUSALS, count=REFUSAL_BATCHES)
+        for entry_id, fields in entries:
+            refusals.take_in(fields.get(BATCH_FIELD, ""))
+            self._valkey.xdel(REFUSALS, entry_id)
 
     def _move(self, batch: list[Arrived]) -> None:
         try:

@@ -36,6 +36,8 @@ FIELDS = (
     "ttft_ms",
     "latency_ms",
     "caller_request_id",
+    "slo_ttft_ms",
+    "slo_tpot_ms",
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -49,6 +49,8 @@ class UsageRecord(ProjectOwned):
     terms_number = models.PositiveIntegerField()
     cost = models.BigIntegerField(default=0, help_text="Micro-units of the currency")
     caller_request_id = models.CharField(max_length=128, blank=True)
+    slo_ttft_ms = models.FloatField("hoped-for TTFT", null=True)
+    slo_tpot_ms = models.FloatField("hoped-for time per token", null=True)
 
     class Meta:
         db_table = "usage_record"
@@ -76,6 +78,7 @@ class UsageRollup(ProjectOwned):
     model = models.CharField(max_length=80)
     requests = models.BigIntegerField(default=0)
     failures = models.BigIntegerField(default=0)
+    left_early = models.BigIntegerField(default=0, help_text="Callers that left: no failures")
     tokens_in = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)
     tokens_cached = models.BigIntegerField(default=0)
@@ -95,6 +98,66 @@ class UsageRollup(ProjectOwned):
 
     def __str__(self) -> str:
         return f"{self.grain} {self.at:%Y-%m-%d %H:%M}"
+
+
+class RefusalRollup(ProjectOwned):
+    """How often requests were refused in a step: of one endpoint, key and code.
+
+    Such requests were never admitted, so they have no record. ``endpoint`` and ``key_id`` are
+    empty where nobody knows them for sure.
+    """
+
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    grain = models.CharField(max_length=6, choices=Grain.choices)
+    at = models.DateTimeField(help_text="When the step begins, UTC")
+    endpoint = models.CharField(max_length=63, blank=True)
+    key_id = models.CharField(max_length=32, blank=True)
+    code = models.CharField(max_length=40)
+    count = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "grain", "at", "endpoint", "key_id", "code"],
+                name="refusals_are_one_sum",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} × {self.code}"
+
+
+class RefusedCall(ProjectOwned):
+    """One of the last refused requests of a project and code, to be found by either id."""
+
+    request_id = models.CharField(max_length=48, primary_key=True)
+    caller_request_id = models.CharField(max_length=128, blank=True, db_index=True)
+    at = models.DateTimeField()
+    endpoint = models.CharField(max_length=63, blank=True)
+    key_id = models.CharField(max_length=32, blank=True)
+    operation = models.CharField(max_length=40, blank=True)
+    code = models.CharField(max_length=40)
+    status = models.PositiveSmallIntegerField()
+    message = models.CharField(max_length=240, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-request_id"]
+        verbose_name = "refused request"
+        indexes = [models.Index(fields=["project", "code", "-at"], name="refused_by_code")]
+
+    def __str__(self) -> str:
+        return f"{self.request_id}: {self.code}"
+
+
+class RefusalBatchSeen(models.Model):
+    """That a gateway's batch of refusals was counted: told again, it changes nothing."""
+
+    batch_id = models.CharField(max_length=40, primary_key=True)
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.batch_id
 
 
 class BudgetScope(models.TextChoices):

@@ -12,15 +12,16 @@ from django.db.backends.utils import CursorWrapper
 from common import clock
 from usage import retention
 from usage.models import UsageRollup
-from usage.rules import FAILED, KEPT
+from usage.rules import FAILED, KEPT, LEFT, LEFT_EARLY, is_failure
 
 _TARGET = """
 INSERT INTO usage_usagerollup (project_id, grain, at, endpoint, endpoint_id, key_id, model,
-    requests, failures, tokens_in, tokens_out, tokens_cached, cost)
+    requests, failures, left_early, tokens_in, tokens_out, tokens_cached, cost)
 """
 _SUMS = f"""
 SELECT project_id, grain, date_trunc(grain, started_at, 'UTC') AS step, min(endpoint),
     endpoint_id, key_id, model, count(*), count(*) FILTER (WHERE {FAILED}),
+    count(*) FILTER (WHERE {LEFT_EARLY}),
     sum(tokens_in), sum(tokens_out), sum(tokens_cached), sum(cost)
 """
 # Always in the same order: two consumers that add to the same sums must not wait for each other.
@@ -32,6 +33,7 @@ _ADD = """
 ON CONFLICT (project_id, grain, at, endpoint_id, key_id, model) DO UPDATE SET
     requests = usage_usagerollup.requests + excluded.requests,
     failures = usage_usagerollup.failures + excluded.failures,
+    left_early = usage_usagerollup.left_early + excluded.left_early,
     tokens_in = usage_usagerollup.tokens_in + excluded.tokens_in,
     tokens_out = usage_usagerollup.tokens_out + excluded.tokens_out,
     tokens_cached = usage_usagerollup.tokens_cached + excluded.tokens_cached,
@@ -49,8 +51,8 @@ WHERE started_at >= %s AND started_at < %s {_GROUPED}
 _SHIFT = f"""
 {_TARGET}
 SELECT %(project_id)s, grain, date_trunc(grain, %(started_at)s, 'UTC'), %(endpoint)s,
-    %(endpoint_id)s, %(key_id)s, %(model)s, 0, %(failures)s, %(d_in)s, %(d_out)s,
-    %(d_cached)s, %(d_cost)s
+    %(endpoint_id)s, %(key_id)s, %(model)s, 0, %(failures)s, %(left_early)s, %(d_in)s,
+    %(d_out)s, %(d_cached)s, %(d_cost)s
 FROM {_GRAINS} ORDER BY grain
 {_ADD}
 """  # noqa: S608 - constants of ours
@@ -70,9 +72,10 @@ def shift(
     status, ending, *amounts = before
     now = (after["tokens_in"], after["tokens_out"], after["tokens_cached"], after["cost"])
     d_in, d_out, d_cached, d_cost = (a - b for a, b in zip(now, amounts, strict=True))
-    failures = _is_failure(after["status"], after["ending"]) - _is_failure(status, ending)
+    failures = is_failure(after["status"], after["ending"]) - is_failure(status, ending)
+    left = (after["ending"] == LEFT) - (ending == LEFT)
     moved = {"d_in": d_in, "d_out": d_out, "d_cached": d_cached, "d_cost": d_cost}
-    cursor.execute(_SHIFT, {**said, **moved, "failures": failures})
+    cursor.execute(_SHIFT, {**said, **moved, "failures": failures, "left_early": left})
 
 
 def rebuild(since: datetime, until: datetime) -> int:
@@ -96,7 +99,3 @@ def forget_old() -> int:
         UsageRollup.objects.filter(grain=grain, at__lt=now - kept).delete()[0]
         for grain, kept in KEPT.items()
     )
-
-
-def _is_failure(status: int, ending: str) -> int:
-    return int(status >= 400 or ending not in {"complete", "caller_left"})  # noqa: PLR2004 - HTTP

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import TextChoices
+from django.db.models import Q, TextChoices
 
 from inference.contracts import UsageEvent, moment_of
 
@@ -26,6 +26,9 @@ class Grain(TextChoices):
 
 KEPT = {Grain.MINUTE: timedelta(days=8), Grain.HOUR: timedelta(days=400)}
 """How long fine sums are kept; days are kept for good."""
+REFUSED_KEPT = 100
+"""Refused requests kept of a project and code, the last ones."""
+REFUSED_FOR = timedelta(days=30)
 _LONGEST = {Grain.MINUTE: timedelta(days=2), Grain.HOUR: timedelta(days=90)}
 
 
@@ -51,12 +54,35 @@ def grain_for(since: datetime, until: datetime, now: datetime) -> Grain:
     )
 
 
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before anything was ever used."""
+
+
+def floor(moment: datetime, grain: Grain) -> datetime:
+    """Return the beginning of the step a moment lies in."""
+    minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    if grain == Grain.MINUTE:
+        return minute
+    return minute.replace(minute=0) if grain == Grain.HOUR else minute.replace(hour=0, minute=0)
+
+
 def _begins_day(moment: datetime) -> bool:
     return moment.astimezone(UTC).time() == time.min
 
 
-FAILED = "(status >= 400 OR ending NOT IN ('complete', 'caller_left'))"
-"""What counts as a failure, as SQL over a record."""
+# What is a failure is said here, once for each language that asks; a test compares them.
+COMPLETE, LEFT = "complete", "caller_left"
+HTTP_ERROR = 400
+FAILED = f"(ending <> '{LEFT}' AND (status >= {HTTP_ERROR} OR ending <> '{COMPLETE}'))"
+"""As SQL over a record. A caller that leaves has not been failed."""
+FAILED_Q = ~Q(ending=LEFT) & (Q(status__gte=HTTP_ERROR) | ~Q(ending=COMPLETE))
+"""The same as a condition."""
+LEFT_EARLY = f"ending = '{LEFT}'"
+
+
+def is_failure(status: int, ending: str) -> bool:
+    """Say the same of one request."""
+    return ending != LEFT and (status >= HTTP_ERROR or ending != COMPLETE)
 
 
 COLUMNS = (
@@ -82,6 +108,8 @@ COLUMNS = (
     "terms_number",
     "cost",
     "caller_request_id",
+    "slo_ttft_ms",
+    "slo_tpot_ms",
 )
 """The columns of ``usage_record`` in the order in which rows are copied in."""
 
@@ -92,6 +120,8 @@ def row_of(event: UsageEvent, project_pk: int) -> tuple[Any, ...]:
         "project_id": project_pk,
         "started_at": started_at(event.request_id),
         "terms_number": event.terms_version,
+        # To the first token there is a time only in a stream; else it is the whole answer's.
+        "ttft_ms": event.ttft_ms if event.streamed else None,
     }
     return tuple(values[column] for column in COLUMNS)
 
@@ -116,6 +146,15 @@ def months_before(moment: datetime, months: int) -> datetime:
 def started_at(request_id: str) -> datetime:
     """Read the moment of admission out of a request id."""
     return datetime.fromtimestamp(moment_of(request_id), tz=UTC)
+
+
+def named(name: str) -> Q:
+    """Return which records have this id: one of ours, which says its moment, or a caller's."""
+    by_caller = Q(caller_request_id=name) & ~Q(caller_request_id="")
+    try:
+        return by_caller | Q(request_id=name, started_at=started_at(name))
+    except ValueError:
+        return by_caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,14 @@ class Totals:
 
     requests: int
     failures: int
+    left_early: int
     tokens_in: int
     tokens_out: int
     tokens_cached: int
     cost: int
+    ttft_p50_ms: float | None
     ttft_p95_ms: float | None
+    ttft_p99_ms: float | None
     latency_avg_ms: float | None
 
 
@@ -61,20 +64,22 @@ class Point:
     cost: int = 0
 
 
-class Percentile95(models.Aggregate):
-    """PostgreSQL's ``percentile_cont(0.95)`` of a column."""
+class Percentile(models.Aggregate):
+    """PostgreSQL's ``percentile_cont`` of a column: ``Percentile("ttft_ms", at=0.95)``."""
 
     function = "percentile_cont"
-    name = "percentile95"
+    name = "percentile"
     output_field = models.FloatField()
-    template = "%(function)s(0.95) WITHIN GROUP (ORDER BY %(expressions)s)"
+    template = "%(function)s(%(at)s) WITHIN GROUP (ORDER BY %(expressions)s)"
 
 
-_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+_TTFT = {
+    f"ttft_p{percent}_ms": Percentile("ttft_ms", at=percent / 100, filter=Q(streamed=True))
+    for percent in (50, 95, 99)
+}
+"""Of streams only: any other answer has no first token, only an end."""
 TIMES_FOR = timedelta(days=7)
 """How far back the times of answers are looked at: percentiles can't be summed."""
-
-_FAILED = Q(status__gte=400) | ~Q(ending="complete") & ~Q(ending="caller_left")
 
 
 def records(*, project: Project, wanted: Filter) -> QuerySet[UsageRecord]:
@@ -89,7 +94,7 @@ def records(*, project: Project, wanted: Filter) -> QuerySet[UsageRecord]:
         if value:
             rows = rows.filter(**{column: value})
     if wanted.failed_only:
-        rows = rows.filter(_FAILED)
+        rows = rows.filter(rules.FAILED_Q)
     return rows.order_by("-started_at", "-request_id")
 
 
@@ -128,15 +133,16 @@ def totals(*, project: Project, wanted: Filter) -> Totals:
         sum_cached=Sum("tokens_cached", default=0),
         sum_cost=Sum("cost", default=0),
     )
-    recent = replace(wanted, since=max(wanted.since or _EVER, clock.now() - TIMES_FOR))
+    recent = replace(wanted, since=max(wanted.since or rules.EVER, clock.now() - TIMES_FOR))
     times = (
         records(project=project, wanted=recent)
         .order_by()
-        .aggregate(ttft_p95_ms=Percentile95("ttft_ms"), latency_avg_ms=Avg("latency_ms"))
+        .aggregate(**_TTFT, latency_avg_ms=Avg("latency_ms"))
     )
     return Totals(
         requests=sums["sum_requests"],
         failures=sums["sum_failures"],
+        left_early=sums["sum_left"],
         tokens_in=sums["sum_in"],
         tokens_out=sums["sum_out"],
         tokens_cached=sums["sum_cached"],
@@ -190,7 +196,7 @@ def account_of(*, project: Project) -> Account:
     They are written with the charges, and ``manage.py reconcile`` compares them.
     """
     granted = ledger.granted_to(project=project)
-    return Account(granted.amount, cost_since(project=project, since=_EVER), granted.sequence)
+    return Account(granted.amount, cost_since(project=project, since=rules.EVER), granted.sequence)
 
 
 def budgets_of(*, project: Project) -> QuerySet[Budget]:
@@ -205,10 +211,12 @@ def budget_of(*, project: Project, public_id: str) -> Budget | None:
 
 def _counts(wanted: Filter) -> dict[str, Aggregate]:
     if wanted.failed_only:
-        return {"sum_requests": Count("request_id"), "sum_failures": Count("request_id")}
+        every, none = Count("request_id"), Count("request_id", filter=Q(ending=rules.LEFT))
+        return {"sum_requests": every, "sum_failures": every, "sum_left": none}
     return {
         "sum_requests": Sum("requests", default=0),
         "sum_failures": Sum("failures", default=0),
+        "sum_left": Sum("left_early", default=0),
     }
 
 
@@ -226,14 +234,14 @@ def _steps(project: Project, wanted: Filter, grain: Grain) -> Any:
 
 def _summed(project: Project, wanted: Filter) -> Any:
     now = clock.now()
-    grain = rules.grain_for(wanted.since or _EVER, wanted.until or now, now)
+    grain = rules.grain_for(wanted.since or rules.EVER, wanted.until or now, now)
     return _steps(project, wanted, grain)
 
 
 def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRollup]:
     rows = UsageRollup.objects.filter(project=project, grain=grain).order_by()
     if wanted.since:
-        rows = rows.filter(at__gte=_floor(wanted.since, grain))
+        rows = rows.filter(at__gte=rules.floor(wanted.since, grain))
     if wanted.until:
         rows = rows.filter(at__lt=wanted.until)
     for column in ("endpoint", "key_id", "model"):
@@ -241,13 +249,6 @@ def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRo
         if value:
             rows = rows.filter(**{column: value})
     return rows
-
-
-def _floor(moment: datetime, grain: Grain) -> datetime:
-    minute = moment.astimezone(UTC).replace(second=0, microsecond=0)
-    if grain == Grain.MINUTE:
-        return minute
-    return minute.replace(minute=0) if grain == Grain.HOUR else minute.replace(hour=0, minute=0)
 
 
 def has_any(*, project: Project) -> bool:

@@ -55,12 +55,17 @@ class SummaryOut(serializers.Serializer[Any]):
 
     object = serializers.ChoiceField(["usage.summary"], default="usage.summary")
     requests = serializers.IntegerField()
-    failures = serializers.IntegerField()
+    failures = serializers.IntegerField(
+        help_text="Failed by us, a worker or a limit; callers that left are none"
+    )
+    left_early = serializers.IntegerField(help_text="Callers that left before their answer ended")
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
     cost = serializers.IntegerField()
+    ttft_p50_ms = serializers.FloatField(allow_null=True, help_text="Time to first token, streams")
     ttft_p95_ms = serializers.FloatField(allow_null=True)
+    ttft_p99_ms = serializers.FloatField(allow_null=True)
     latency_avg_ms = serializers.FloatField(allow_null=True)
 
 
@@ -100,9 +105,11 @@ class RecordOut(serializers.Serializer[Any]):
     terms_number = serializers.IntegerField(
         help_text="Version of the tier's terms it was billed on"
     )
-    ttft_ms = serializers.FloatField(allow_null=True)
+    ttft_ms = serializers.FloatField(allow_null=True, help_text="Of streams only")
     latency_ms = serializers.FloatField()
     caller_request_id = serializers.CharField()
+    slo_ttft_ms = serializers.FloatField(allow_null=True, help_text="What the caller hoped for")
+    slo_tpot_ms = serializers.FloatField(allow_null=True)
 
 
 class BudgetIn(StrictSerializer):

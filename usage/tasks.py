@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from usage import budgets, intake, retention, rollups
+from usage import budgets, intake, refusals, retention, rollups
 
 logger = logging.getLogger(__name__)
 
@@ -27,5 +27,6 @@ def notify_thresholds() -> None:
 def forget_old() -> None:
     """Drop fine sums that are older than anyone looks, and records as old as the operator says."""
     rollups.forget_old()
+    refusals.forget_old()
     for name in retention.drop_old_months():
         logger.info("dropped %s: its charges and sums by day stay", name)

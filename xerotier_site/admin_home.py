@@ -19,6 +19,7 @@ from common import clock
 from common.models import OutboxEntry
 from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
+from usage import rules
 from usage.models import PoisonEvent, UsageRecord
 
 HOURS = 24
@@ -76,14 +77,14 @@ def _traffic(now: datetime) -> list[Figure]:
     day = UsageRecord.objects.filter(started_at__gt=now - timedelta(hours=HOURS))
     sums = day.aggregate(
         requests=Count("pk"),
-        failures=Count("pk", filter=Q(status__gte=400)),
+        failures=Count("pk", filter=rules.FAILED_Q),
         tokens_in=Sum("tokens_in", default=0),
         tokens_out=Sum("tokens_out", default=0),
     )
     usage = _list("usage_usagerecord")
     return [
         Figure("Requests", sums["requests"], "last 24 hours", usage),
-        Figure("Failures", sums["failures"], "last 24 hours, status 400 and up", usage),
+        Figure("Failures", sums["failures"], "last 24 hours, callers that left aside", usage),
         Figure("Tokens in", sums["tokens_in"], "last 24 hours", usage),
         Figure("Tokens out", sums["tokens_out"], "last 24 hours", usage),
     ]

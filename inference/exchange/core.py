@@ -242,6 +242,8 @@ class Exchange(Arrival):
         if self.state == DONE:
             return
         self.conclude(refusal.status, refusal.code, ending)
+        if not self._is_admitted:
+            self.plane.reporter.refused(self.outcome, refusal)
         self._send(refusal.status, lines_of(refusal.headers()) + extra, refusal.body())
 
     def _send(self, status: int, lines: Lines, body: bytes) -> None:

@@ -125,6 +125,13 @@ class LookUp:
             self._refused(refusal)
 
     def _check(self, grant: Grant | None, route: Route | None, *, sure: bool) -> None:
+        try:
+            self._judge(grant, route, sure=sure)
+        except Refused as refusal:
+            refusal.grant = grant
+            raise
+
+    def _judge(self, grant: Grant | None, route: Route | None, *, sure: bool) -> None:
         plane, target = self._plane, self._target
         # What is missing in a Valkey that lost everything is not unknown: it is not back yet.
         sure = sure and plane.limiter.is_restored
@@ -154,6 +161,7 @@ class LookUp:
             _need((sure and self._plane.limiter.is_restored) or any(found.values()))
             self._on_found(list(found.values()))
         except Refused as refusal:
+            refusal.grant = self._grant
             self._refused(refusal)
 
     def _on_found(self, things: list[Thing | None]) -> None:

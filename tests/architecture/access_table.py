@@ -78,6 +78,8 @@ USAGE_READS: dict[str, dict[str, Door]] = {
     "timeseries": {"GET": Door(VIEWER)},
     "records": {"GET": Door(VIEWER)},
     "export": {"GET": Door(VIEWER)},
+    "refusals": {"GET": Door(VIEWER)},
+    "requests/<str:request_id>": {"GET": Door(VIEWER, 404)},
 }
 PAGES: dict[str, dict[str, Door]] = {
     "": {"GET": Door(VIEWER)},

@@ -40,7 +40,7 @@ def send(valkey: redis.Redis, project: Project, event: UsageEvent) -> None:
 
 
 def test_event_becomes_a_record_with_everything_it_said(acme: Project) -> None:
-    event = make_event(acme, ending="caller_left", source="estimated", tokens_out=3)
+    event = make_event(acme, ending="caller_left", source="estimated", tokens_out=3, streamed=True)
 
     intake.take_in([arrived(event)])
 

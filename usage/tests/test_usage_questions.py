@@ -120,3 +120,73 @@ def test_empty_project_has_zeros_not_nothing(acme: Project) -> None:
 
 def test_nonsense_cursor_starts_anew() -> None:
     assert [cursor_from(text) for text in ("", "x", "%%%", "bm8")] == [None] * 4
+
+
+# ── What a failure is, and what is a time to first token ───────────────────────────────
+
+ENDS = [
+    (status, ending)
+    for status in (0, 200, 399, 400, 499, 502)
+    for ending in ("complete", "caller_left", "worker_broke", "timeout", "refused", "gateway_lost")
+]
+
+
+def test_failure_is_the_same_thing_in_sql_in_python_and_in_sums(acme: Project) -> None:
+    events = [make_event(acme, status=status, ending=ending) for status, ending in ENDS]
+    intake.take_in([Arrived("s", f"1-{n}", dump(event)) for n, event in enumerate(events)])
+
+    failed = {event.request_id for event in events if rules.is_failure(event.status, event.ending)}
+    listed = selectors.records(project=acme, wanted=Filter(failed_only=True))
+    totals = selectors.totals(project=acme, wanted=Filter())
+
+    assert {record.request_id for record in listed} == failed
+    assert (totals.failures, totals.left_early) == (len(failed), 6)
+
+
+def test_caller_that_leaves_has_failed_nobody() -> None:
+    assert not rules.is_failure(499, "caller_left")
+    assert rules.is_failure(200, "worker_broke")
+    assert rules.is_failure(404, "complete")
+
+
+def test_time_to_first_token_is_of_streams_only(acme: Project) -> None:
+    record(acme, 1, streamed=False, ttft_ms=5010.0, latency_ms=5010.0)
+    assert selectors.totals(project=acme, wanted=Filter()).ttft_p95_ms is None
+
+    record(acme, 3, streamed=True, ttft_ms=100.0)
+    totals = selectors.totals(project=acme, wanted=Filter())
+    assert (totals.ttft_p50_ms, totals.ttft_p95_ms, totals.ttft_p99_ms) == (100, 100, 100)
+
+
+def test_hints_of_the_caller_arrive_with_its_record(acme: Project) -> None:
+    record(acme, 1, slo_ttft_ms=250.0, slo_tpot_ms=20.5)
+
+    [found] = selectors.records(project=acme, wanted=Filter())
+    assert (found.slo_ttft_ms, found.slo_tpot_ms) == (250.0, 20.5)
+
+
+def test_sums_that_were_dropped_are_not_asked_for() -> None:
+    now = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    old, until = datetime(2026, 3, 1, 10, 30, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+    assert rules.grain_for(old, until, now) == Grain.HOUR
+    assert rules.grain_for(now - timedelta(hours=30), now, now) == Grain.MINUTE
+    years = timedelta(days=500)
+    assert rules.grain_for(old - years, until - years, now) == Grain.DAY
+
+
+def test_page_that_ends_within_a_millisecond_skips_and_repeats_nobody(acme: Project) -> None:
+    start = time.time() - 60
+    events = [make_event(acme, request_id=request_id(at=start)) for _ in range(7)]
+    intake.take_in([Arrived("s", f"1-{n}", dump(event)) for n, event in enumerate(events)])
+
+    seen: list[str] = []
+    after: Cursor | None = None
+    for _ in range(7):
+        rows, after = selectors.page(project=acme, wanted=Filter(), after=after, limit=2)
+        seen += [row.request_id for row in rows]
+        if after is None:
+            break
+        after = cursor_from(after.text())
+
+    assert sorted(seen) == sorted(event.request_id for event in events)

@@ -33,6 +33,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("operator", default=False)
     is_active = models.BooleanField("active", default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suspended_until = models.DateTimeField(null=True, blank=True, editable=False)
+    suspension_reason = models.CharField(max_length=240, blank=True, editable=False)
+    suspended_by = models.CharField(max_length=254, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -13,7 +14,7 @@ from django.db import transaction
 from accounts.errors import LastOperator, NotToBeSeenAs
 from accounts.models import User
 from audit import services as audit
-from common import vault
+from common import clock, vault
 from common.actor import SYSTEM, Actor
 
 SEALED = "sealed_secret"
@@ -58,6 +59,32 @@ def set_standing(*, user_id: int, standing: Standing, by: Actor) -> None:
             before={name: before[name] for name in changed},
             after={name: after[name] for name in changed},
         )
+
+
+def shut_out(*, user: User, reason: str, until: datetime | None, by: Actor) -> None:
+    """Let a person in no more, for a reason, until a moment or for good; end their sessions.
+
+    Raises ``LastOperator`` when nobody could open the console afterwards.
+    """
+    with transaction.atomic():
+        standing = Standing(**_standing_of(user) | {"is_active": False})
+        set_standing(user_id=user.pk, standing=standing, by=by)
+        said = {"reason": reason.strip(), "until": until}
+        _suspend(user, clock.now(), until, reason.strip(), by.name)
+        audit.record(by=by, action="person.suspended", subject=("person", str(user.pk)), after=said)
+
+
+def let_in(*, user: User, by: Actor) -> bool:
+    """Lift a person's suspension; false if there is none."""
+    with transaction.atomic():
+        if User.objects.select_for_update().get(pk=user.pk).suspended_at is None:
+            return False
+        _suspend(user, None, None, "", "")
+        standing = Standing(**_standing_of(user) | {"is_active": True})
+        set_standing(user_id=user.pk, standing=standing, by=by)
+        subject = ("person", str(user.pk))
+        audit.record(by=by, action="person.suspension_lifted", subject=subject)
+    return True
 
 
 def end_sessions(*, user: User, by: Actor) -> int:
@@ -155,6 +182,14 @@ def remove_provider(*, app: SocialApp, by: Actor) -> None:
             before=_provider_of(app),
         )
         app.delete()
+
+
+def _suspend(
+    user: User, since: datetime | None, until: datetime | None, reason: str, who: str
+) -> None:
+    User.objects.filter(pk=user.pk).update(
+        suspended_at=since, suspended_until=until, suspension_reason=reason, suspended_by=who
+    )
 
 
 def _standing_of(user: User) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.urls import reverse
 
+from common import clock
 from projects import selectors
 from projects.rules import Role
 
@@ -52,6 +53,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """Why the operator has shut a project, and until when; for good if there is no end."""
+
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shell:
     """The frame around a project's page."""
 
@@ -63,6 +72,7 @@ class Shell:
     may_write: bool
     delete_after: datetime | None
     may_restore: bool
+    suspension: Suspension | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +142,14 @@ def shell_for(seat: Seat, current: str) -> Shell:
         may_write=may(seat, Role.MEMBER),
         delete_after=project.delete_after,
         may_restore=seat.may(Role.OWNER),
+        suspension=_suspension(project),
     )
 
 
 def may(seat: Seat, floor: Role) -> bool:
-    """Say whether to offer what needs a role: nothing is changed in a project that ends."""
-    return seat.may(floor) and seat.project.delete_after is None
+    """Say whether to offer what needs a role: nothing is changed in a project that is shut."""
+    is_shut = seat.project.delete_after is not None or _suspension(seat.project) is not None
+    return seat.may(floor) and not is_shut
 
 
 def tabs_of_settings(seat: Seat, current: str) -> tuple[Chip, ...]:
@@ -153,6 +165,12 @@ def crumbs_to(seat: Seat, *steps: tuple[str, str]) -> tuple[Crumb, ...]:
     """Return the way to a page: the project, then ``(label, url)`` of each step between."""
     home = Crumb(seat.project.name, reverse("project:overview", args=[seat.project.public_id]))
     return (home, *(Crumb(label, url) for label, url in steps))
+
+
+def _suspension(project: Project) -> Suspension | None:
+    if not project.is_suspended(clock.now()):
+        return None
+    return Suspension(project.suspension_reason, project.suspended_until)
 
 
 def _tag(project: Project) -> ProjectTag:

@@ -65,6 +65,7 @@ def project_page(
                     address=caller_address(request),
                     request_id=request.META.get(access.REQUEST_ID, ""),
                 )
+                access.check_open(seat, request.method)
                 response = page(request, seat, *args, **kwargs)
             except Problem as problem:
                 return refuse(request, problem)

@@ -112,9 +112,9 @@ def change_endpoint(
 
 
 def touch_endpoints(**criteria: int) -> list[int]:
-    """Raise the version of every endpoint on a tier or of a model, whose numbers changed.
+    """Raise the version of every endpoint of something whose numbers or standing changed.
 
-    ``criteria`` is ``tier_id=…`` or ``model_id=…``. Returns the primary keys.
+    ``criteria`` is ``tier_id=…``, ``model_id=…`` or ``project_id=…``. Returns the primary keys.
     """
     touched = Endpoint.objects.filter(**criteria)
     touched.update(version=F("version") + 1)

@@ -15,7 +15,7 @@ from rest_framework.exceptions import NotAuthenticated
 
 from accounts import selectors as accounts
 from accounts.models import User
-from common import tenancy
+from common import clock, tenancy
 from common.actor import Actor, ActorKind
 from common.addresses import caller_address
 from common.rest import once_seated
@@ -24,6 +24,7 @@ from projects.errors import (
     KeyOfAnotherProject,
     ProjectMarkedForDeletion,
     ProjectNotFound,
+    ProjectSuspended,
     RoleInsufficient,
     SecondFactorRequired,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MANAGEMENT = "management"
 """The scope whose keys act as admins of their project."""
 REQUEST_ID = "xerotier.request_id"
@@ -121,6 +123,19 @@ def seat(
     return found
 
 
+def check_open(seat: Seat, method: str | None) -> None:
+    """Let nobody but operators change anything in a suspended project; looking stays allowed.
+
+    Raises ``ProjectSuspended``.
+    """
+    project = seat.project
+    if method not in SAFE and project.is_suspended(clock.now()):
+        raise ProjectSuspended(
+            f"This project was suspended by the operator of the platform: "
+            f"{project.suspension_reason} Ask the operator; only they can lift it."
+        )
+
+
 def person_actor(user: User, request: HttpRequest) -> Actor:
     """Return a person as the audit log names them: who, from where, in which request."""
     return Actor(
@@ -170,6 +185,7 @@ def seat_of(
     whoever passes is told what is wrong with the request's query.
     """
     found = _seat_of(request, project_id, at_least=at_least, even_marked=even_marked)
+    check_open(found, request.method)
     once_seated(request)
     return found
 

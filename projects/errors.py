@@ -49,6 +49,27 @@ class ProjectMarkedForDeletion(Problem):
     status = 409
 
 
+class ProjectSuspended(Problem):
+    """The operator of the platform has shut the project: it can be looked at, nothing else."""
+
+    code = "project_suspended"
+    status = 403
+    kind = "authentication_error"
+
+
+class SuspensionMalformed(Problem):
+    """A suspension without a reason, or one that would be over already."""
+
+    code = "suspension_malformed"
+
+
+class NotSuspended(Problem):
+    """There is no suspension to lift."""
+
+    code = "not_suspended"
+    status = 409
+
+
 class ProjectNotMarked(Problem):
     """There is nothing to restore."""
 

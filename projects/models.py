@@ -27,6 +27,14 @@ class Project(models.Model):
     requires_second_factor = models.BooleanField(default=False)
     delete_after = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    suspended_until = models.DateTimeField(null=True, blank=True, editable=False)
+    suspension_reason = models.CharField(max_length=240, blank=True, editable=False)
+    suspended_by = models.CharField(max_length=254, blank=True, editable=False)
+    suspended_with = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    """The suspended person who alone owns it, where that is why."""
 
     class Meta:
         constraints = [
@@ -37,6 +45,11 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def is_suspended(self, moment: datetime) -> bool:
+        """Say whether the operator has shut it at a moment; a suspension's end is excluded."""
+        is_over = self.suspended_until is not None and self.suspended_until <= moment
+        return self.suspended_at is not None and not is_over
 
 
 class Membership(models.Model):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from projects.models import Invitation, Membership, Project
+from projects.rules import Role
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 def seats_of(user: User) -> QuerySet[Membership]:
     """Return a person's seats with their projects, oldest first."""
     return Membership.objects.filter(user=user).select_related("project").order_by("since", "id")
+
+
+def owned_alone_by(user: User) -> QuerySet[Project]:
+    """Return the projects that have no owner but this person, oldest first."""
+    owners = Count("memberships", filter=Q(memberships__role=Role.OWNER))
+    mine = Membership.objects.filter(user=user, role=Role.OWNER).values("project")
+    return (
+        Project.objects.filter(pk__in=mine).annotate(owners=owners).filter(owners=1).order_by("pk")
+    )
 
 
 def members_of(*, project: Project) -> QuerySet[Membership]:

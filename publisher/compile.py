@@ -68,6 +68,7 @@ def route_of(endpoint: Endpoint) -> Entry:
     """Return the entry of an endpoint on the terms in force now; a retired one's is a tombstone."""
     project = endpoint.project.public_id
     model = endpoint.model
+    now = clock.now()
     route = Route(
         version=endpoint.version,
         project=project,
@@ -75,13 +76,14 @@ def route_of(endpoint: Endpoint) -> Entry:
         endpoint_id=endpoint.public_id,
         model=model.name,
         task=model.task,
-        terms=_terms(endpoint.tier.slug, catalog.terms_at(endpoint.tier, clock.now())),
+        terms=_terms(endpoint.tier.slug, catalog.terms_at(endpoint.tier, now)),
         pools=(pool_name(model.name),),
         context_length=model.context_length,
         created_at=int(endpoint.created_at.timestamp()),
         defaults=model.defaults,
         paused=endpoint.state == EndpointState.PAUSED,
         gone=endpoint.state == EndpointState.RETIRED,
+        suspended=endpoint.project.suspension_reason if endpoint.project.is_suspended(now) else "",
     )
     return Entry(route_key(project, endpoint.slug), route.version, dump(route))
 

@@ -118,7 +118,10 @@ def _endpoints() -> QuerySet[Endpoint]:
 
 _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
     "apikey": lambda subject: _grants([int(subject)]),
-    "project": lambda subject: _grants(apikeys.touch_keys(int(subject))),
+    "project": lambda subject: [
+        *_grants(apikeys.touch_keys(int(subject))),
+        *_routes(endpoints.touch_endpoints(project_id=int(subject))),
+    ],
     "endpoint": lambda subject: _routes([int(subject)]),
     "pool": lambda subject: [pool_of(subject)],
     "jwks": lambda subject: [pass_keys()],

@@ -18,6 +18,7 @@ from common.actor import Actor, ActorKind
 from endpoints import services as endpoints
 from endpoints.errors import EndpointRetired
 from projects import services as projects
+from projects import suspension
 from projects.models import Project
 from tests.make import make_endpoint, make_key, make_model, make_tier, make_worker
 
@@ -27,6 +28,11 @@ URL = "http://127.0.0.1:8/v1"
 
 CHANGES: list[tuple[str, str, Callable[[Project], Any]]] = [
     ("project.renamed", "acme", lambda p: projects.rename_project(project=p, name="A", by=BY)),
+    (
+        "project.suspended",
+        "acme",
+        lambda p: suspension.suspend_project(project=p, reason="Unpaid.", until=None, by=BY),
+    ),
     ("apikey.issued", "acme", lambda p: apikeys.issue_key(project=p, name="ci", by=BY)),
     ("apikey.revoked", "acme", lambda p: apikeys.revoke_key(key=make_key(p).key, by=BY)),
     (

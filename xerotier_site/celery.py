@@ -53,6 +53,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },
+        "lift suspensions whose end has come": {
+            "task": "projects.lift_due",
+            "schedule": 5.0,
+            "options": {"expires": 5},
+        },
         "chain the heads of the audit log": {
             "task": "audit.anchor_heads",
             "schedule": 60.0,

@@ -55,6 +55,13 @@ class ProjectOut(serializers.Serializer[Any]):
     delete_after = serializers.DateTimeField(
         allow_null=True, help_text="Set while marked for deletion: when it ends"
     )
+    suspended_at = serializers.DateTimeField(
+        allow_null=True, help_text="Set while the platform's operator has shut the project"
+    )
+    suspended_until = serializers.DateTimeField(
+        allow_null=True, help_text="When that ends by itself; null if it does not"
+    )
+    suspension_reason = serializers.CharField()
 
 
 class HeirIn(StrictSerializer):

@@ -17,6 +17,7 @@ WRITERS = (
     "usage/rerate.py",
     "usage/restore.py",
     "ledger/payments.py",
+    "projects/suspension.py",
 )
 WITHOUT = {
     "apikeys.leaks.check_signature": "reads",
@@ -31,6 +32,7 @@ WITHOUT = {
     "audit.services.anchor_heads": "is the log",
     "catalog.services.begin_due_terms": "does what was recorded when the terms were set",
     "catalog.services.load_defaults": "what we ship, when the platform is set up",
+    "projects.suspension.lift_due": "records the system as the one who acts",
     "projects.services.purge_due": "records the system as the one who acts",
     "publisher.services.carry": "copies to the data plane",
     "publisher.services.carry_unsent": "copies to the data plane",

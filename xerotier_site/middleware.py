@@ -22,6 +22,7 @@ from accounts.models import User
 from api.problems import envelope
 from common.addresses import is_from_a_proxy
 from common.problems import Problem
+from inference.edges.asgi import PEER
 
 Step = Callable[[HttpRequest], HttpResponse]
 
@@ -56,12 +57,22 @@ def strangers_words(get_response: Step) -> Step:
     """Forget forwarding headers that no trusted proxy wrote."""
 
     def step(request: HttpRequest) -> HttpResponse:
-        if not is_from_a_proxy(request):
+        if not _is_forwarded(request):
             for name in FORWARDED:
                 request.META.pop(name, None)
         return get_response(request)
 
     return step
+
+
+def _is_forwarded(request: HttpRequest) -> bool:
+    """Say whether a proxy of ours speaks for the caller.
+
+    Our server has decided it: behind it the request's address is the caller's own already, and
+    asking whether *that* is a proxy would drop what the proxy said of everybody.
+    """
+    peer = (getattr(request, "scope", {}).get("extensions") or {}).get(PEER)
+    return bool(peer["is_proxy"]) if peer else is_from_a_proxy(request)
 
 
 def page_headers(get_response: Step) -> Step:

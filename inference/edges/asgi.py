@@ -33,6 +33,11 @@ LINES = "xerotier.lines"
 """Another one: a server that has it takes the head of an answer as the core has written it, under
 this name in ``http.response.start``, beside ``connection`` and framing, which are the server's."""
 
+PEER = "xerotier.peer"
+"""Another one: who is at the other end of the connection (``address``), and whether what they
+forward is believed (``is_proxy``). Where it stands, ``client`` is the caller already, and what
+strangers forward is gone from the headers: ``is_direct`` says that there was nothing of it."""
+
 LEFT = "xerotier.left"
 """Our server's extension to ASGI: it calls what we put at ``tell`` when the caller has gone.
 ``receive`` says so only to those who ask, and whoever holds a body back must not ask."""

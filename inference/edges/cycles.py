@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from inference.edges.asgi import HEAD, LEFT, LINES
+from inference.edges.asgi import HEAD, LEFT, LINES, PEER
 from inference.edges.hygiene import without_forwarded
 from inference.exchange.head import Head
 from inference.ports import Headers, Lines
@@ -86,11 +86,7 @@ def scope_of(
 ) -> HTTPScope:
     """Return the scope of a request as its head says it."""
     raw_path, _, query = url.partition(b"?")
-    client = protocol.client
-    if client is not None and protocol.context.proxies.is_ours(client[0]):
-        client = (protocol.caller_address(headers), 0)
-    else:
-        headers = without_forwarded(headers)
+    client, headers, peer = _seen_from(protocol, headers)
     return {
         "type": "http",
         "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
@@ -105,8 +101,22 @@ def scope_of(
         "query_string": query,
         "headers": headers,
         "state": protocol.app_state.copy(),
-        "extensions": {LEFT: {}},
+        "extensions": {LEFT: {}, PEER: peer},  # type: ignore[dict-item] # why: uvicorn types them empty
     }
+
+
+def _seen_from(
+    protocol: PlatformProtocol, headers: Headers
+) -> tuple[tuple[str, int] | None, Headers, dict[str, Any]]:
+    """Decide once, for every reader behind: who calls, and which fields may still be read."""
+    client = protocol.client
+    address = client[0] if client else ""
+    is_proxy = protocol.context.proxies.is_ours(address)
+    own = without_forwarded(headers)
+    peer = {"address": address, "is_proxy": is_proxy, "is_direct": len(own) == len(headers)}
+    if not is_proxy:
+        return client, own, peer
+    return (protocol.caller_address(headers), 0), headers, peer
 
 
 def scope_with(head: Head, known: HTTPScope, protocol: PlatformProtocol) -> HTTPScope:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 CONFIG = """
@@ -28,6 +29,26 @@ http {
 }
 """
 """``max_fails=0``: whom a restart made fail is asked again at once."""
+
+TLS = """
+daemon off; master_process off; pid @FOLDER@/pid; error_log @FOLDER@/error.log;
+events { worker_connections 256; }
+http {
+  access_log off; client_max_body_size 64m;
+  client_body_temp_path @FOLDER@/body; proxy_temp_path @FOLDER@/proxy;
+  server {
+    listen 127.0.0.1:@PORT@ ssl;
+    ssl_certificate @CERTIFICATE@; ssl_certificate_key @CERTIFICATE@;
+    location / {
+      proxy_pass http://127.0.0.1:@BEHIND@;
+      proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_buffering off; proxy_request_buffering off;
+    }
+  }
+}
+"""
 
 
 def nginx() -> str | None:
@@ -56,6 +77,23 @@ async def in_front_of(ports: Sequence[int], port: int, folder: Path) -> AsyncIte
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 10)
+
+
+@contextmanager
+def with_tls(port: int, behind: int, certificate: Path, folder: Path) -> Iterator[None]:
+    """Run nginx on a port, ending TLS before one server, as an operator would."""
+    binary = nginx()
+    assert binary is not None
+    config = folder / "nginx.conf"
+    text = TLS.replace("@FOLDER@", str(folder)).replace("@CERTIFICATE@", str(certificate))
+    config.write_text(text.replace("@PORT@", str(port)).replace("@BEHIND@", str(behind)))
+    command = [binary, "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+    process = subprocess.Popen(command)  # noqa: S603 - nginx on our own words
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 if __name__ == "__main__":

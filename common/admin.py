@@ -57,8 +57,8 @@ class KeptAdmin(ModelAdmin):  # type: ignore[misc] # why: unfold ships no types
 
 @admin.register(OutboxEntry)
 class OutboxAdmin(ReadOnlyAdmin):
-    """What was announced, and whether the data plane was told."""
+    """What was announced, and whether everyone who reads of it was told."""
 
-    list_display = ["id", "topic", "subject_id", "written_at", "sent_at", "attempts"]
+    list_display = ["id", "topic", "subject_id", "written_at", "sent_at"]
     list_filter: list[Any] = ["topic", ("sent_at", admin.EmptyFieldListFilter)]
     search_fields = ["subject_id"]

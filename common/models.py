@@ -8,15 +8,13 @@ from django.db import models
 class OutboxEntry(models.Model):
     """A note, written in the transaction of the change it speaks of.
 
-    ``sent_at`` is empty until the publisher has carried it to the data plane; the beat
-    sends what stayed behind.
+    ``sent_at`` is empty until every reader of its topic has had it (see ``OutboxDelivery``).
     """
 
     topic = models.CharField(max_length=64)
     subject_id = models.CharField(max_length=64)
     written_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
 
     class Meta:
         verbose_name = "outbox note"
@@ -28,6 +26,39 @@ class OutboxEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}:{self.subject_id}"
+
+
+class OutboxDelivery(models.Model):
+    """A note on its way to one of its readers: what one can't take delays nobody else.
+
+    After too many failures it is set aside (``shelved_at``) with the reason, until an operator
+    has it tried again or drops it.
+    """
+
+    note = models.ForeignKey(OutboxEntry, on_delete=models.CASCADE, related_name="deliveries")
+    reader = models.CharField(max_length=32)
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+    shelved_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    fault = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "outbox delivery"
+        verbose_name_plural = "outbox deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["note", "reader"], name="outbox_one_for_each_reader"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=models.Q(done_at=None, shelved_at=None),
+                name="outbox_open_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.note_id} to {self.reader}"
 
 
 class Versioned(models.Model):

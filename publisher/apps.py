@@ -6,14 +6,14 @@ from django.apps import AppConfig
 
 
 class PublisherConfig(AppConfig):
-    """Register the app, and hear of every note once its transaction committed."""
+    """Register the app, and read the notes of what the data plane has to know."""
 
     name = "publisher"
 
     def ready(self) -> None:
-        """Listen to the outbox."""
+        """Become a reader of the outbox."""
         # Models can be imported only now.
         from common import outbox  # noqa: PLC0415
         from publisher import services  # noqa: PLC0415
 
-        outbox.listen(services.carry)
+        outbox.register(services.reader())

@@ -10,15 +10,15 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 
 import redis
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from agents import selectors as agents
 from apikeys import selectors as key_selectors
 from apikeys import services as apikeys
 from apikeys.models import ApiKey
-from common import clock, tenancy
+from common import tenancy
 from common.models import OutboxEntry
+from common.outbox import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
 from publisher import money, store
@@ -29,39 +29,23 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 
 
-def carry(note: OutboxEntry) -> bool:
-    """Publish what a note speaks of and tick it off; false if Valkey is away (it stays unsent)."""
+def take(note: OutboxEntry) -> None:
+    """Publish what a note speaks of. Raises ``Away`` or ``NotYet`` when it has to wait."""
     try:
         # The note says which row; whose it is was asked when it changed.
         with tenancy.system():
             store.put(list(_entries(note.topic, note.subject_id)))
             _TELLERS.get(note.topic, _nobody)(note.subject_id)
+    except redis.ResponseError as fault:
+        # It answers, and refuses: no gateway has loaded the functions yet, or its disk is full.
+        raise NotYet(str(fault)) from fault
     except redis.RedisError as fault:
-        logger.warning("publishing waits for valkey: %s", fault)
-        OutboxEntry.objects.filter(pk=note.pk).update(attempts=F("attempts") + 1)
-        return False
-    OutboxEntry.objects.filter(pk=note.pk).update(sent_at=clock.now())
-    return True
+        raise Away(str(fault)) from fault
 
 
-def carry_unsent() -> int:
-    """Carry the notes that stayed behind, oldest first; return how many arrived.
-
-    Rows are locked and skipped, so that two beats share the work instead of doubling it.
-    """
-    carried = 0
-    with transaction.atomic():
-        waiting = (
-            OutboxEntry.objects.select_for_update(skip_locked=True)
-            .filter(sent_at=None)
-            .order_by("id")[:BATCH]
-        )
-        for note in waiting:
-            if carry(note):
-                carried += 1
-            elif not store.is_there():
-                break
-    return carried
+def reader() -> Reader:
+    """Return the publisher as the outbox knows it."""
+    return Reader("publisher", frozenset(_READERS) | frozenset(_TELLERS), take)
 
 
 def reconcile() -> int:
@@ -93,9 +77,8 @@ def _everything() -> Iterator[Entry]:
 
 
 def _entries(topic: str, subject_id: str) -> Iterable[Entry]:
-    reader = _READERS.get(topic)
-    # An unknown topic is not for the data plane: some other listener's note.
-    return reader(subject_id) if reader else ()
+    read = _READERS.get(topic)
+    return read(subject_id) if read else ()
 
 
 def _grants(primary_keys: list[int]) -> Iterator[Entry]:

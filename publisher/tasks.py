@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from catalog import services as catalog
+from common import deliveries
 from publisher import services
 
 
@@ -12,7 +13,7 @@ from publisher import services
 def carry_unsent() -> None:
     """Carry notes that were not carried when they were written; let due terms begin."""
     catalog.begin_due_terms()
-    services.carry_unsent()
+    deliveries.carry_due()
 
 
 @shared_task(name="publisher.reconcile", time_limit=600, ignore_result=True)

@@ -162,7 +162,6 @@ def _notify(budget: Budget, month: datetime, percent: int, spent: int) -> bool:
                 percent=percent,
                 spent=spent,
             )
-            outbox.announce("budget.threshold", f"{budget.public_id}:{percent}")
             transaction.on_commit(lambda: _mail(budget, percent, spent), robust=True)
     except IntegrityError:
         # Told before this month, perhaps by another beat a moment ago.

@@ -15,12 +15,13 @@ from accounts.models import User
 from agents.models import Worker
 from apikeys.models import ApiKey
 from audit.models import AuditEntry
-from common import clock
+from common import clock, deliveries
 from common.models import OutboxEntry
 from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
 from usage import rules
 from usage.models import PoisonEvent, UsageRecord
+from xerotier_site import mail
 
 HOURS = 24
 ENTRIES = 8
@@ -54,6 +55,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "title": "Overview",
+        "mail_is_sent": mail.is_sent(),
+        "mail_place": mail.place(),
         "totals": [*_tenants(now), *_traffic(now)],
         "health": _health(now),
         "hours": _hours(now),
@@ -95,6 +98,7 @@ def _health(now: datetime) -> list[Figure]:
         count=Count("pk"), oldest=Min("written_at")
     )
     is_late = unsent["oldest"] is not None and now - unsent["oldest"] > LATE
+    set_aside = deliveries.set_aside().count()
     poison = PoisonEvent.objects.count()
     silent = Worker.objects.exclude(state="active").count()
     return [
@@ -104,6 +108,13 @@ def _health(now: datetime) -> list[Figure]:
             "the gateways were not told yet",
             f"{_list('common_outboxentry')}?sent_at__isempty=1",
             is_late,
+        ),
+        Figure(
+            "Notes set aside",
+            set_aside,
+            "failed too often: look why, try again",
+            f"{_list('common_outboxdelivery')}?state=aside",
+            set_aside > 0,
         ),
         Figure(
             "Events set aside",

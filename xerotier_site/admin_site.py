@@ -70,6 +70,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Audit log", "history", "audit_auditentry"),
             _link("Audit anchors", "anchor", "audit_auditanchor"),
             _link("Outbox", "outbox", "common_outboxentry"),
+            _link("Outbox deliveries", "forward_to_inbox", "common_outboxdelivery"),
         ],
     },
 ]

@@ -68,6 +68,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },
+        "forget notes that arrived a week ago": {
+            "task": "common.forget_notes",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
         "forget answers to POSTs after their day": {
             "task": "common.forget_answers",
             "schedule": 3600.0,

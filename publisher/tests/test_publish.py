@@ -15,7 +15,7 @@ from apikeys.models import KeySecret
 from apikeys.services import issue_key, revoke_key
 from catalog.models import TierTerms
 from catalog.services import begin_due_terms, set_terms
-from common import clock, outbox
+from common import clock, deliveries
 from common.models import OutboxEntry
 from endpoints.services import pause_endpoint, retire_endpoint
 from inference.contracts import CHANGES, Grant, Pool, Route, grant_key, load, pool_key, route_key
@@ -140,7 +140,7 @@ def test_note_waits_while_valkey_is_away_and_is_carried_later(
     digest = KeySecret.objects.get(key=issued.key).digest
     assert valkey.get(grant_key(digest)) is None
 
-    carried = services.carry_unsent()
+    carried = deliveries.carry_due()
 
     assert carried == 1
     assert grant_in(valkey, digest).key_id == issued.key.public_id
@@ -156,9 +156,3 @@ def test_reconcile_mends_an_emptied_store_and_writes_nothing_twice(
 
     assert services.reconcile() == 3
     assert services.reconcile() == 0
-
-
-def test_note_of_an_unknown_topic_is_ticked_off(valkey: redis.Redis, db: None) -> None:
-    outbox.announce("something.else", 1)
-
-    assert not OutboxEntry.objects.filter(sent_at=None).exists()

@@ -153,6 +153,41 @@ async def test_who_wants_a_websocket_is_told_that_there_is_none(
     assert "Traceback" not in platform.console.removeprefix(before)
 
 
+ONLY_OURS = """
+import importlib.metadata, re, sys
+named = lambda *files: {re.sub("[-_.]+", "-", name).lower()
+    for file in files for name in re.findall(r"^([\\w.-]+)==", open(file).read(), re.M)}
+hidden = named("requirements-dev.txt") - named("requirements.txt", "xim/requirements.txt")
+class Hidden:
+    @staticmethod
+    def find_spec(name, *_):
+        owners = {one.lower() for one in owned.get(name.partition(".")[0], [])}
+        if owners and owners <= hidden:
+            raise ImportError(f"{name} is for developers")
+owned = {top: [re.sub("[-_.]+", "-", one) for one in found]
+    for top, found in importlib.metadata.packages_distributions().items()}
+sys.meta_path.insert(0, Hidden)
+import uvicorn.protocols.websockets.auto as sockets
+import xerotier_site.server, xerotier_site.asgi, xerotier_site.celery
+print(sockets.AutoWebSocketsProtocol)
+"""
+
+
+def test_users_have_all_that_a_server_needs_and_a_websocket_protocol(platform: Platform) -> None:
+    done = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", ONLY_OURS],
+        cwd=ROOT,
+        env=platform.settings,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "WebSocketProtocol" in done.stdout
+
+
 @contextmanager
 def served_by(platform: Platform, *command: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the same application under another server, on the platform's databases."""

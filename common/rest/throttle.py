@@ -67,7 +67,7 @@ class Rate:
 @cache
 def _client() -> redis.Redis:
     return redis.Redis.from_url(
-        settings.CACHES["default"]["LOCATION"],
+        settings.CACHE_VALKEY,
         socket_timeout=SILENCE_S,
         socket_connect_timeout=SILENCE_S,
         decode_responses=True,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,11 +135,15 @@ def _ensure_database(sockets: Path, password: str) -> None:
             connection.execute(f"CREATE DATABASE {postgres.DATABASE}")
 
 
-def start_valkey(premises: Premises, password: str) -> Server:
-    """Start Valkey."""
+def start_valkey(
+    premises: Premises, password: str, users: Mapping[str, str] | None = None
+) -> Server:
+    """Start Valkey. The address is that of the one who may do everything."""
     program = binaries.reachable_valkey(premises.account, premises.shelf)
     folder = premises.folder("valkey")
-    text = valkey.configuration(folder, premises.sockets, password, durable=premises.durable)
+    text = valkey.configuration(
+        folder, premises.sockets, password, durable=premises.durable, users=users
+    )
     file = premises.secret_file(folder / "valkey.conf", text)
     command = Command(valkey.server(program, file), account=premises.account, folder=folder)
     child = spawn(command, output=premises.output)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from xerotier_site.embedded import databases, engines, envfile, logbook, parts, secretfile
+from xerotier_site.embedded import (
+    databases,
+    engines,
+    envfile,
+    logbook,
+    parts,
+    secretfile,
+    valkey,
+)
 from xerotier_site.embedded.faults import CannotStart, PartFailed
 from xerotier_site.embedded.home import Home
 from xerotier_site.embedded.knobs import Knobs
@@ -98,9 +106,12 @@ class Launch:
             self.environment["DATABASE_URL"] = server.url
         if not self.knobs.valkey_url:
             logbook.say("Starting Valkey …")
-            server = databases.start_valkey(premises, kept["VALKEY_PASSWORD"])
+            users = {"plane": kept["VALKEY_PLANE"], "control": kept["VALKEY_CONTROL"]}
+            server = databases.start_valkey(premises, kept["VALKEY_PASSWORD"], users)
             self.supervisor.keep_database(server)
-            self.environment["VALKEY_URL"] = server.url
+            urls = {name: valkey.url(sockets, word, name) for name, word in users.items()}
+            self.environment["VALKEY_URL"] = urls["control"]
+            self.environment["XEROTIER_PLANE_VALKEY_URL"] = urls["plane"]
 
     def _fresh_sockets(self) -> Path:
         note = self.home.file("sockets")

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 SOCKET = "valkey.sock"
 
+USERS = {
+    "plane": (
+        "~{s* ~xt:reaper &xt:changes %R~grant:* %R~route:* %R~pool:* %R~jwks"
+        " +@read +@write +@connection +time +fcall +subscribe +info -function"
+        " -@dangerous -eval -evalsha -publish +info +function|load"
+    ),
+    "control": "~* &* +@all -@admin -@dangerous -function +info",
+}
+"""What each plane may do (``docs/install.md`` says the same for a server of one's own).
 
-def configuration(folder: Path, sockets: Path, password: str, *, durable: bool) -> str:
-    """Return the text of its configuration file.
+A gateway, which reads strangers' bytes all day, gives itself no key, tells nobody of changes and
+sees neither sessions' counts nor tasks. The control plane changes no server and none of the
+functions that decide about money.
+"""
 
-    The password stands in the file and not on the command line, where every user of the
+
+def configuration(
+    folder: Path,
+    sockets: Path,
+    password: str,
+    *,
+    durable: bool,
+    users: Mapping[str, str] | None = None,
+) -> str:
+    """Return the text of its configuration file; ``users`` have a password each (see ``USERS``).
+
+    Passwords stand in the file and not on the command line, where every user of the
     machine could read it. Nothing is ever evicted: these are counters, not a cache.
     """
     lines = [
@@ -25,6 +48,7 @@ def configuration(folder: Path, sockets: Path, password: str, *, durable: bool) 
         "always-show-logo no",
         'save ""',
         f"appendonly {'yes' if durable else 'no'}",
+        *(f"user {name} on >{secret} {USERS[name]}" for name, secret in (users or {}).items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -34,9 +58,9 @@ def server(program: Path, configuration_file: Path) -> list[str]:
     return [str(program), str(configuration_file)]
 
 
-def url(sockets: Path, password: str) -> str:
+def url(sockets: Path, password: str, user: str = "") -> str:
     """Return the address that ``xerotier_site.env`` and redis-py read."""
-    return f"unix://:{quote(password, safe='')}@{sockets / SOCKET}"
+    return f"unix://{user}:{quote(password, safe='')}@{sockets / SOCKET}"
 
 
 def is_ready(sockets: Path) -> bool:

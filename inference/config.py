@@ -57,6 +57,8 @@ class PlaneConfig:
     allowed_hosts: tuple[str, ...] = ("*",)
     outage_s: float = 600.0
     metrics_dir: str = ""
+    metrics_allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    metrics_token: bytes = field(default=b"", repr=False)
     journal_dir: str = ""
     fast_edge: bool = True
     waits: Waits = field(default_factory=Waits)

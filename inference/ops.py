@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from inference.edges.asgi import Receive, Scope, Send
+from inference.config import PlaneConfig
+from inference.edges.asgi import PEER, Receive, Scope, Send
+from inference.edges.hygiene import without_forwarded
+from inference.peers import Proxies
 from inference.scrape import CONTENT_TYPE, render
 from inference.wiring import Gateway
 
@@ -15,11 +19,46 @@ Check = Callable[[], Awaitable[str | None]]
 """Says why something is not ready; nothing if it is."""
 
 
+NOT_FOR_YOU = (
+    b"The metrics tell of every tenant. Ask from an address in XEROTIER_METRICS_ALLOW, not through"
+    b" a proxy, or send XEROTIER_METRICS_TOKEN as a bearer token.\n"
+)
+
+
+class Readers:
+    """Who may read the metrics: whoever has the token, and some addresses.
+
+    An address counts only where nobody stands between: behind a proxy on this machine all the
+    world would come from it.
+    """
+
+    def __init__(self, config: PlaneConfig) -> None:
+        self._token = config.metrics_token
+        self._near = Proxies(config.metrics_allow)
+
+    def may_read(self, scope: Scope) -> bool:
+        """Say whether this request may."""
+        headers = scope["headers"]
+        if self._token:
+            said = dict(headers).get(b"authorization", b"")
+            if hmac.compare_digest(said, b"Bearer " + self._token):
+                return True
+        peer = (scope.get("extensions") or {}).get(PEER)
+        if peer is None:
+            client = scope.get("client") or ("", 0)
+            peer = {
+                "address": client[0],
+                "is_direct": len(without_forwarded(headers)) == len(headers),
+            }
+        return bool(peer["is_direct"]) and self._near.is_ours(peer["address"])
+
+
 class Ops:
     """What probes and scrapers ask. ``checks``: what else must be ready, by name."""
 
     def __init__(self, gateway: Gateway, checks: Sequence[tuple[str, Check]] = ()) -> None:
         self._gateway = gateway
+        self._readers = Readers(gateway.plane.config)
         self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,11 +66,17 @@ class Ops:
         if scope["method"] not in ("GET", "HEAD"):
             await _answer(send, 405, b"", "text/plain", [(b"allow", b"GET, HEAD")])
         elif scope["path"] == "/metrics":
-            await _answer(send, 200, render(self._gateway.snapshots()), CONTENT_TYPE)
+            await self._metrics(scope, send)
         elif scope["path"] == "/healthz":
             await _json(send, 200, {"status": "ok"})
         else:
             await self._readiness(send)
+
+    async def _metrics(self, scope: Scope, send: Send) -> None:
+        if self._readers.may_read(scope):
+            await _answer(send, 200, render(self._gateway.snapshots()), CONTENT_TYPE)
+        else:
+            await _answer(send, 403, NOT_FOR_YOU, "text/plain")
 
     async def _readiness(self, send: Send) -> None:
         reasons = self._gateway.unready()

@@ -64,11 +64,17 @@ class Snapshots:
             found.append(snapshot)
         return found
 
-    def wipe(self) -> None:
-        """Forget an earlier run. For whoever starts the processes, before they start."""
+    def begin(self) -> None:
+        """Make the folder, and forget an earlier run: one of which no process lives any more.
+
+        Where others live this is a restart among them, and the counts of the dead still belong
+        to the sum. Raises ``OSError``.
+        """
         self._directory.mkdir(parents=True, exist_ok=True)
-        for file in self._directory.glob("*.json"):
-            file.unlink(missing_ok=True)
+        files = [file for file in self._directory.glob("*.json") if file != self._mine]
+        if not any(_is_alive(int(file.stem)) for file in files if file.stem.isdecimal()):
+            for file in files:
+                file.unlink(missing_ok=True)
 
 
 def render(snapshots: list[Json]) -> bytes:

@@ -110,8 +110,7 @@ class Gateway:
         self.prober.start()
         self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
-            loop = asyncio.get_running_loop()
-            self._writer = loop.create_task(self._write_snapshots(self._snapshots))
+            self._begin_snapshots(self._snapshots)
 
     async def stop(self) -> None:
         """End what still runs, send the last events, close every connection."""
@@ -161,6 +160,14 @@ class Gateway:
         )
         snapshot["worker_errors"] = self.health.faults.counts()
         return snapshot
+
+    def _begin_snapshots(self, snapshots: Snapshots) -> None:
+        try:
+            snapshots.begin()
+        except OSError as fault:
+            self.log.say("metrics_not_written", "warning", reason=str(fault))
+        loop = asyncio.get_running_loop()
+        self._writer = loop.create_task(self._write_snapshots(snapshots))
 
     async def _write_snapshots(self, snapshots: Snapshots) -> None:
         while True:

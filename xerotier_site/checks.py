@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Error, register
 
-from xerotier_site import env
+from xerotier_site import env, mail, reach
 
 SHORT = 40
 """Characters under which a secret key is guessable."""
@@ -84,5 +84,13 @@ def _faults_in_reach() -> Iterator[tuple[int, str, str]]:
         yield 6, "XEROTIER_URL is not https.", "Keys and sessions must travel encrypted."
     if not settings.REQUIRE_STAFF_2FA:
         yield 7, "XEROTIER_REQUIRE_STAFF_2FA is off.", "Unset it: operators see everything."
-    if not settings.TRUSTED_PROXIES:
-        yield 8, "XEROTIER_TRUSTED_PROXIES is empty.", "Name the proxy that ends TLS, as a network."
+    for fault, mend in reach.faults_in_proxies(settings.TRUSTED_PROXIES):
+        yield 8, fault, mend
+    if not mail.is_sent():
+        yield (
+            9,
+            "Mail goes to the terminal: nobody would get a code, a reset or an invitation.",
+            "Set XEROTIER_SMTP_URL, as smtps://user:password@host:465.",
+        )
+    for fault, mend in reach.faults_in_metrics(settings.METRICS_ALLOW, settings.METRICS_TOKEN):
+        yield 14, fault, mend

@@ -10,10 +10,18 @@ leaves open, so that ``manage.py`` in a second terminal meets the same database.
 
 from __future__ import annotations
 
+import difflib
+import ipaddress
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from cryptography.fernet import Fernet
 from environs import Env, EnvError
+
+from xerotier_site import smtp
+from xerotier_site.known_settings import NAMES, NEIGHBOURS
 
 _raw = Env()
 
@@ -22,12 +30,16 @@ class BadSettings(SystemExit):
     """The environment is wrong; the message lists every mistake."""
 
     def __init__(self, mistakes: list[str]) -> None:
-        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+        self.mistakes = list(dict.fromkeys(mistakes))  # Both planes read some of them.
+        lines = "\n".join(f"  - {mistake}" for mistake in self.mistakes)
         super().__init__(f"The platform cannot start with these settings:\n{lines}")
-        self.mistakes = mistakes
 
 
 mistakes: list[str] = []
+
+ENVIRONMENTS = ("production", "development", "test")
+VALKEYS = ("redis", "rediss", "unix")
+"""How the address of a Valkey server may begin."""
 
 
 def _load_platform_file() -> None:
@@ -58,13 +70,97 @@ def flag(name: str, *, default: bool) -> bool:
         return default
 
 
-def number(name: str, default: int) -> int:
-    """Read a whole number."""
+def number(name: str, default: int, *, least: int = 0) -> int:
+    """Read a whole number that is not less than ``least``."""
     try:
-        return _raw.int(name, default)
+        found: int = _raw.int(name, default)
     except EnvError:
         mistakes.append(f"{name}: give a whole number, not {_raw.str(name)!r}")
         return default
+    if found < least:
+        mistakes.append(f"{name}: give {least} or more, not {found}")
+        return default
+    return found
+
+
+def choice(name: str, allowed: Sequence[str], default: str) -> str:
+    """Read one of a few words. Any other is a mistake, never the default: it might mean less."""
+    said = text(name, default)
+    if said not in allowed:
+        mistakes.append(f"{name}: give {_or(allowed)}, not {said!r}")
+    return said
+
+
+def networks(name: str, default: Sequence[str] = ()) -> list[str]:
+    """Read a list of addresses and networks (``10.0.0.0/8``)."""
+    found = names(name, list(default))
+    for one in found:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            mistakes.append(f"{name}: give addresses or networks like 10.0.0.0/8, not {one!r}")
+    return [one for one in found if _is_network(one)]
+
+
+def url(name: str, schemes: Sequence[str], default: str) -> str:
+    """Read an address of one of these schemes. What is wrong is told without its password."""
+    said = text(name, default)
+    scheme = said.partition(":")[0]
+    try:
+        urlsplit(said).port  # noqa: B018 - reading it is what finds the mistake
+    except ValueError:
+        mistakes.append(f"{name}: its port is not a number from 0 to 65535")
+        return default
+    if scheme not in schemes or "://" not in said:
+        mistakes.append(f"{name}: begin with {_or([f'{one}://' for one in schemes])}")
+        return default
+    return said
+
+
+def keyring(name: str) -> list[str]:
+    """Read Fernet keys, the first of which seals."""
+    found = names(name, [])
+    for place, key in enumerate(found, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            mistakes.append(f"{name}: key {place} is no Fernet key (32 bytes in URL-safe base64)")
+            return []
+    return found
+
+
+def mail_server(name: str) -> smtp.Server | None:
+    """Read the mail server's URL; none is given where mail goes to the terminal."""
+    said = text(name, "")
+    try:
+        return smtp.read(said) if said else None
+    except smtp.Malformed as fault:
+        mistakes.append(f"{name}: {fault}")
+        return None
+
+
+def unknown() -> list[str]:
+    """Return a sentence for each ``XEROTIER_…`` in the environment that is no setting."""
+    found = []
+    for name in sorted(os.environ):  # noqa: TID251 - the one place that reads it
+        plain = name.removesuffix("_FILE")
+        if name.startswith("XEROTIER_") and not {name, plain} & (NAMES | NEIGHBOURS):
+            close = difflib.get_close_matches(plain, NAMES, n=1, cutoff=0.75)
+            hint = f"did you mean {close[0]}?" if close else "see docs/settings.md"
+            found.append(f"{name}: there is no such setting; {hint}")
+    return found
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _is_network(said: str) -> bool:
+    try:
+        ipaddress.ip_network(said, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def names(name: str, default: list[str]) -> list[str]:
@@ -87,7 +183,11 @@ def database(url: str) -> dict[str, object]:
         "HOST": query.pop("host", parts.hostname or ""),
         "PORT": str(query.pop("port", parts.port or "")),
         "OPTIONS": {
-            "pool": {"min_size": 0, "max_size": number("XEROTIER_DB_POOL", 10), "timeout": 10},
+            "pool": {
+                "min_size": 0,
+                "max_size": number("XEROTIER_DB_POOL", 10, least=1),
+                "timeout": 10,
+            },
             **query,
         },
     }
@@ -114,3 +214,4 @@ def broker(url: str, *, db: int) -> str:
 
 
 _load_platform_file()
+mistakes += unknown()

@@ -17,7 +17,7 @@ from inference.ops import PATHS, Check, Ops
 from inference.peers import Proxies
 from inference.problems import Refused
 from inference.wiring import Gateway
-from xerotier_site import env
+from xerotier_site import env, reach
 
 PEPPERS_MAX = 2
 """A key is tried with the newest pepper and the one before; more would cost every typo."""
@@ -35,25 +35,32 @@ def read_config() -> PlaneConfig:
     """Read the plane's configuration from the environment."""
     peppers = env.names("XEROTIER_PEPPERS", ["dev:insecure-development-pepper"])
     return PlaneConfig(
-        valkey_url=env.valkey(env.text("VALKEY_URL", "redis://localhost:6379"), db=0),
+        valkey_url=env.valkey(_valkey_url(), db=0),
         peppers=tuple(pepper.partition(":")[2].encode() for pepper in peppers[:PEPPERS_MAX]),
-        keyring=tuple(env.names("XEROTIER_KEYRING", [])),
-        trusted_proxies=tuple(env.names("XEROTIER_TRUSTED_PROXIES", [])),
+        keyring=tuple(env.keyring("XEROTIER_KEYRING")),
+        trusted_proxies=tuple(env.networks("XEROTIER_TRUSTED_PROXIES")),
         allowed_hosts=tuple(env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
         outage_s=float(env.number("XEROTIER_OUTAGE_S", 600)),
         journal_dir=env.text("XEROTIER_JOURNAL_DIR", f"{env.text('XEROTIER_HOME', 'var')}/journal"),
         metrics_dir=env.text("XEROTIER_METRICS_DIR", ""),
-        fast_edge=env.text("XEROTIER_EDGE", "fast") == "fast",
+        metrics_allow=tuple(env.networks("XEROTIER_METRICS_ALLOW", ["127.0.0.0/8", "::1/128"])),
+        metrics_token=env.text("XEROTIER_METRICS_TOKEN", "").encode(),
+        fast_edge=env.choice("XEROTIER_EDGE", ["fast", "asgi"], "fast") == "fast",
         waits=Waits(
             drain_delay_s=float(env.number("XEROTIER_DRAIN_DELAY_S", 3)),
             grace_s=float(env.number("XEROTIER_GRACE_S", 120)),
             probe_every_s=float(env.number("XEROTIER_PROBE_S", 5)),
         ),
         bounds=Bounds(
-            body_bytes=env.number("XEROTIER_BODY_BYTES", 32 * 1024 * 1024),
-            connections=env.number("XEROTIER_CONNECTIONS", 20_000),
+            body_bytes=env.number("XEROTIER_BODY_BYTES", 32 * 1024 * 1024, least=1),
+            connections=env.number("XEROTIER_CONNECTIONS", 20_000, least=1),
         ),
     )
+
+
+def _valkey_url() -> str:
+    shared = env.url("VALKEY_URL", env.VALKEYS, "redis://localhost:6379")
+    return env.url("XEROTIER_PLANE_VALKEY_URL", env.VALKEYS, shared)
 
 
 class PlaneMount:
@@ -145,7 +152,7 @@ def refuse_insecure() -> None:
     Raises ``BadSettings``, which ends the process.
     """
     config, wrong = read_config(), list(env.mistakes)
-    if env.text("XEROTIER_ENV", "production") == "production":
+    if env.choice("XEROTIER_ENV", env.ENVIRONMENTS, "production") == "production":
         wrong += _faults(config)
     if wrong:
         raise env.BadSettings(wrong)
@@ -158,8 +165,8 @@ def _faults(config: PlaneConfig) -> Iterator[str]:
         yield "XEROTIER_KEYRING is empty. Set a Fernet key: secrets at rest need it."
     if "*" in config.allowed_hosts:
         yield "XEROTIER_HOSTS allows every host. List the names this platform answers to."
-    if not config.trusted_proxies:
-        yield "XEROTIER_TRUSTED_PROXIES is empty. Name the proxy that ends TLS, as a network."
+    yield from map(" ".join, reach.faults_in_proxies(config.trusted_proxies))
+    yield from map(" ".join, reach.faults_in_metrics(config.metrics_allow, config.metrics_token))
 
 
 def __getattr__(name: str) -> PlaneMount:

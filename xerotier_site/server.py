@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xerotier_site.server", description=__doc__)
     parser.add_argument("--host", default=env.text("XEROTIER_HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=env.number("XEROTIER_PORT", 8000))
-    parser.add_argument("--workers", type=int, default=env.number("XEROTIER_WORKERS", 1))
+    parser.add_argument("--workers", type=int, default=env.number("XEROTIER_WORKERS", 1, least=1))
     parser.add_argument("--plane", action="store_true", help="the data plane alone")
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)

@@ -12,14 +12,14 @@ from xerotier_site import admin_site, env, providers
 ROOT = Path(__file__).resolve().parent.parent
 
 # ── Where and what this is ─────────────────────────────────────────────────────────────
-ENVIRONMENT = env.text("XEROTIER_ENV", "production")  # production | development | test
+ENVIRONMENT = env.choice("XEROTIER_ENV", env.ENVIRONMENTS, "production")
 IS_PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.flag("XEROTIER_DEBUG", default=False)
 HOME = Path(env.text("XEROTIER_HOME", "var")).absolute()
-PUBLIC_URL = env.text("XEROTIER_URL", "http://localhost:8000").rstrip("/")
+PUBLIC_URL = env.url("XEROTIER_URL", ["https", "http"], "http://localhost:8000").rstrip("/")
 ALLOWED_HOSTS = env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 SECRET_KEY = env.text("XEROTIER_SECRET_KEY", "insecure-development-key")
-KEYRING = env.names("XEROTIER_KEYRING", [])
+KEYRING = env.keyring("XEROTIER_KEYRING")
 """Fernet keys that seal secrets at rest; the first seals, all open."""
 PEPPERS = env.names("XEROTIER_PEPPERS", ["dev:insecure-development-pepper"])
 """``name:value`` pairs, newest first: the HMAC keys of API key digests."""
@@ -115,13 +115,17 @@ TEMPLATES = [
 ]
 
 # ── Where things are kept ──────────────────────────────────────────────────────────────
-DATABASE_URL = env.text("DATABASE_URL", "postgresql:///xerotier")
+DATABASE_URL = env.url("DATABASE_URL", ["postgresql", "postgres"], "postgresql:///xerotier")
 DATABASES = {"default": env.database(DATABASE_URL)}
-VALKEY_URL = env.text("VALKEY_URL", "redis://localhost:6379")
+VALKEY_URL = env.url("VALKEY_URL", env.VALKEYS, "redis://localhost:6379")
+CACHE_VALKEY = env.valkey(VALKEY_URL, db=2)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env.valkey(VALKEY_URL, db=2),
+        "LOCATION": CACHE_VALKEY,
+        # Django's own would unpickle: whoever writes to Valkey would run code here.
+        "OPTIONS": {"serializer": "common.json_cache.JsonSerializer"},
+        "VERSION": 2,  # 1 were pickles.
     }
 }
 CHANNEL_LAYERS = {
@@ -132,6 +136,8 @@ CHANNEL_LAYERS = {
 }
 PLANE_VALKEY = env.valkey(VALKEY_URL, db=0)
 CELERY_BROKER_URL = env.broker(VALKEY_URL, db=3)
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
 
 # ── People ─────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
@@ -174,13 +180,27 @@ MFA_TOTP_ISSUER = "Xerotier"
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
 SOCIALACCOUNT_PROVIDERS = providers.from_environment(is_production=IS_PRODUCTION)
 SOCIALACCOUNT_QUERY_EMAIL = True
-TRUSTED_PROXIES = env.names("XEROTIER_TRUSTED_PROXIES", [])
+TRUSTED_PROXIES = env.networks("XEROTIER_TRUSTED_PROXIES")
 """Networks whose ``X-Forwarded-For`` is believed, on both planes."""
+METRICS_ALLOW = env.networks("XEROTIER_METRICS_ALLOW", ["127.0.0.0/8", "::1/128"])
+METRICS_TOKEN = env.text("XEROTIER_METRICS_TOKEN", "").encode()
 REQUIRE_2FA = env.flag("XEROTIER_REQUIRE_2FA", default=False)
 """Everyone needs a second factor to do anything but set one up."""
 REQUIRE_STAFF_2FA = env.flag("XEROTIER_REQUIRE_STAFF_2FA", default=ENVIRONMENT != "development")
 """Operators need one for the console; production refuses to start without."""
-EMAIL_BACKEND = env.text("XEROTIER_EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+MAIL_SERVER = env.mail_server("XEROTIER_SMTP_URL")
+EMAIL_BACKEND = env.text(
+    "XEROTIER_EMAIL_BACKEND",
+    "django.core.mail.backends.smtp.EmailBackend"
+    if MAIL_SERVER
+    else "xerotier_site.mail.TerminalBackend",
+)
+if MAIL_SERVER:
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = MAIL_SERVER.is_tls, MAIL_SERVER.is_starttls
+EMAIL_TIMEOUT = 10
+"""Seconds that a request may wait for the mail server."""
 DEFAULT_FROM_EMAIL = env.text("XEROTIER_EMAIL_FROM", "Xerotier <no-reply@localhost>")
 
 # ── Pages ──────────────────────────────────────────────────────────────────────────────
@@ -209,8 +229,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_ENCRYPTED
 SESSION_COOKIE_NAME = "__Host-sessionid" if IS_ENCRYPTED else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_ENCRYPTED else "csrftoken"
 SECURE_HSTS_SECONDS = 31_536_000 if IS_ENCRYPTED else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_ENCRYPTED
+# Both bind names that are not this platform's, preload for years: for its operator to say.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("XEROTIER_HSTS_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.flag("XEROTIER_HSTS_PRELOAD", default=False)
 SECURE_SSL_REDIRECT = IS_ENCRYPTED
+# ``check --deploy`` warns of these two; that they are off here is meant.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
 # Believed from trusted proxies only: ``strangers_words`` drops it from anyone else.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from projects.pages import invitation
-from xerotier_site import seeing_as
+from xerotier_site import mail_page, seeing_as
 from xerotier_site.reference import api_reference
 
 # The people who may look behind everything sign in by the same door, with the same limits
@@ -24,6 +24,7 @@ to_password_change = RedirectView.as_view(pattern_name="account_change_password"
 urlpatterns = [
     path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
     path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),
+    path("admin/test-mail/", mail_page.send_test_mail, name="test-mail"),
     path("admin/password_change/", to_password_change),
     path("admin/", admin.site.urls),
     path("auth/", include("accounts.urls")),

@@ -11,6 +11,7 @@ from api.middleware import _BUG
 from api.problems import _BY_CLASS
 from common.problems import Problem
 from inference.problems import CODES
+from xerotier_site import known_settings
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `([a-z_0-9]+)` \| (\d+) \|", re.MULTILINE)
@@ -38,10 +39,16 @@ def test_every_error_code_is_documented_with_its_status() -> None:
 
 def test_every_setting_is_documented() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in settings_modules())
-    asked = set(re.findall(r'(?:text|flag|number|names)\(\s*"([A-Z0-9_]+)"', source))
+    asked = set(
+        re.findall(
+            r'(?:text|flag|number|names|choice|networks|url|mail_server|keyring)\(\s*"([A-Z0-9_]+)"',
+            source,
+        )
+    )
 
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert asked == set(re.findall(r"^\| `([A-Z0-9_]+)` \|", page, re.MULTILINE))
+    assert {name for name in asked if name.startswith("XEROTIER_")} == known_settings.NAMES
 
 
 def errors_page() -> str:

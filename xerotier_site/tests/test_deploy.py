@@ -24,6 +24,7 @@ def test_production_settings_are_clean_under_check_deploy(tmp_path: Path) -> Non
         "XEROTIER_KEYRING": Fernet.generate_key().decode(),
         "XEROTIER_PEPPERS": f"p1:{secrets.token_hex(32)}",
         "XEROTIER_TRUSTED_PROXIES": "10.0.0.0/8",
+        "XEROTIER_SMTP_URL": "smtps://mailer:secret@mx.example:465",
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
     }
 

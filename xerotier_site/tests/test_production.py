@@ -18,6 +18,7 @@ GOOD = {
     "XEROTIER_PEPPERS": "one:Zk3nV9xQ1rT7yU5wE2oP8aS4dF6gH0jL",
     "XEROTIER_KEYRING": "dGVzdHMtb25seS1rZXktb2YtMzItYnl0ZXMtbG9uZyE=",
     "XEROTIER_TRUSTED_PROXIES": "10.0.0.0/8",
+    "XEROTIER_SMTP_URL": "smtps://mailer:secret@mx.example:465",
     "XEROTIER_HOME": "/nonexistent",
     "DJANGO_SETTINGS_MODULE": "xerotier_site.settings",
 }
@@ -26,6 +27,9 @@ BAD = {
     "XEROTIER_DEBUG": "1",
     "XEROTIER_HOSTS": "*",
     "XEROTIER_REQUIRE_STAFF_2FA": "0",
+    "XEROTIER_TRUSTED_PROXIES": "0.0.0.0/0",
+    "XEROTIER_METRICS_ALLOW": "::/0",
+    "XEROTIER_METRICS_TOKEN": "short",
     "XEROTIER_DB_POOL": "many",
     "XEROTIER_HOME": "/nonexistent",
     "DJANGO_SETTINGS_MODULE": "xerotier_site.settings",
@@ -40,6 +44,9 @@ EVERYTHING_WRONG = [
     "XEROTIER_URL",
     "XEROTIER_REQUIRE_STAFF_2FA",
     "XEROTIER_TRUSTED_PROXIES",
+    "XEROTIER_METRICS_ALLOW",
+    "XEROTIER_METRICS_TOKEN",
+    "XEROTIER_SMTP_URL",
 ]
 
 WRONG_FOR_THE_PLANE = [
@@ -47,7 +54,27 @@ WRONG_FOR_THE_PLANE = [
     "XEROTIER_KEYRING",
     "XEROTIER_HOSTS",
     "XEROTIER_TRUSTED_PROXIES",
+    "XEROTIER_METRICS_ALLOW",
+    "XEROTIER_METRICS_TOKEN",
 ]
+
+SLIPS = {
+    "XEROTIER_ENV": "Production",
+    "XEROTIER_EDGE": "quick",
+    "XEROTIER_URL": "xerotier.example",
+    "XEROTIER_TRUSTED_PROXIES": "*",
+    "XEROTIER_METRICS_ALLOW": "10.0.0.0/33",
+    "XEROTIER_WORKERS": "0",
+    "XEROTIER_GRACE_S": "-1",
+    "XEROTIER_SMTP_URL": "mx.example",
+    "XEROTIER_KEYRING": "short",
+    "DATABASE_URL": "mysql://db.example/x",
+    "VALKEY_URL": "http://valkey.example",
+    "XEROTIER_TRUSTED_PROXYS": "10.0.0.0/8",
+    "XEROTIER_HOME": "/nonexistent",
+    "DJANGO_SETTINGS_MODULE": "xerotier_site.settings",
+}
+"""Each a word that the setting does not know, or a name that no setting has."""
 
 pytestmark = pytest.mark.slow  # Each starts a program of its own.
 
@@ -111,3 +138,14 @@ def test_server_starts_on_good_settings(tmp_path: Path) -> None:
     done = run({**GOOD, "XEROTIER_HOME": str(tmp_path)}, "-c", "import xerotier_site.asgi")
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_word_or_name_that_no_setting_knows_stops_the_start() -> None:
+    done = run(SLIPS, "-m", "xerotier_site.server", "--port", "0")
+
+    said = done.stdout + done.stderr
+    slips = [name for name in SLIPS if name not in ("XEROTIER_HOME", "DJANGO_SETTINGS_MODULE")]
+    assert done.returncode != 0
+    assert [name for name in slips if f"{name}: " not in said] == [], said
+    assert "did you mean XEROTIER_TRUSTED_PROXIES?" in said
+    assert "Traceback" not in said

@@ -68,9 +68,9 @@ class Ops:
         elif scope["path"] == "/metrics":
             await self._metrics(scope, send)
         elif scope["path"] == "/healthz":
-            await _json(send, 200, {"status": "ok"})
+            await answer_health(send)
         else:
-            await self._readiness(send)
+            await answer_readiness(send, self._gateway.unready(), self._checks)
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
         if self._readers.may_read(scope):
@@ -78,13 +78,22 @@ class Ops:
         else:
             await _answer(send, 403, NOT_FOR_YOU, "text/plain")
 
-    async def _readiness(self, send: Send) -> None:
-        reasons = self._gateway.unready()
-        for name, check in self._checks:
-            reasons[name] = await check()
-        unready = {name: reason for name, reason in reasons.items() if reason is not None}
-        status, word = (503, "unready") if unready else (200, "ready")
-        await _json(send, status, {"status": word, "checked": [*reasons], "not_ready": unready})
+
+async def answer_health(send: Send) -> None:
+    """Say that this process answers."""
+    await _json(send, 200, {"status": "ok"})
+
+
+async def answer_readiness(
+    send: Send, known: dict[str, str | None], checks: Sequence[tuple[str, Check]]
+) -> None:
+    """Say by name what is not ready; ``known`` is what needs no asking."""
+    reasons = dict(known)
+    for name, check in checks:
+        reasons[name] = await check()
+    unready = {name: reason for name, reason in reasons.items() if reason is not None}
+    status, word = (503, "unready") if unready else (200, "ready")
+    await _json(send, status, {"status": word, "checked": [*reasons], "not_ready": unready})
 
 
 async def _json(send: Send, status: int, body: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from inference.peers import Proxies
 from inference.problems import Refused
 from inference.wiring import Gateway
 from xerotier_site import env, reach
+from xerotier_site.front import Forward, answer_refusal
 
 PEPPERS_MAX = 2
 """A key is tried with the newest pepper and the one before; more would cost every typo."""
@@ -93,7 +94,7 @@ class PlaneMount:
         elif self._behind is not None:
             await self._behind(scope, receive, send)
         else:
-            await _refuse(send, Refused("endpoint_not_found", "There is nothing here."))
+            await answer_refusal(send, Refused("endpoint_not_found", "There is nothing here."))
 
     async def started(self) -> Gateway:
         """Return the running gateway; start it if nobody did."""
@@ -114,7 +115,7 @@ class PlaneMount:
 
     async def _infer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _is_daphne(send):
-            await _refuse(send, Refused("service_unavailable", UNSUITED))
+            await answer_refusal(send, Refused("service_unavailable", UNSUITED))
             return
         gateway = self.gateway or await self.started()
         edge = AsgiEdge(gateway.plane, Proxies(self.config.trusted_proxies))
@@ -136,13 +137,6 @@ def _is_daphne(send: Send) -> bool:
     # Daphne hands out a partial of its own method; it says who it is nowhere else.
     owner = getattr(getattr(send, "func", None), "__self__", None)
     return type(owner).__module__.startswith("daphne")
-
-
-async def _refuse(send: Send, refusal: Refused) -> None:
-    body = refusal.body()
-    headers = [*refusal.headers(), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def refuse_insecure() -> None:
@@ -167,6 +161,16 @@ def _faults(config: PlaneConfig) -> Iterator[str]:
         yield "XEROTIER_HOSTS allows every host. List the names this platform answers to."
     yield from map(" ".join, reach.faults_in_proxies(config.trusted_proxies))
     yield from map(" ".join, reach.faults_in_metrics(config.metrics_allow, config.metrics_token))
+
+
+def before(control_socket: str) -> PlaneMount:
+    """Return the plane in front of a control plane that listens at a unix socket.
+
+    Raises ``BadSettings`` as the plane alone does.
+    """
+    refuse_insecure()
+    forward = Forward(control_socket)
+    return PlaneMount(read_config(), behind=forward, checks=[("control", forward.check())])
 
 
 def __getattr__(name: str) -> PlaneMount:

@@ -1,6 +1,6 @@
-"""Serve the platform: both planes on one port, stopped in good order.
+"""Serve the platform: both planes on one port, or one of them; stopped in good order.
 
-``python -m xerotier_site.server [--host H] [--port P] [--workers N] [--plane]``
+``python -m xerotier_site.server [--host H] [--port P] [--workers N] [--plane | --control]``
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
 from xerotier_site.herd import Herd, end_with_parent
 from xerotier_site.logs import configure_logging
-from xerotier_site.plane import PlaneMount, read_config
+from xerotier_site.plane import PlaneMount, before, read_config
 
 BACKLOG = 4096
 TICK_S = 0.1
@@ -157,13 +157,13 @@ def main(arguments: list[str] | None = None) -> int:
     if env.mistakes:
         raise env.BadSettings(env.mistakes)
     configure_logging()
-    if asked.workers > 1 and asked.fd is None:
+    if asked.workers > 1 and asked.fd is None and not asked.control:
         return _serve_together(asked)
-    module = "xerotier_site.plane" if asked.plane else "xerotier_site.asgi"
-    mount: PlaneMount = import_from_string(f"{module}:mount")
+    if asked.control:
+        return _serve_control(asked)
+    mount, application = _what_is_served(asked)
     if asked.metrics_dir:
         mount.config = replace(mount.config, metrics_dir=asked.metrics_dir)
-    application = import_from_string(f"{module}:application")
     # What is here now stays: nobody need look through it again.
     gc.collect()
     gc.freeze()
@@ -176,11 +176,33 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _what_is_served(asked: argparse.Namespace) -> tuple[PlaneMount, object]:
+    if asked.plane and asked.socket:
+        mount = before(asked.socket)
+        return mount, mount
+    module = "xerotier_site.plane" if asked.plane else "xerotier_site.asgi"
+    mount = import_from_string(f"{module}:mount")
+    return mount, import_from_string(f"{module}:application")
+
+
+def _serve_control(asked: argparse.Namespace) -> int:
+    # Imported late: a gateway alone has no use for it.
+    from xerotier_site import control  # noqa: PLC0415
+
+    application = import_from_string("xerotier_site.asgi:control")
+    grace_s = read_config().waits.grace_s
+    control.serve(
+        application, host=asked.host, port=asked.port, socket=asked.socket, grace_s=grace_s
+    )
+    return 0
+
+
 def _serve_together(asked: argparse.Namespace) -> int:
     listener = socket.create_server((asked.host, asked.port), backlog=BACKLOG)
     waits = read_config().waits
     with tempfile.TemporaryDirectory(prefix="xt-metrics-") as folder:
         arguments = ["--metrics-dir", folder, *(["--plane"] if asked.plane else [])]
+        arguments += ["--socket", asked.socket] if asked.socket else []
         patience_s = waits.drain_delay_s + waits.grace_s + LAST_WORK_S
         return Herd(listener, arguments, asked.workers).run(patience_s)
 
@@ -190,7 +212,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default=env.text("XEROTIER_HOST", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=env.number("XEROTIER_PORT", 8000))
     parser.add_argument("--workers", type=int, default=env.number("XEROTIER_WORKERS", 1, least=1))
-    parser.add_argument("--plane", action="store_true", help="the data plane alone")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--plane", action="store_true", help="the data plane alone")
+    which.add_argument("--control", action="store_true", help="the control plane alone")
+    parser.add_argument(
+        "--socket",
+        default="",
+        help="a unix socket: where --control listens, or where --plane hands on what is not its",
+    )
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--metrics-dir", default="", help=argparse.SUPPRESS)

@@ -38,16 +38,16 @@ class Post:
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, session: Session, envelope: Envelope
+        self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         """Keep a letter."""
         assert isinstance(envelope.content, bytes)
         self.letters.append(email.message_from_bytes(envelope.content))
         self.recipients += envelope.rcpt_tos
-        self.was_encrypted.append(session.ssl is not None)
+        assert server.transport is not None
+        self.was_encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 OK"
 
-    @property
     def text(self) -> str:
         """Return the last letter's text."""
         body = self.letters[-1].get_payload(decode=True)
@@ -72,9 +72,15 @@ def post_office(
     if asks:
         # What came through TLS from the first byte needs no STARTTLS before it says who it is.
         options |= {"authenticator": _is_known, "auth_require_tls": starttls is not None}
-        options |= {"auth_required": True}
+        options |= {"auth_required": starttls is not None}
     loop = asyncio.new_event_loop()
-    start = loop.create_server(lambda: SMTP(post, loop=loop, **options), post.host, 0, ssl=tls)
+    made: list[SMTP] = []
+
+    def answer() -> SMTP:
+        made.append(SMTP(post, loop=loop, **options))
+        return made[-1]
+
+    start = loop.create_server(answer, post.host, 0, ssl=tls)
     server = loop.run_until_complete(start)
     post.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever)
@@ -82,7 +88,19 @@ def post_office(
     try:
         yield post
     finally:
-        loop.call_soon_threadsafe(server.close)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        server.close()
+        loop.run_until_complete(_end(made))
         loop.close()
+
+
+async def _end(made: list[SMTP]) -> None:
+    for one in made:
+        if isinstance(one.transport, asyncio.Transport):
+            one.transport.abort()
+    await asyncio.sleep(0.05)
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

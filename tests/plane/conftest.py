@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ from django.conf import settings
 
 from inference.config import PlaneConfig, Waits
 from inference.edges.flow import has_left
+from inference.ops import Check
 from inference.wiring import Gateway
 from tests.clock import own_time
 from tests.plane.caller import Connection, Heard
@@ -69,8 +70,10 @@ class Running:
 
 
 @asynccontextmanager
-async def serve(config: PlaneConfig, behind: Any = None) -> AsyncIterator[Running]:
-    mount = PlaneMount(config, behind=behind)
+async def serve(
+    config: PlaneConfig, behind: Any = None, checks: Sequence[tuple[str, Check]] = ()
+) -> AsyncIterator[Running]:
+    mount = PlaneMount(config, behind, checks)
     listener = socket.create_server(("127.0.0.1", 0))
     server = PlatformServer(mount)
     # In no group: a test that fails would cancel it, and what it leaves open hangs uvloop's close.

@@ -29,6 +29,10 @@ from xerotier_site.embedded.supervisor import Supervisor
 PLATFORM_FILE = "platform.env"
 QUICKSTART_FILE = "quickstart.env"
 KEY_FILE = "engine.key"
+START_S = 120
+"""Both planes are ready in seconds, but not on a machine that does much else."""
+SOCKETS, OWN_SOCKETS = "sockets", "own-sockets"
+"""Notes of where the databases' sockets are, and the control plane's."""
 
 
 def check_port(knobs: Knobs) -> None:
@@ -97,7 +101,7 @@ class Launch:
     def _start_databases(self, kept: dict[str, str]) -> None:
         if self.knobs.database_url and self.knobs.valkey_url:
             return
-        sockets = self._fresh_sockets()
+        sockets = self._fresh_sockets(SOCKETS, self.account)
         premises = databases.Premises(self.home.data, sockets, self.account)
         if not self.knobs.database_url:
             logbook.say("Starting PostgreSQL …")
@@ -113,20 +117,21 @@ class Launch:
             self.environment["VALKEY_URL"] = urls["control"]
             self.environment["XEROTIER_PLANE_VALKEY_URL"] = urls["plane"]
 
-    def _fresh_sockets(self) -> Path:
-        note = self.home.file("sockets")
+    def _fresh_sockets(self, name: str, account: Account | None) -> Path:
+        note = self.home.file(name)
         if note.is_file():  # Left by a start that was killed.
             databases.remove(Path(note.read_text()))
-        sockets = databases.socket_folder(self.account)
+        sockets = databases.socket_folder(account)
         note.write_text(str(sockets))
         return sockets
 
     def tidy(self) -> None:
         """Remove what only a running platform needs."""
-        note = self.home.file("sockets")
-        if note.is_file():
-            databases.remove(Path(note.read_text()))
-            note.unlink()
+        for name in (SOCKETS, OWN_SOCKETS):
+            note = self.home.file(name)
+            if note.is_file():
+                databases.remove(Path(note.read_text()))
+                note.unlink()
 
     def _write_platform_file(self, kept: dict[str, str]) -> None:
         hosts = ["localhost", "127.0.0.1", "[::1]", self.knobs.bracketed(self.knobs.host)]
@@ -183,14 +188,17 @@ class Launch:
 
     def _start_programs(self) -> None:
         logbook.say("Starting the server …")
-        server = parts.server(self.knobs, answers(f"{self.knobs.own_url}/readyz"))
+        # Not where the databases' user could reach it: whoever may, speaks for any caller.
+        place = self._fresh_sockets(OWN_SOCKETS, None) / "control.sock"
+        control = parts.control(self.home.path, place)
+        self.supervisor.start(control, shows=logbook.what_a_person_wants)
+        server = parts.server(self.knobs, place, answers(f"{self.knobs.own_url}/readyz"))
         self.supervisor.start(server, shows=logbook.what_a_person_wants)
         # With it, because nobody is served before limits and money are in Valkey.
         self.supervisor.start(parts.consumer(self.home.path))
-        if self.supervisor.wait_for(["server"]):
-            raise PartFailed(
-                f"The server did not become ready: {self.supervisor.last_words('server')}"
-            )
+        for name in self.supervisor.wait_for(["control", "server"], patience_s=START_S):
+            said = self.supervisor.last_words(name)
+            raise PartFailed(f"The {name} did not become ready: {said}")
         for name in self.supervisor.wait_for(list(self.workers), patience_s=30):
             self.missing.append(f"The {name} does not run: {self.supervisor.last_words(name)}")
         # Only now: what people wait for is not to share the processor with these.

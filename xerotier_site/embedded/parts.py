@@ -36,10 +36,17 @@ def _python(home: Path, *arguments: str) -> Command:
     return Command([sys.executable, *arguments], environment(home), folder=ROOT)
 
 
-def server(knobs: Knobs, is_up: Callable[[], bool]) -> Part:
-    """Return the ASGI server of both planes."""
-    address = ["--host", knobs.host, "--port", str(knobs.port)]
-    return Part("server", _python(knobs.home, "-m", "xerotier_site.server", *address), is_up)
+def server(knobs: Knobs, control_socket: Path, is_up: Callable[[], bool]) -> Part:
+    """Return the gateway, which hands on to the control plane what is not inference."""
+    where = ["--host", knobs.host, "--port", str(knobs.port), "--socket", str(control_socket)]
+    command = _python(knobs.home, "-m", "xerotier_site.server", "--plane", *where)
+    return Part("server", command, is_up)
+
+
+def control(home: Path, control_socket: Path) -> Part:
+    """Return the control plane: a process of its own, so that no page holds up a token."""
+    where = ["--control", "--socket", str(control_socket)]
+    return Part("control", _python(home, "-m", "xerotier_site.server", *where))
 
 
 def consumer(home: Path) -> Part:

@@ -99,7 +99,7 @@ def test_letter_arrives_encrypted_and_by_name_and_password(
         mail.send_test("ada@example.com")
 
     assert (post.recipients, post.was_encrypted) == (["ada@example.com"], [True])
-    assert "This is a test." in post.text
+    assert "This is a test." in post.text()
 
 
 def test_letter_arrives_in_the_clear_on_this_machine(settings: Settings) -> None:

@@ -10,7 +10,7 @@ SOCKET = "valkey.sock"
 
 USERS = {
     "plane": (
-        "~{s* ~xt:reaper &xt:changes %R~grant:* %R~route:* %R~pool:* %R~jwks"
+        "~{s* ~xt:reaper ~xt:refusals &xt:changes %R~grant:* %R~route:* %R~pool:* %R~jwks"
         " +@read +@write +@connection +time +fcall +subscribe +info -function"
         " -@dangerous -eval -evalsha -publish +info +function|load"
     ),

@@ -53,6 +53,7 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
     opened = plane.fcall("xt1_open", 1, "{s5}", "0", "", "", "")
     plane.fcall("xt1_reap", 1, "{s5}", "10")
     plane.set("xt:reaper", "me", px=1000)
+    plane.xadd("xt:refusals", {"a": "b"}, maxlen=10)
     listener: Any = plane.pubsub()  # type: ignore[no-untyped-call] # why: as above
     listener.subscribe(CHANGES)
     listener.close()

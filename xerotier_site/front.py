@@ -46,6 +46,9 @@ class Forward:
             return
         try:
             await _Passage(reader, writer).run(scope, receive, send)
+        except ExceptionGroup as group:
+            # What reading the body raised (it is too long) is for who counts it to answer.
+            raise group.exceptions[0] from None
         finally:
             writer.close()
 

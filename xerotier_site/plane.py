@@ -19,6 +19,7 @@ from inference.problems import Refused
 from inference.wiring import Gateway
 from xerotier_site import env, reach
 from xerotier_site.front import Forward, answer_refusal
+from xerotier_site.limits import BodyLimit
 
 PEPPERS_MAX = 2
 """A key is tried with the newest pepper and the one before; more would cost every typo."""
@@ -170,7 +171,9 @@ def before(control_socket: str) -> PlaneMount:
     """
     refuse_insecure()
     forward = Forward(control_socket)
-    return PlaneMount(read_config(), behind=forward, checks=[("control", forward.check())])
+    # Counted here, too: a control plane that hangs up on a long body is not heard saying why.
+    behind = BodyLimit(forward)
+    return PlaneMount(read_config(), behind, checks=[("control", forward.check())])
 
 
 def __getattr__(name: str) -> PlaneMount:

@@ -22,9 +22,11 @@ from tests.plane.caller import request
 from tests.plane.conftest import Running, serve
 from xerotier_site.control import BehindFront, ControlMount
 from xerotier_site.front import Forward
+from xerotier_site.limits import BodyLimit
 
 pytestmark = pytest.mark.anyio
 
+LIMIT = 500_000
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -95,7 +97,8 @@ async def control(application: Application, socket: str) -> AsyncIterator[None]:
 @asynccontextmanager
 async def gateway(config: PlaneConfig, socket: str) -> AsyncIterator[Running]:
     forward = Forward(socket)
-    async with serve(config, forward, [("control", forward.check())]) as running:
+    behind = BodyLimit(forward, LIMIT)
+    async with serve(config, behind, [("control", forward.check())]) as running:
         yield running
 
 
@@ -133,6 +136,17 @@ async def test_chunked_body_passes_whole(front: Running) -> None:
     heard = await front.ask(head + b"5\r\nabcde\r\n3\r\nfgh\r\n0\r\n\r\n")
 
     assert json.loads(heard.body)["length"] == 8
+
+
+@pytest.mark.parametrize("framing", ["announced", "chunked"])
+async def test_body_that_is_too_long_is_refused_as_such(front: Running, framing: str) -> None:
+    body = b"z" * (LIMIT + 1)
+    head = b"POST /c HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunked = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+    heard = await front.ask(request("/c", body) if framing == "announced" else chunked)
+
+    assert (heard.status, heard.error["code"]) == (413, "request_too_large")
 
 
 async def test_caller_is_whom_the_gateway_saw(front: Running) -> None:

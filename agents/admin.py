@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -12,7 +12,9 @@ from unfold import widgets
 
 from agents import rules, services
 from agents.models import Worker
+from catalog import selectors as catalog
 from common.admin import KeptAdmin, operator
+from common.problems import Problem
 
 
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argument at run time
@@ -21,6 +23,11 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
     operations = forms.MultipleChoiceField(
         choices=[(operation, operation) for operation in rules.OPERATIONS],
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    tiers = forms.MultipleChoiceField(
+        required=False,
+        widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="The tiers whose endpoints it serves. None for a project's own machine.",
     )
     secret = forms.CharField(
         label="Credential",
@@ -31,7 +38,33 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
 
     class Meta:
         model = Worker
-        fields = ["name", "url", "model_name", "served_name", "operations", "slots"]
+        fields = [
+            "name",
+            "project",
+            "tiers",
+            "url",
+            "model_name",
+            "served_name",
+            "operations",
+            "slots",
+            "cache_scope",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "tiers" in self.fields:
+            tiers = cast("forms.MultipleChoiceField", self.fields["tiers"])
+            tiers.choices = [(slug, slug) for slug in catalog.shared_tiers()]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse tiers where they don't fit."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        owner = said.get("project") if self.instance.pk is None else self.instance.project
+        try:
+            services.check_tiers(said.get("tiers", []), owner)
+        except Problem as problem:
+            self.add_error("tiers", problem.message)
+        return said
 
     def clean_url(self) -> str:
         """Refuse a URL no gateway could ask."""
@@ -47,8 +80,9 @@ class WorkerAdmin(KeptAdmin):
     """Servers known by their URL. A worker's name and model are for life."""
 
     form = WorkerForm
-    list_display = ["name", "model_name", "url", "state", "added_at", "public_id"]
+    list_display = ["name", "model_name", "project", "tiers", "url", "state", "public_id"]
     list_filter = ["state", "model_name"]
+    list_select_related = ["project"]
     search_fields = ["name", "url", "model_name", "public_id"]
     actions = ["suspend", "resume", "retire"]
 
@@ -56,15 +90,17 @@ class WorkerAdmin(KeptAdmin):
         """Return what may not change once the worker exists."""
         if obj is None:
             return []
-        return ["name", "model_name", "served_name", "slots", "public_id", "state"]
+        return ["name", "project", "model_name", "public_id", "state"]
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:
         """Add or move a worker by its services, so that the data plane is told."""
         said = form.cleaned_data
         if change:
-            services.move_worker(
-                worker=obj, url=obj.url, credential=said["secret"] or None, by=operator(request)
-            )
+            changes = {name: said[name] for name in form.changed_data if name in rules.CHANGEABLE}
+            if said["secret"]:
+                changes["credential"] = said["secret"]
+            if changes:
+                services.change_worker(worker=obj, by=operator(request), **changes)
             return
         added = services.add_worker(
             services.Enrolment(
@@ -75,6 +111,9 @@ class WorkerAdmin(KeptAdmin):
                 credential=said["secret"],
                 served_name=said["served_name"],
                 slots=said["slots"],
+                project=said["project"],
+                tiers=said["tiers"],
+                cache_scope=said["cache_scope"],
             ),
             by=operator(request),
         )

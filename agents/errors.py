@@ -18,6 +18,26 @@ class WorkerUrlMalformed(Problem):
     code = "worker_url_malformed"
 
 
+class WorkerRetired(Problem):
+    """A retired worker never comes back."""
+
+    code = "worker_retired"
+    status = 409
+
+
+class TierNotForWorkers(Problem):
+    """A tier that shared machines don't serve, or none where one is needed."""
+
+    code = "worker_tier_unknown"
+
+
+class TierUnavailable(Problem):
+    """No machine serves this model on this tier."""
+
+    code = "tier_unavailable"
+    status = 409
+
+
 class OperationUnknown(Problem):
     """An operation the gateway does not know."""
 

@@ -14,12 +14,30 @@ OPERATIONS = (
 )
 """What a worker may offer: the paths below ``/v1`` that the gateway relays."""
 
-BY_TASK = {
+DEFAULT_OPERATIONS = {
     "generate": ("chat/completions", "completions"),
     "embed": ("embeddings",),
     "score": ("rerank", "score"),
 }
-"""What a worker offers when nobody said: the operations of its model's task."""
+"""What a worker is taken to offer where neither anybody says nor it could be asked: what every
+server of the task has. ``responses`` is not among it: most have none."""
+
+CHANGEABLE = (
+    "url",
+    "operations",
+    "tiers",
+    "served_name",
+    "slots",
+    "engine",
+    "context_length",
+    "cache_scope",
+)
+"""What of a worker may change. Name, model and owner are for life."""
+
+
+def cpu_tier(cpuinfo: str) -> str:
+    """Return the shipped tier of a machine without accelerators, by its ``/proc/cpuinfo``."""
+    return "cpu_intel_optimized" if "GenuineIntel" in cpuinfo else "cpu_amd_optimized"
 
 
 def fault_in_url(url: str) -> str | None:

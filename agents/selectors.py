@@ -1,20 +1,59 @@
-"""Questions about workers."""
+"""Questions about workers, and which of them live."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db.models import QuerySet
 
-from agents.models import Worker, WorkerState
+from agents import sightings
+from agents.models import Worker, WorkerShift, WorkerState
+
+if TYPE_CHECKING:
+    from projects.models import Project
 
 
-def workers_of_model(model_name: str) -> QuerySet[Worker]:
-    """Return every worker that ever served a model, retired ones included, by age."""
-    return Worker.objects.filter(model_name=model_name).order_by("id")
+def workers_of_model(model_name: str, *, project: Project | None) -> QuerySet[Worker]:
+    """Return every worker of an owner that ever served a model, by age; none: the operator's."""
+    return Worker.objects.filter(model_name=model_name, project=project).order_by("id")
 
 
-def active_workers(model_name: str) -> QuerySet[Worker]:
-    """Return the workers that take work for a model, by age."""
-    return workers_of_model(model_name).filter(state=WorkerState.ACTIVE)
+def workers_for(
+    *, project: Project, model_name: str | None = None, tier: str | None = None
+) -> QuerySet[Worker]:
+    """Return the workers that may take work of a project: its own, and the shared ones.
+
+    With a ``tier`` only the shared ones that carry it.
+    """
+    active = Worker.objects.filter(state=WorkerState.ACTIVE)
+    if model_name is not None:
+        active = active.filter(model_name=model_name)
+    shared = active.filter(project=None)
+    if tier is not None:
+        return shared.filter(tiers__contains=[tier])
+    return shared | active.filter(project=project)
+
+
+def live_workers(
+    *, project: Project, model_name: str, tier: str, is_self_hosted: bool
+) -> list[Worker]:
+    """Return the workers that an endpoint of a project could be served by right now.
+
+    Active, of the model, of the tier (or the project's own), and not seen out by the
+    gateways that look after them.
+    """
+    if is_self_hosted:
+        rows = workers_of_model(model_name, project=project).filter(state=WorkerState.ACTIVE)
+    else:
+        rows = workers_for(project=project, model_name=model_name, tier=tier)
+    return alive(rows)
+
+
+def alive(workers: QuerySet[Worker]) -> list[Worker]:
+    """Return those that no gateway has found out."""
+    found = list(workers)
+    health = sightings.worker_health({worker.public_id for worker in found})
+    return [worker for worker in found if not health[worker.public_id].is_out]
 
 
 def worker_by_name(name: str) -> Worker | None:
@@ -22,11 +61,25 @@ def worker_by_name(name: str) -> Worker | None:
     return Worker.objects.filter(name=name).first()
 
 
-def served_models() -> QuerySet[Worker, str]:
-    """Return the names of all models that some worker ever served."""
-    return Worker.objects.order_by("model_name").values_list("model_name", flat=True).distinct()
+def worker_by_id(public_id: str) -> Worker | None:
+    """Return a worker by its public id."""
+    return Worker.objects.filter(public_id=public_id).first()
+
+
+def groups() -> QuerySet[Worker]:
+    """Return one worker of each owner and model that ever had one: pools hang on both."""
+    return (
+        Worker.objects.select_related("project")
+        .order_by("model_name", "project_id", "id")
+        .distinct("model_name", "project_id")
+    )
 
 
 def all_workers() -> QuerySet[Worker]:
     """Return every worker, by name."""
-    return Worker.objects.order_by("name")
+    return Worker.objects.select_related("project").order_by("name")
+
+
+def shifts_of_own_workers() -> QuerySet[WorkerShift]:
+    """Return the times in which projects' own workers were live, as long as hours may be due."""
+    return WorkerShift.objects.select_related("worker__project").order_by("id")

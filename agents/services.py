@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from agents import rules
-from agents.errors import OperationUnknown, WorkerNameTaken, WorkerUrlMalformed
-from agents.models import Worker, WorkerState
+from agents.errors import (
+    OperationUnknown,
+    TierNotForWorkers,
+    WorkerNameTaken,
+    WorkerRetired,
+    WorkerUrlMalformed,
+)
+from agents.models import CacheScope, Worker, WorkerShift, WorkerState
 from audit import services as audit
-from common import outbox, vault
+from catalog import selectors as catalog
+from common import clock, outbox, vault
 from common.actor import SYSTEM, Actor
+
+if TYPE_CHECKING:
+    from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What is said of a worker when it is added. ``credential`` is plain, and sealed at once."""
+    """What is said of a worker when it is added. ``credential`` is plain, and sealed at once.
+
+    With a ``project`` it is that project's own; else it serves the ``tiers`` it carries.
+    """
 
     name: str
     url: str
@@ -27,27 +42,35 @@ class Enrolment:
     credential: str = ""
     served_name: str = ""
     slots: int | None = None
+    project: Project | None = None
+    tiers: Sequence[str] = ()
+    engine: str = ""
+    context_length: int | None = None
+    cache_scope: str = CacheScope.NONE
 
 
 def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
-    """Register an OpenAI-compatible server as a shared worker.
+    """Register an OpenAI-compatible server: shared by everyone, or as a project's own.
 
-    Raises ``WorkerUrlMalformed``, ``OperationUnknown`` or ``WorkerNameTaken``.
+    Raises ``WorkerUrlMalformed``, ``OperationUnknown``, ``TierNotForWorkers`` or
+    ``WorkerNameTaken``.
     """
-    _check(enrolment.url, enrolment.operations)
+    _check_url(enrolment.url)
+    _check_operations(enrolment.operations)
+    check_tiers(enrolment.tiers, enrolment.project)
+    said = {field: getattr(enrolment, field) for field in enrolment.__slots__}
+    said |= {
+        "url": enrolment.url.rstrip("/"),
+        "operations": list(enrolment.operations),
+        "tiers": list(enrolment.tiers),
+        "credential": vault.seal(enrolment.credential),
+    }
     try:
         with transaction.atomic():
-            worker = Worker.objects.create(
-                name=enrolment.name,
-                url=enrolment.url.rstrip("/"),
-                model_name=enrolment.model_name,
-                operations=list(enrolment.operations),
-                credential=vault.seal(enrolment.credential),
-                served_name=enrolment.served_name,
-                slots=enrolment.slots,
-            )
-            _note(worker, by, "worker.added", {"url": worker.url, "model": worker.model_name})
-            outbox.announce("pool", worker.model_name)
+            worker = Worker.objects.create(**said)
+            _note(worker, by, "worker.added", _told(worker))
+            _begin_shift(worker)
+            outbox.announce("worker", worker.pk)
     except IntegrityError as clash:
         raise WorkerNameTaken(
             f"There is a worker named “{enrolment.name}” already.", param="name"
@@ -55,16 +78,25 @@ def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
     return worker
 
 
-def move_worker(
-    *, worker: Worker, url: str, credential: str | None = None, by: Actor = SYSTEM
-) -> None:
-    """Change where a worker is reached, and its credential if one is given."""
-    _check(url, worker.operations)
-    changes = {"url": url.rstrip("/")}
-    if credential is not None:
-        changes["credential"] = vault.seal(credential)
-    after: dict[str, object] = {"url": changes["url"], "is_rekeyed": credential is not None}
-    _change(worker, by, "worker.moved", after, **changes)
+def change_worker(*, worker: Worker, by: Actor = SYSTEM, **said: Any) -> None:
+    """Change what may change in a worker's life: ``CHANGEABLE``, and its ``credential``.
+
+    What is not said stays. Raises what ``add_worker`` raises, and ``WorkerRetired``.
+    """
+    if "url" in said:
+        _check_url(said["url"])
+        said["url"] = said["url"].rstrip("/")
+    if "operations" in said:
+        _check_operations(said["operations"])
+    if "tiers" in said:
+        check_tiers(said["tiers"], worker.project)
+    told = {name: value for name, value in said.items() if name != "credential"}
+    if said.get("credential") is not None:
+        said["credential"] = vault.seal(said["credential"])
+        told["is_rekeyed"] = True
+    else:
+        said.pop("credential", None)
+    _change(worker, by, "worker.changed", told, **said)
 
 
 def reseal_credentials(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
@@ -76,19 +108,43 @@ def reseal_credentials(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
                 _change(worker, by, "worker.resealed", credential=renewed)
 
 
-def suspend_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
+def suspend_worker(*, worker: Worker, reason: str = "", by: Actor = SYSTEM) -> None:
     """Give a worker no new work; what runs goes on."""
-    _change(worker, by, "worker.suspended", state=WorkerState.SUSPENDED)
+    with transaction.atomic():
+        told: dict[str, object] = {"reason": reason} if reason else {}
+        _change(worker, by, "worker.suspended", told, state=WorkerState.SUSPENDED)
+        _end_shift(worker)
 
 
 def resume_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
-    """Let a suspended worker work again."""
-    _change(worker, by, "worker.resumed", state=WorkerState.ACTIVE)
+    """Let a suspended worker work again. Raises ``WorkerRetired``."""
+    with transaction.atomic():
+        _change(worker, by, "worker.resumed", state=WorkerState.ACTIVE)
+        _begin_shift(worker)
 
 
 def retire_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Take a worker out for good. The row stays: usage names it."""
-    _change(worker, by, "worker.retired", state=WorkerState.RETIRED)
+    with transaction.atomic():
+        _change(worker, by, "worker.retired", state=WorkerState.RETIRED)
+        _end_shift(worker)
+
+
+def note_billed(*, shift: WorkerShift, until: datetime) -> None:
+    """Remember up to when a shift's started hours stand in the ledger."""
+    WorkerShift.objects.filter(pk=shift.pk).update(billed_until=until)
+
+
+def _begin_shift(worker: Worker) -> None:
+    # Twice resumed is one shift: the constraint allows no second one.
+    if worker.project_id is not None:
+        WorkerShift.objects.get_or_create(
+            worker=worker, ended_at=None, defaults={"began_at": clock.now()}
+        )
+
+
+def _end_shift(worker: Worker) -> None:
+    WorkerShift.objects.filter(worker=worker, ended_at=None).update(ended_at=clock.now())
 
 
 def _change(
@@ -96,28 +152,63 @@ def _change(
     by: Actor,
     action: str,
     after: dict[str, object] | None = None,
-    **changes: str,
+    **changes: Any,
 ) -> None:
     with transaction.atomic():
-        Worker.objects.filter(pk=worker.pk).update(version=F("version") + 1, **changes)
+        living = Worker.objects.filter(pk=worker.pk).exclude(state=WorkerState.RETIRED)
+        if not living.update(version=F("version") + 1, **changes):
+            raise WorkerRetired("This worker was retired for good; add it as a new one.")
         _note(worker, by, action, after or {})
-        outbox.announce("pool", worker.model_name)
+        outbox.announce("worker", worker.pk)
+    for name, value in changes.items():
+        setattr(worker, name, value)
 
 
 def _note(worker: Worker, by: Actor, action: str, after: dict[str, object]) -> None:
     audit.record(
         by=by,
         action=action,
+        project=worker.project.public_id if worker.project else "",
         subject=("worker", worker.public_id),
         after={"name": worker.name, **after},
     )
 
 
-def _check(url: str, operations: Sequence[str]) -> None:
+def _told(worker: Worker) -> dict[str, object]:
+    return {
+        "url": worker.url,
+        "model": worker.model_name,
+        "tiers": list(worker.tiers),
+        "operations": list(worker.operations),
+    }
+
+
+def _check_url(url: str) -> None:
     fault = rules.fault_in_url(url)
     if fault:
         raise WorkerUrlMalformed(fault, param="url")
+
+
+def _check_operations(operations: Sequence[str]) -> None:
     unknown = set(operations) - set(rules.OPERATIONS)
     if unknown or not operations:
         offered = ", ".join(rules.OPERATIONS)
         raise OperationUnknown(f"Choose one or more of: {offered}.", param="operations")
+
+
+def check_tiers(tiers: Sequence[str], project: Project | None) -> None:
+    """Refuse tiers that don't fit a worker's owner. Raises ``TierNotForWorkers``."""
+    if project is not None:
+        if tiers:
+            raise TierNotForWorkers(
+                "A project's own worker serves the project's self-hosted endpoints, and carries "
+                "no tier.",
+                param="tiers",
+            )
+        return
+    offered = catalog.shared_tiers()
+    if not tiers or set(tiers) - set(offered):
+        raise TierNotForWorkers(
+            f"Choose one or more of the tiers that shared machines serve: {', '.join(offered)}.",
+            param="tiers",
+        )

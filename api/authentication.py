@@ -43,6 +43,7 @@ class ShownKey:
 
     actor: Actor
     project_public_id: str
+    maker_pk: int | None = None
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -73,7 +74,7 @@ class KeyAuthentication(BaseAuthentication):
         afterwards.append(partial(_note_use, secret))
         request_id = request.META.get(REQUEST_ID, "")
         actor = Actor(ActorKind.KEY, key.public_id, key.name, address, request_id)
-        return AnonymousUser(), ShownKey(actor, key.project.public_id)
+        return AnonymousUser(), ShownKey(actor, key.project.public_id, key.issued_by_id)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

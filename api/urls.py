@@ -16,7 +16,7 @@ from usage.urls import management as budgets
 from usage.urls import usage_urls
 
 management: list[URLPattern | URLResolver] = [
-    path("", include("catalog.urls")),
+    path("", include("agents.urls")),
     path("", include("endpoints.urls")),
     path("", include("apikeys.urls")),
     path("", include("projects.urls")),

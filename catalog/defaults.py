@@ -18,6 +18,7 @@ class ShippedTier:
     summary: str
     numbers: Mapping[str, Any]
     is_preemptible: bool = False
+    is_self_hosted: bool = False
 
 
 def _paid(price: int, tokens: int, requests: int, concurrent: int, priority: int) -> dict[str, Any]:
@@ -93,6 +94,7 @@ TIERS: tuple[ShippedTier, ...] = (
             "idle_timeout_s": 3600,
             "priority": 30,
         },
+        is_self_hosted=True,
     ),
 )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Lower
 
+from catalog.rules import NAME, NAME_MAX
 from common import ids
 from common.models import Versioned
 
@@ -24,7 +27,12 @@ class CatalogModel(Versioned):
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.model_id, editable=False)
-    name = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(
+        max_length=NAME_MAX,
+        unique=True,
+        validators=[RegexValidator(NAME, "Use letters, digits and . _ : @ + / - only.")],
+        help_text="As the world writes it: llama-3.1-8b-instruct, Org/Name-7B",
+    )
     title = models.CharField(max_length=120)
     summary = models.CharField(max_length=240, blank=True)
     card = models.TextField(blank=True, help_text="Markdown")
@@ -45,6 +53,12 @@ class CatalogModel(Versioned):
     class Meta:
         ordering = ["title"]
         verbose_name = "catalog model"
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="model_name_is_unique_in_any_case"),
+            models.CheckConstraint(
+                condition=models.Q(name__regex=NAME), name="model_name_is_well_formed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -58,6 +72,11 @@ class ServiceTier(models.Model):
     summary = models.CharField(max_length=240, blank=True)
     rank = models.PositiveIntegerField(default=0, help_text="Order in lists")
     is_offered = models.BooleanField("offered", default=True)
+    is_self_hosted = models.BooleanField(
+        "self-hosted",
+        default=False,
+        help_text="Served by machines of the project itself, and never by shared ones",
+    )
     is_preemptible = models.BooleanField("preemptible", default=False)
 
     class Meta:

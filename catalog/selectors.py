@@ -15,8 +15,8 @@ def listed_models() -> QuerySet[CatalogModel]:
 
 
 def listed_model(name: str) -> CatalogModel | None:
-    """Return one listed model by its name."""
-    return listed_models().filter(name=name).first()
+    """Return one listed model by its name, however its capitals are written."""
+    return listed_models().filter(name__iexact=name).first()
 
 
 def offered_tiers() -> QuerySet[ServiceTier]:
@@ -31,6 +31,12 @@ def offered_tiers() -> QuerySet[ServiceTier]:
 def offered_tier(slug: str) -> ServiceTier | None:
     """Return one offered tier."""
     return offered_tiers().filter(slug=slug).first()
+
+
+def shared_tiers() -> list[str]:
+    """Return the slugs of the tiers that shared machines serve, no longer offered ones too."""
+    tiers = ServiceTier.objects.filter(is_self_hosted=False).order_by("rank", "slug")
+    return list(tiers.values_list("slug", flat=True))
 
 
 def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:

@@ -110,6 +110,7 @@ def _add_tier(rank: int, shipped: defaults.ShippedTier) -> bool:
                 "summary": shipped.summary,
                 "rank": rank,
                 "is_preemptible": shipped.is_preemptible,
+                "is_self_hosted": shipped.is_self_hosted,
             },
         )
         if is_new:

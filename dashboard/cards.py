@@ -31,6 +31,8 @@ class ModelCard:
     formats: tuple[str, ...]
     tags: tuple[str, ...]
     capabilities: tuple[str, ...]
+    machines: int | None = None
+    """How many live machines would serve it to the project that looks; none: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,11 @@ class TierCard:
     concurrent: int
     max_model_gb: int | None
     is_preemptible: bool
+    reason: str = ""
+    """Why no endpoint can be opened on it now; empty if one can."""
 
 
-def model_card(model: CatalogModel) -> ModelCard:
+def model_card(model: CatalogModel, machines: int | None = None) -> ModelCard:
     """Lay out a model."""
     return ModelCard(
         name=model.name,
@@ -67,10 +71,11 @@ def model_card(model: CatalogModel) -> ModelCard:
         formats=tuple(model.formats),
         tags=tuple(model.tags),
         capabilities=tuple(model.capabilities),
+        machines=machines,
     )
 
 
-def tier_card(tier: ServiceTier, now: datetime) -> TierCard:
+def tier_card(tier: ServiceTier, now: datetime, reason: str = "") -> TierCard:
     """Lay out a tier on the terms in force now; its terms are expected to be loaded."""
     terms = _in_force(list(tier.terms.all()), now)
     limit = terms.max_model_bytes
@@ -86,6 +91,7 @@ def tier_card(tier: ServiceTier, now: datetime) -> TierCard:
         concurrent=terms.concurrent,
         max_model_gb=None if limit is None else limit // GB,
         is_preemptible=tier.is_preemptible,
+        reason=reason,
     )
 
 

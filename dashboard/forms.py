@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 
+from catalog.rules import NAME_MAX
 from common import clock
 from endpoints.rules import MAX_LENGTH
 
@@ -41,7 +42,9 @@ class EndpointForm(forms.Form):
     """A new endpoint: which model, on which tier, under which slug."""
 
     model = forms.CharField(
-        max_length=80, error_messages={"required": "Choose a model."}, widget=forms.HiddenInput
+        max_length=NAME_MAX,
+        error_messages={"required": "Choose a model."},
+        widget=forms.HiddenInput,
     )
     tier = forms.CharField(
         max_length=40, error_messages={"required": "Choose a tier."}, widget=forms.HiddenInput

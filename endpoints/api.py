@@ -9,8 +9,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog import selectors as catalog
-from catalog.errors import ModelUnknown, TierUnknown
+from agents import offers
+from catalog.rules import NAME_MAX
 from common.rest import (
     ManagementView,
     StrictSerializer,
@@ -36,7 +36,7 @@ class EndpointIn(StrictSerializer):
     """What a caller may say about a new endpoint."""
 
     slug = serializers.CharField(max_length=63)
-    model = serializers.CharField(max_length=80, help_text="A name of the catalog")
+    model = serializers.CharField(max_length=NAME_MAX, help_text="A name of the catalog")
     tier = serializers.CharField(max_length=40, default="free")
 
 
@@ -44,7 +44,11 @@ class EndpointPatch(StrictSerializer):
     """What may change in an endpoint's life. Its slug and its model never do."""
 
     state = serializers.ChoiceField(["active", "paused"], required=False)
-    tier = serializers.CharField(max_length=40, required=False)
+    tier = serializers.CharField(
+        max_length=40,
+        required=False,
+        help_text="For owners, and management keys that owners made",
+    )
 
 
 class RetireQuery(StrictSerializer):
@@ -130,7 +134,7 @@ class EndpointDetail(ManagementView):
         endpoint = _endpoint(seat, slug)
         seat.check_own(endpoint.created_by_id)
         check_match(request, etag_of(endpoint.version))
-        tier = _tier(said["tier"]) if "tier" in said else None
+        tier = _other_tier(seat, endpoint, said.get("tier", endpoint.tier.slug))
         services.change_endpoint(
             endpoint=endpoint, state=said.get("state"), tier=tier, by=seat.actor
         )
@@ -168,22 +172,20 @@ def _endpoint(seat: Seat, name: str) -> Endpoint:
     return endpoint
 
 
-def _tier(slug: str) -> ServiceTier:
-    tier = catalog.offered_tier(slug)
-    if tier is None:
-        raise TierUnknown(f"There is no tier “{slug}”.", param="tier")
-    return tier
+def _other_tier(seat: Seat, endpoint: Endpoint, slug: str) -> ServiceTier | None:
+    if slug == endpoint.tier.slug:
+        return None
+    seat.check_money("Moving an endpoint to another tier changes what it costs")
+    return offers.chosen_tier(slug, project=seat.project, model=endpoint.model)
 
 
 def _open(seat: Seat, said: dict[str, Any]) -> Endpoint:
-    model = catalog.listed_model(said["model"])
-    if model is None:
-        raise ModelUnknown(f"The catalog lists no model “{said['model']}”.", param="model")
+    model = offers.chosen_model(said["model"])
     return services.open_endpoint(
         project=seat.project,
         slug=said["slug"],
         model=model,
-        tier=_tier(said["tier"]),
+        tier=offers.chosen_tier(said["tier"], project=seat.project, model=model),
         opened_by=seat.user,
         by=seat.actor,
     )

@@ -99,10 +99,12 @@ def change_endpoint(
     """
     changes = {"state": state, "tier": tier}
     said = {name: value for name, value in changes.items() if value is not None}
+    if tier is not None and tier.pk == endpoint.tier_id:
+        said.pop("tier")
     if not said:
         return
     with transaction.atomic():
-        if tier is not None:
+        if "tier" in said and tier is not None:
             terms = catalog.terms_at(tier, clock.now())
             _check_size(endpoint.model, terms)
             _check_counts(endpoint.project, tier, terms, endpoint.model)

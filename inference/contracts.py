@@ -23,48 +23,30 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from inference.events import UsageEvent as UsageEvent  # noqa: PLC0414 - handed on from here
-from inference.tallies import BATCH_FIELD as BATCH_FIELD  # noqa: PLC0414 - and so are these
+# Handed on from here:
+from inference.events import UsageEvent as UsageEvent  # noqa: PLC0414
+from inference.names import CHANGES as CHANGES  # noqa: PLC0414
+from inference.names import GATEWAYS as GATEWAYS  # noqa: PLC0414
+from inference.names import OWN as OWN  # noqa: PLC0414
+from inference.names import POOLS as POOLS  # noqa: PLC0414
+from inference.names import SHARDS as SHARDS  # noqa: PLC0414
+from inference.names import SIGHTING_S as SIGHTING_S  # noqa: PLC0414
+from inference.names import grant_key as grant_key  # noqa: PLC0414
+from inference.names import own_pool as own_pool  # noqa: PLC0414
+from inference.names import pool_key as pool_key  # noqa: PLC0414
+from inference.names import route_key as route_key  # noqa: PLC0414
+from inference.names import shard_tag as shard_tag  # noqa: PLC0414
+from inference.names import shared_pool as shared_pool  # noqa: PLC0414
+from inference.names import sighting_key as sighting_key  # noqa: PLC0414
+from inference.names import usage_stream as usage_stream  # noqa: PLC0414
+from inference.names import usage_watermark as usage_watermark  # noqa: PLC0414
+from inference.tallies import BATCH_FIELD as BATCH_FIELD  # noqa: PLC0414
 from inference.tallies import REFUSALS as REFUSALS  # noqa: PLC0414
 from inference.tallies import REFUSALS_KEPT as REFUSALS_KEPT  # noqa: PLC0414
 from inference.tallies import RefusalBatch as RefusalBatch  # noqa: PLC0414
 from inference.tallies import RefusedRequest as RefusedRequest  # noqa: PLC0414
 from inference.tallies import Tally as Tally  # noqa: PLC0414
 from inference.tallies import batch_from as batch_from  # noqa: PLC0414
-
-# ── Names in Valkey ────────────────────────────────────────────────────────────────────
-
-CHANGES = "xt:changes"
-"""Pub/sub channel: ``{"key": "grant:…", "version": 7}`` for every entry that was written."""
-
-SHARDS = 64
-"""Hash tags ``{s0}`` … ``{s63}``: all hot keys of a project share one, so one function
-can touch them all in a cluster too."""
-
-
-def grant_key(digest: str) -> str:
-    """Name the entry of a key's digest."""
-    return f"grant:{digest}"
-
-
-def route_key(project: str, slug: str) -> str:
-    """Name the entry of an endpoint."""
-    return f"route:{project}/{slug}"
-
-
-def pool_key(name: str) -> str:
-    """Name the entry of a pool of workers."""
-    return f"pool:{name}"
-
-
-def shard_tag(project: str) -> str:
-    """Return the hash tag of a project, braces included. Stable for ever: data lies under it."""
-    return f"{{s{zlib.crc32(project.encode()) % SHARDS}}}"
-
-
-def usage_stream(shard: int) -> str:
-    """Name the stream of usage events of one shard (0 … 63)."""
-    return f"{{s{shard}}}:usage"
 
 
 # ── Words both planes use ──────────────────────────────────────────────────────────────
@@ -89,11 +71,6 @@ _keyed = lru_cache(16)(partial(hmac.new, digestmod="sha256"))
 
 EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
-
-
-def usage_watermark(shard: int) -> str:
-    """Name the entry that says up to which id PostgreSQL has a shard's usage stream."""
-    return f"{{s{shard}}}:usage:done"
 
 
 def cost_of(

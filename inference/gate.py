@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from inference.address import Target
-from inference.contracts import OPERATIONS, Grant, Pool, Route, Worker, is_key
+from inference.contracts import OPERATIONS, OWN, Grant, Pool, Route, Worker, is_key
 from inference.fields import NO_SLO, Slo
 from inference.passes import looks_like_pass
 from inference.problems import Refused
@@ -23,6 +23,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Fields = Mapping[bytes, bytes]
 
 _BAD_KEY = "The API key is missing, malformed, unknown, expired or revoked."
+_NO_WORKER = "No worker serves this endpoint right now."
+_NO_OWN = (
+    "No machine of this project serves this endpoint right now, and shared machines never serve "
+    "its tier. Add a machine of your own, or move the endpoint to another tier."
+)
 _SLO_FIELDS = (b"x-slo-ttft-ms", b"x-slo-tpot-ms")
 
 
@@ -81,6 +86,12 @@ def check_operation(route: Route, target: Target) -> None:
         raise _unsupported(target)
 
 
+def nobody(route: Route) -> str:
+    """Say that no machine is there, and whose would be needed."""
+    is_own = bool(route.pools) and all(name.startswith(OWN) for name in route.pools)
+    return _NO_OWN if is_own else _NO_WORKER
+
+
 def find_workers(route: Route, pools: list[Pool | None], target: Target) -> list[list[Worker]]:
     """Return the workers that can serve this, one list a pool, best pool first.
 
@@ -88,7 +99,7 @@ def find_workers(route: Route, pools: list[Pool | None], target: Target) -> list
     """
     alive = [pool for pool in pools if pool is not None and not pool.gone and pool.workers]
     if not alive:
-        raise Refused("endpoint_inactive", "No worker serves this endpoint right now.")
+        raise Refused("endpoint_inactive", nobody(route))
     found = [[w for w in pool.workers if target.rest in w.operations] for pool in alive]
     able = [workers for workers in found if workers]
     if not able:

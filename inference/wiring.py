@@ -27,6 +27,7 @@ from inference.pick import Picker
 from inference.plane import Plane
 from inference.ports import WorkerFailed
 from inference.refusals import Refusals
+from inference.roster import Roster
 from inference.scrape import Snapshots
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
@@ -69,6 +70,7 @@ class Gateway:
         )
         self.changes = Changes(url, self.tables)
         self.refusals = Refusals(self.link, self.tables, loop, time.time)
+        self.roster = Roster(self.link, self.tables)
         fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
         self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
@@ -92,7 +94,7 @@ class Gateway:
         self.prober = Prober(
             self.fleet,
             self.health,
-            self.plane.workers_in_use,
+            lambda: [*self.plane.workers_in_use(), *self.roster.workers()],
             self.log.say,
             every_s=config.waits.probe_every_s,
             wait_s=config.waits.probe_s,
@@ -108,6 +110,7 @@ class Gateway:
         self.changes.start()
         await self.link.ready(timeout_s=1.0)
         self.prober.start()
+        self.roster.start(self._see)
         self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
             self._begin_snapshots(self._snapshots)
@@ -116,6 +119,7 @@ class Gateway:
         """End what still runs, send the last events, close every connection."""
         self.plane.draining = True
         self.prober.stop()
+        self.roster.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
         await self.desk.stop()
@@ -135,6 +139,10 @@ class Gateway:
         stopping = "the gateway is stopping" if self.plane.draining else None
         away = None if self.link.is_up else "Valkey can't be reached"
         return {"gateway": stopping, "valkey": away, "limits": None if away else self.desk.trouble}
+
+    def _see(self, worker_id: str) -> tuple[bool, float | None, int]:
+        is_out = worker_id in self.health.out()
+        return is_out, self.prober.answered_at(worker_id), self.fleet.in_flight(worker_id)
 
     def snapshots(self) -> list[Json]:
         """Return the counts of every process of this machine, ours as they are now."""

@@ -52,6 +52,8 @@ class Seat:
     role: Role
     actor: Actor
     user: User | None = None
+    maker_pk: int | None = None
+    """Who made the key that sits here."""
 
     def may(self, floor: Role) -> bool:
         """Say whether this seat carries everything that ``floor`` carries."""
@@ -65,6 +67,15 @@ class Seat:
         is_theirs = self.user is not None and maker_pk == self.user.pk
         if not is_theirs and not self.may(Role.ADMIN):
             raise RoleInsufficient("Somebody else made this; changing it needs admin or more.")
+
+    def check_money(self, what: str) -> None:
+        """Let only owners decide what costs money, and keys that somebody made who is one now.
+
+        Raises ``RoleInsufficient``.
+        """
+        is_owners = self.maker_pk is not None and selectors.owns(self.project, self.maker_pk)
+        if not self.may(Role.OWNER) and not is_owners:
+            raise RoleInsufficient(f"{what}; that needs an owner, or a key that an owner made.")
 
     def check_scopes(self, scopes: Iterable[str]) -> None:
         """Refuse to hand out or renew a management key below admin: it acts as one.
@@ -83,6 +94,7 @@ class KeyHolder(Protocol):
 
     actor: Actor
     project_public_id: str
+    maker_pk: int | None
 
 
 def seat(
@@ -156,7 +168,7 @@ def key_seat(holder: KeyHolder, project_id: str) -> Seat:
     if project is None or holder.project_public_id != project_id:
         raise KeyOfAnotherProject("This key belongs to another project.")
     tenancy.enter(project.pk, project.public_id)
-    return Seat(project=project, role=Role.ADMIN, actor=holder.actor)
+    return Seat(project=project, role=Role.ADMIN, actor=holder.actor, maker_pk=holder.maker_pk)
 
 
 def _membership(user: User | AnonymousUser, project_id: str) -> Membership:

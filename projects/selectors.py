@@ -48,6 +48,12 @@ def seat_in(*, project: Project, user: User) -> Membership | None:
     return Membership.objects.select_related("user").filter(project=project, user=user).first()
 
 
+def owns(project: Project, user_pk: int) -> bool:
+    """Say whether a person is an owner of a project now."""
+    held = Membership.objects.filter(project=project, user_id=user_pk, role=Role.OWNER)
+    return held.exists()
+
+
 def member_of(*, project: Project, public_id: str) -> Membership | None:
     """Return one seat of a project; none for a seat elsewhere, as for a missing one."""
     return members_of(project=project).filter(public_id=public_id).first()

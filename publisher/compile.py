@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from agents import selectors as agents
+from agents.models import Worker as WorkerRow
 from agents.models import WorkerState
 from apikeys import selectors as apikeys
 from apikeys.models import ApiKey
@@ -25,9 +27,14 @@ from inference.contracts import (
     Worker,
     dump,
     grant_key,
+    own_pool,
     pool_key,
     route_key,
+    shared_pool,
 )
+
+if TYPE_CHECKING:
+    from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,9 @@ class Entry:
     key: str
     version: int
     payload: str
-
-
-def pool_name(model_name: str) -> str:
-    """Name the pool of the workers that everyone shares for a model."""
-    return f"shared/{model_name}"
+    pool: str = ""
+    """The name of a pool, if it is one that ``is_staffed`` or not."""
+    is_staffed: bool = False
 
 
 def grants_of(key: ApiKey) -> Iterator[Entry]:
@@ -77,7 +82,7 @@ def route_of(endpoint: Endpoint) -> Entry:
         model=model.name,
         task=model.task,
         terms=_terms(endpoint.tier.slug, catalog.terms_at(endpoint.tier, now)),
-        pools=(pool_name(model.name),),
+        pools=(_pool_name(endpoint),),
         context_length=model.context_length,
         created_at=int(endpoint.created_at.timestamp()),
         defaults=model.defaults,
@@ -88,13 +93,25 @@ def route_of(endpoint: Endpoint) -> Entry:
     return Entry(route_key(project, endpoint.slug), route.version, dump(route))
 
 
-def pool_of(model_name: str) -> Entry:
-    """Return the entry of a model's shared pool.
+def pools_of(model_name: str, owner: Project | None) -> Iterator[Entry]:
+    """Yield the pools of an owner's workers of a model: one, or one for each shared tier.
 
-    Its version is the sum of its workers' versions: no worker ever leaves the sum and
-    none changes its model, so any change raises it.
+    All have the same version, the sum of the versions of all the owner's workers of the
+    model: none ever leaves the sum, and none changes owner or model. So a worker that moves
+    between tiers raises the pools it leaves as well.
     """
-    rows = list(agents.workers_of_model(model_name))
+    rows = list(agents.workers_of_model(model_name, project=owner))
+    version = sum(row.version for row in rows)
+    active = [row for row in rows if row.state == WorkerState.ACTIVE]
+    if owner is not None:
+        yield _pool(own_pool(owner.public_id, model_name), version, active)
+        return
+    for tier in catalog.shared_tiers():
+        carrying = [row for row in active if tier in row.tiers]
+        yield _pool(shared_pool(tier, model_name), version, carrying)
+
+
+def _pool(name: str, version: int, rows: Iterable[WorkerRow]) -> Entry:
     workers = tuple(
         Worker(
             worker_id=row.public_id,
@@ -105,11 +122,9 @@ def pool_of(model_name: str) -> Entry:
             slots=row.slots,
         )
         for row in rows
-        if row.state == WorkerState.ACTIVE
     )
-    name = pool_name(model_name)
-    pool = Pool(version=sum(row.version for row in rows), name=name, workers=workers)
-    return Entry(pool_key(name), pool.version, dump(pool))
+    payload = dump(Pool(version, name, workers))
+    return Entry(pool_key(name), version, payload, pool=name, is_staffed=bool(workers))
 
 
 def pass_keys() -> Entry:
@@ -127,6 +142,13 @@ def pass_keys() -> Entry:
         ),
     )
     return Entry(signers.NAME, keys.version, signers.dump(keys))
+
+
+def _pool_name(endpoint: Endpoint) -> str:
+    model, tier = endpoint.model.name, endpoint.tier
+    if tier.is_self_hosted:
+        return own_pool(endpoint.project.public_id, model)
+    return shared_pool(tier.slug, model)
 
 
 def _terms(tier: str, row: TierTerms) -> Terms:

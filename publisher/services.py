@@ -22,7 +22,7 @@ from common.outbox import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
 from publisher import money, store
-from publisher.compile import Entry, grants_of, pass_keys, pool_of, route_of
+from publisher.compile import Entry, grants_of, pass_keys, pools_of, route_of
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def _everything() -> Iterator[Entry]:
         yield from grants_of(key)
     for endpoint in _endpoints().iterator(chunk_size=BATCH):
         yield route_of(endpoint)
-    for model_name in agents.served_models():
-        yield pool_of(model_name)
+    for one in agents.groups():
+        yield from pools_of(one.model_name, one.project)
     if key_selectors.newest_signing_key() is not None:
         yield pass_keys()
 
@@ -91,6 +91,11 @@ def _routes(primary_keys: list[int]) -> Iterator[Entry]:
         yield route_of(endpoint)
 
 
+def _pools(worker_pk: int) -> Iterator[Entry]:
+    for worker in agents.all_workers().filter(pk=worker_pk):
+        yield from pools_of(worker.model_name, worker.project)
+
+
 def _keys() -> QuerySet[ApiKey]:
     return ApiKey.objects.select_related("project", "endpoint").prefetch_related("secrets")
 
@@ -106,7 +111,7 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
         *_routes(endpoints.touch_endpoints(project_id=int(subject))),
     ],
     "endpoint": lambda subject: _routes([int(subject)]),
-    "pool": lambda subject: [pool_of(subject)],
+    "worker": lambda subject: _pools(int(subject)),
     "jwks": lambda subject: [pass_keys()],
     "tier": lambda subject: _routes(endpoints.touch_endpoints(tier_id=int(subject))),
     "model": lambda subject: _routes(endpoints.touch_endpoints(model_id=int(subject))),

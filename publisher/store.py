@@ -8,7 +8,7 @@ from functools import cache
 import redis
 from django.conf import settings
 
-from inference.contracts import CHANGES
+from inference.contracts import CHANGES, POOLS
 from publisher.compile import Entry
 
 # Compared and written in one step: otherwise a slow publisher could revive a revoked key.
@@ -40,10 +40,13 @@ def put(entries: Sequence[Entry]) -> int:
     Raises ``redis.RedisError`` when Valkey is away.
     """
     script = client().register_script(PUT)
-    return sum(
-        int(script(keys=[entry.key], args=[entry.version, entry.payload, CHANGES]))
-        for entry in entries
-    )
+    written = 0
+    for entry in entries:
+        written += int(script(keys=[entry.key], args=[entry.version, entry.payload, CHANGES]))
+        if entry.pool:
+            # Which pools there are is looked after by gateways, so it is said each time.
+            (client().sadd if entry.is_staffed else client().srem)(POOLS, entry.pool)
+    return written
 
 
 def is_there() -> bool:

@@ -79,15 +79,27 @@ def make_key(project: Project, *, name: str = "", scopes: tuple[str, ...] = ()) 
     )
 
 
-def make_worker(name: str = "", *, url: str = "http://127.0.0.1:9/v1") -> Worker:
-    """Return a worker that serves the demo chat model."""
+def make_worker(
+    name: str = "",
+    *,
+    url: str = "http://127.0.0.1:9/v1",
+    project: Project | None = None,
+    tiers: tuple[str, ...] = ("free", "gpu_nvidia_shared"),
+    model: str = "smollm2-135m-instruct",
+) -> Worker:
+    """Return a worker that serves the demo chat model: shared, or a project's own."""
+    carried = () if project is not None else tiers
+    for tier in carried:
+        make_tier(tier)
     return agents.add_worker(
         agents.Enrolment(
             name=name or f"worker{next(_serial)}",
             url=url,
-            model_name="smollm2-135m-instruct",
+            model_name=model,
             operations=["chat/completions"],
             credential="worker-secret",
+            project=project,
+            tiers=carried,
         )
     )
 

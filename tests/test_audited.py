@@ -56,9 +56,9 @@ CHANGES: list[tuple[str, str, Callable[[Project], Any]]] = [
         lambda p: endpoints.move_to_tier(endpoint=make_endpoint(p), tier=make_tier("free"), by=BY),
     ),
     (
-        "worker.moved",
+        "worker.changed",
         "",
-        lambda _: agents.move_worker(
+        lambda _: agents.change_worker(
             worker=make_worker(), url=URL, credential="new-credential", by=BY
         ),
     ),
@@ -117,7 +117,7 @@ def test_second_revocation_is_no_second_entry(acme: Project) -> None:
 def test_neither_keys_nor_credentials_are_in_the_log(acme: Project) -> None:
     issued = make_key(acme)
     worker = make_worker()
-    agents.move_worker(worker=worker, url=URL, credential="new-credential")
+    agents.change_worker(worker=worker, url=URL, credential="new-credential")
     worker.refresh_from_db()
 
     log = json.dumps(

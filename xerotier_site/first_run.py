@@ -17,12 +17,13 @@ from django.core.management import call_command
 from django.db import transaction
 
 from accounts.models import User
+from agents import rules
 from agents import selectors as agents
 from agents.models import Worker, WorkerState
 from agents.services import (
     Enrolment,
     add_worker,
-    move_worker,
+    change_worker,
     resume_worker,
     suspend_worker,
 )
@@ -90,14 +91,21 @@ def place_worker(built_in: BuiltIn, url: str, credential: str) -> None:
                 operations=built_in.operations,
                 credential=credential,
                 slots=built_in.slots,
+                tiers=tiers_of_this_machine(),
             )
         )
     else:
         _return(worker, url, credential)
 
 
+def tiers_of_this_machine() -> tuple[str, str]:
+    """Return what the built-in engines serve: to try things out, and this processor's tier."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return TIER, rules.cpu_tier(cpuinfo.read_text() if cpuinfo.is_file() else "")
+
+
 def _return(worker: Worker, url: str, credential: str) -> None:
-    move_worker(worker=worker, url=url, credential=credential)
+    change_worker(worker=worker, url=url, credential=credential)
     if worker.state == WorkerState.SUSPENDED:
         resume_worker(worker=worker)
 

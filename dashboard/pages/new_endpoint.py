@@ -11,8 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from agents import offers
 from catalog import selectors as catalog
-from catalog.errors import ModelUnknown, TierUnknown
 from common import clock
 from common.problems import Problem
 from dashboard.cards import ModelCard, TierCard, model_card, tier_card
@@ -82,16 +82,13 @@ def check_slug(request: HttpRequest, seat: Seat) -> HttpResponse:
 def _form(request: HttpRequest) -> EndpointForm:
     if request.method == "POST":
         return EndpointForm(request.POST)
-    return EndpointForm(initial={"model": request.GET.get("model", ""), "tier": "free"})
+    wished = {"model": request.GET.get("model", ""), "tier": request.GET.get("tier", "free")}
+    return EndpointForm(initial=wished)
 
 
 def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
-    model = catalog.listed_model(said["model"])
-    if model is None:
-        raise ModelUnknown("The catalog lists no such model any more.", param="model")
-    tier = catalog.offered_tier(said["tier"])
-    if tier is None:
-        raise TierUnknown("This tier is no longer offered.", param="tier")
+    model = offers.chosen_model(said["model"])
+    tier = offers.chosen_tier(said["tier"], project=seat.project, model=model)
     return services.open_endpoint(
         project=seat.project,
         slug=said["slug"],
@@ -104,14 +101,16 @@ def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
 
 def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
     project, now = seat.project, clock.now()
+    machines = offers.machines_by_model(project)
+    on_offer = offers.offers_to(project, model_name=form["model"].value() or None)
     return NewEndpoint(
         shell=shell_for(seat, "endpoints"),
         crumbs=crumbs_to(
             seat, ("Endpoints", reverse("project:endpoints", args=[project.public_id]))
         ),
         form=form,
-        models=tuple(model_card(model) for model in catalog.listed_models()),
-        tiers=tuple(tier_card(tier, now) for tier in catalog.offered_tiers()),
+        models=tuple(model_card(one, machines[one.name]) for one in catalog.listed_models()),
+        tiers=tuple(tier_card(offer.tier, now, offer.reason) for offer in on_offer),
         url_prefix=f"/{project.public_id}/",
         check_url=reverse("project:check-slug", args=[project.public_id]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inference import gate
 from inference.exchange.erring import (
     FAILED,
     FULL,
@@ -154,7 +155,7 @@ class Asking(Answer):
         elif self._tried:
             code, message = "upstream_error", "The worker failed before it answered."
         else:
-            code, message = "endpoint_inactive", "No worker serves this endpoint right now."
+            code, message = "endpoint_inactive", gate.nobody(self.passed.route)
         self._refuse(Refused(code, message))
 
     def send(self, data: bytes) -> bool:

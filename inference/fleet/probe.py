@@ -64,6 +64,7 @@ class Watch:
     due: float
     failures: int = 0
     is_suspect: bool = False
+    answered_at: float | None = None
     asking: Probe | None = None
 
 
@@ -170,6 +171,11 @@ class Prober:
         for worker_id in list(self._watched):
             self._forget(worker_id)
 
+    def answered_at(self, worker_id: str) -> float | None:
+        """Return when (loop's clock) a worker last answered a probe; none if it never did."""
+        watch = self._watched.get(worker_id)
+        return None if watch is None else watch.answered_at
+
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._every_s / 10, self._tick)
         now, present = self._loop.time(), {w.worker_id: w for w in self._workers()}
@@ -196,6 +202,7 @@ class Prober:
         was_out = watch.failures >= FAILURES
         if not fault:
             watch.failures, watch.is_suspect = 0, False
+            watch.answered_at = self._loop.time()
         elif fault != "timeout" or was_out or not self._sonar.in_flight(worker_id):
             is_sure = watch.is_suspect and fault == "connect"
             watch.failures += FAILURES if is_sure else 1

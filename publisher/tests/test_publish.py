@@ -85,7 +85,7 @@ def test_route_says_its_terms_and_pools(valkey: redis.Redis, acme: Project) -> N
 
     route = route_in(valkey, acme, "chat")
 
-    assert route.pools == ("shared/smollm2-135m-instruct",)
+    assert route.pools == ("shared/free/smollm2-135m-instruct",)
     assert (route.terms.tier, route.terms.requests_per_min, route.terms.concurrent) == (
         "free",
         64,
@@ -108,7 +108,7 @@ def test_pool_holds_active_workers_with_sealed_credentials(valkey: redis.Redis, 
     worker = make_worker()
     retire_worker(worker=make_worker())
 
-    pool = load(Pool, str(valkey.get(pool_key("shared/smollm2-135m-instruct"))))
+    pool = load(Pool, str(valkey.get(pool_key("shared/free/smollm2-135m-instruct"))))
 
     assert [found.worker_id for found in pool.workers] == [worker.public_id]
     assert pool.version == 3
@@ -154,5 +154,6 @@ def test_reconcile_mends_an_emptied_store_and_writes_nothing_twice(
     make_worker()
     valkey.flushdb()
 
-    assert services.reconcile() == 3
+    # A grant, a route, and the model's pool on each of the two tiers there are.
+    assert services.reconcile() == 4
     assert services.reconcile() == 0

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             name=options["name"] or urlsplit(options["url"]).netloc,
             url=options["url"],
             model_name=model.name,
-            operations=options["operation"] or rules.BY_TASK[model.task],
+            operations=options["operation"] or rules.DEFAULT_OPERATIONS[model.task],
             credential=sys.stdin.readline().strip() if options["key_from_stdin"] else "",
             served_name=options["served_name"],
             slots=options["slots"],

@@ -1,10 +1,10 @@
-"""Addresses of the catalog, below a project."""
+"""Addresses of what can be deployed, below a project."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from catalog.api import ModelList, TierList
+from agents.api import ModelList, TierList
 
 urlpatterns = [
     path("models", ModelList.as_view(), name="management-models"),

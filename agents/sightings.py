@@ -1,0 +1,83 @@
+"""What the gateways see of workers: each writes it down every few seconds, for a few seconds.
+
+Read for pages and for what is offered. Where Valkey can't be asked nothing is known, which is
+no answer: nobody is called out for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import redis
+from django.conf import settings
+
+from common import clock
+from inference.contracts import GATEWAYS, SIGHTING_S, sighting_key
+
+WAIT_S = 0.25
+"""A page is not worth waiting longer for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is seen of one worker by all gateways together.
+
+    ``is_out``: none of those that look after it would send it a request. ``is_seen``: somebody
+    looks after it at all.
+    """
+
+    is_seen: bool = False
+    is_out: bool = False
+    answered_at: datetime | None = None
+    running: int = 0
+
+
+UNSEEN = Health()
+
+
+def worker_health(ids: Collection[str]) -> dict[str, Health]:
+    """Return what is seen of each of these workers now."""
+    seen: dict[str, Health] = {}
+    if ids:
+        for sighting in _sightings():
+            for worker_id, said in sighting.items():
+                if worker_id in ids:
+                    seen[worker_id] = _joined(seen.get(worker_id), said)
+    return {worker_id: seen.get(worker_id, UNSEEN) for worker_id in ids}
+
+
+def _joined(known: Health | None, said: list[Any]) -> Health:
+    out, answered_at, running = bool(said[0]), said[1], int(said[2])
+    at = datetime.fromtimestamp(answered_at, UTC) if answered_at else None
+    if known is None:
+        return Health(is_seen=True, is_out=out, answered_at=at, running=running)
+    moments = [moment for moment in (known.answered_at, at) if moment is not None]
+    return replace(
+        known,
+        is_out=known.is_out and out,
+        answered_at=max(moments, default=None),
+        running=known.running + running,
+    )
+
+
+def _sightings() -> Iterable[dict[str, list[Any]]]:
+    try:
+        client = _client()
+        since = clock.now().timestamp() - SIGHTING_S
+        names: Any = client.zrangebyscore(GATEWAYS, since, "+inf")
+        texts: Any = client.mget([sighting_key(name.decode()) for name in names]) if names else []
+        return [json.loads(text) for text in texts if text]
+    except (redis.RedisError, ValueError):
+        return []
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.PLANE_VALKEY, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from agents import sightings
 from agents.models import Worker, WorkerShift, WorkerState
@@ -80,6 +81,17 @@ def all_workers() -> QuerySet[Worker]:
     return Worker.objects.select_related("project").order_by("name")
 
 
-def shifts_of_own_workers() -> QuerySet[WorkerShift]:
-    """Return the times in which projects' own workers were live, as long as hours may be due."""
-    return WorkerShift.objects.select_related("worker__project").order_by("id")
+def own_active(project: Project) -> QuerySet[Worker]:
+    """Return a project's own workers that take work."""
+    return Worker.objects.filter(project=project, state=WorkerState.ACTIVE).order_by("id")
+
+
+def shifts_due(moment: datetime) -> QuerySet[WorkerShift]:
+    """Return the times of own workers that have hours not billed yet."""
+    is_unbilled = Q(billed_until=None) | Q(ended_at=None, billed_until__lte=moment)
+    has_more = Q(ended_at__gt=F("billed_until"))
+    return (
+        WorkerShift.objects.filter(is_unbilled | has_more)
+        .select_related("worker__project")
+        .order_by("id")
+    )

@@ -39,6 +39,11 @@ def shared_tiers() -> list[str]:
     return list(tiers.values_list("slug", flat=True))
 
 
+def self_hosted_tier() -> ServiceTier | None:
+    """Return the tier on whose terms projects' own machines are billed: the first of its kind."""
+    return ServiceTier.objects.filter(is_self_hosted=True).order_by("rank", "slug").first()
+
+
 def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:
     """Return the terms of a tier in force at a moment. Every tier has some from its first day."""
     return tier.terms.filter(effective_from__lte=moment).latest("effective_from")

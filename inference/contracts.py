@@ -162,6 +162,9 @@ class Terms:
     price_per_million: int = 0
     cached_percent: int = 25
     monthly_tokens: int | None = None
+    least_hold: int = 0
+    """Micro-units a request holds though it costs nothing itself: where machines are paid by
+    the hour, a balance that is used up refuses all the same."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ def project_by_public_id(public_id: str) -> Project | None:
     return Project.objects.filter(public_id=public_id).first()
 
 
+def project_named(name: str) -> Project | None:
+    """Return a project by its outward name or by its slug: for operators, who know either."""
+    return project_by_public_id(name) or Project.objects.filter(slug=name).first()
+
+
 def locked(project: Project) -> Project:
     """Return a project as it is now, locked until the transaction ends."""
     return Project.objects.select_for_update().get(pk=project.pk)

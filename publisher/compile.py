@@ -164,6 +164,7 @@ def _terms(tier: str, row: TierTerms) -> Terms:
         price_per_million=row.price_per_million,
         cached_percent=row.cached_percent,
         monthly_tokens=row.monthly_tokens,
+        least_hold=1 if row.price_per_agent_hour else 0,
     )
 
 

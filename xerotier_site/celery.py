@@ -63,6 +63,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "bill the hours of projects' own machines": {
+            "task": "ledger.bill_agent_hours",
+            "schedule": 300.0,
+            "options": {"expires": 300},
+        },
         "change the key that signs passes": {
             "task": "apikeys.rotate_signing_key",
             "schedule": 3600.0,

@@ -127,6 +127,7 @@ def furnish(public_url: str, quickstart: Path) -> bool:
             "XEROTIER_OPERATOR_PASSWORD": password,
             "XEROTIER_PROJECT": project.public_id,
             "XEROTIER_ENDPOINT": endpoints[CHAT.slug].slug,
+            "XEROTIER_TIER": tiers_of_this_machine()[1],
             "OPENAI_API_KEY": _key(project, operator, "Quickstart", Scope.INFERENCE),
             "XEROTIER_MANAGEMENT_KEY": _key(
                 project, operator, "Quickstart management", Scope.MANAGEMENT

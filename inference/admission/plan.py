@@ -81,7 +81,7 @@ def plan_of(ask: Ask) -> Plan:
         est_out=est_out,
         est_money=price(terms, prompt, est_out),
         hold_tokens=0 if terms.monthly_tokens is None else prompt + held_out,
-        hold_money=price(terms, prompt, held_out),
+        hold_money=max(price(terms, prompt, held_out), terms.least_hold),
         covered=prompt + est_out if is_partial or ask.is_open else None,
         step=min(ask.n * SLICE_TOKENS, TOKENS_MAX),
     )

@@ -78,6 +78,12 @@ def test_tokens_are_held_only_where_there_is_an_allowance() -> None:
     assert plan_of(ask_of(route_of(), prompt_tokens=100, limit_tokens=50)).hold_tokens == 0
 
 
+def test_request_on_own_machines_asks_for_a_balance_and_costs_nothing() -> None:
+    plan = plan_of(ask_of(route_of(terms_of(least_hold=1)), prompt_tokens=100, limit_tokens=50))
+
+    assert (plan.hold_money, plan.est_money) == (1, 0)
+
+
 @pytest.mark.parametrize(
     ("tier", "per_minute", "at_once"),
     [

@@ -161,3 +161,17 @@ def test_the_plane_knows_its_paths_in_either_notation(path: str, is_ours: bool) 
     assert (re.match(PLANE_PATH, path) is not None) == is_ours
     assert (is_plane_target(path.encode()) is not None) == is_ours
     assert (is_plane_target(path.encode() + b"?a=/v1/") is not None) == is_ours
+
+
+@pytest.mark.parametrize(
+    ("pool", "words"),
+    [("own/proj_A/small", "No machine of this project"), ("shared/free/small", "No worker")],
+)
+def test_endpoint_without_a_machine_says_whose_would_be_needed(pool: str, words: str) -> None:
+    route = replace(ROUTE, pools=(pool,))
+
+    with pytest.raises(Refused) as refused:
+        gate.find_workers(route, [None], CHAT)
+
+    assert refused.value.code == "endpoint_inactive"
+    assert words in refused.value.message

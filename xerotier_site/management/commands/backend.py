@@ -12,6 +12,10 @@ from agents import rules, selectors, services
 from agents.models import Worker
 from catalog import selectors as catalog
 from common.problems import Problem
+from projects import selectors as projects
+from projects.models import Project
+
+FREE = "free"
 
 
 class Command(BaseCommand):
@@ -27,6 +31,8 @@ class Command(BaseCommand):
         add.add_argument("--model", required=True, help="a name of the catalog")
         add.add_argument("--name", help="name of the worker (default: its host and port)")
         add.add_argument("--served-name", default="", help="what the server calls the model")
+        add.add_argument("--tier", action="append", help="a tier it serves (default: free)")
+        add.add_argument("--project", help="whose own machine it is (id or slug); it has no tier")
         add.add_argument("--operation", action="append", choices=rules.OPERATIONS)
         add.add_argument("--slots", type=int, help="requests it serves at once")
         add.add_argument(
@@ -46,6 +52,7 @@ class Command(BaseCommand):
         if model is None:
             known = ", ".join(found.name for found in catalog.listed_models())
             raise CommandError(f"The catalog has no {options['model']!r}. It has: {known}.")
+        project = _project(options["project"])
         enrolment = services.Enrolment(
             name=options["name"] or urlsplit(options["url"]).netloc,
             url=options["url"],
@@ -54,6 +61,8 @@ class Command(BaseCommand):
             credential=sys.stdin.readline().strip() if options["key_from_stdin"] else "",
             served_name=options["served_name"],
             slots=options["slots"],
+            project=project,
+            tiers=() if project else options["tier"] or [FREE],
         )
         try:
             worker = services.add_worker(enrolment)
@@ -66,4 +75,14 @@ class Command(BaseCommand):
             self.stdout.write(self._line(worker))
 
     def _line(self, worker: Worker) -> str:
-        return f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}"
+        whose = worker.project.slug if worker.project else ",".join(worker.tiers)
+        return f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}  {whose}"
+
+
+def _project(named: str | None) -> Project | None:
+    if named is None:
+        return None
+    found = projects.project_named(named)
+    if found is None:
+        raise CommandError(f"There is no project {named!r}.")
+    return found

@@ -48,7 +48,6 @@ from inference.tallies import RefusedRequest as RefusedRequest  # noqa: PLC0414
 from inference.tallies import Tally as Tally  # noqa: PLC0414
 from inference.tallies import batch_from as batch_from  # noqa: PLC0414
 
-
 # ── Words both planes use ──────────────────────────────────────────────────────────────
 
 OPERATIONS: dict[str, tuple[str, ...]] = {

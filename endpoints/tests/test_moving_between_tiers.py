@@ -39,7 +39,7 @@ def mine(acme: Project) -> Project:
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.ADMIN])
 def test_nobody_below_owner_moves_an_endpoint_even_their_own(mine: Project, role: Role) -> None:
-    client, held = as_new(mine, role)
+    client, _ = as_new(mine, role)
     opened = client.post(
         f"/{mine.public_id}/v1/management/endpoints",
         {"slug": "theirs", "model": "smollm2-135m-instruct", "tier": "free"},

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Max, Prefetch, QuerySet
 
 from catalog.models import CatalogModel, ServiceTier, TierTerms
+from common import clock
 
 
 def listed_models() -> QuerySet[CatalogModel]:
@@ -42,6 +43,21 @@ def shared_tiers() -> list[str]:
 def self_hosted_tier() -> ServiceTier | None:
     """Return the tier on whose terms projects' own machines are billed: the first of its kind."""
     return ServiceTier.objects.filter(is_self_hosted=True).order_by("rank", "slug").first()
+
+
+def all_tiers() -> QuerySet[ServiceTier]:
+    """Return every tier, also those that are not offered any more."""
+    return ServiceTier.objects.order_by("rank", "slug")
+
+
+def tier_by_pk(primary_key: int) -> ServiceTier:
+    """Return a tier."""
+    return ServiceTier.objects.get(pk=primary_key)
+
+
+def has_allowance(tier: ServiceTier) -> bool:
+    """Say whether a tier's terms in force give so many tokens a month and no more."""
+    return terms_at(tier, clock.now()).monthly_tokens is not None
 
 
 def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:

@@ -25,6 +25,13 @@ class TooManyEndpoints(Problem):
     status = 403
 
 
+class AllowanceElsewhere(Problem):
+    """The owner's free allowance is another project's this month."""
+
+    code = "allowance_elsewhere"
+    status = 409
+
+
 class ModelTooLarge(Problem):
     """The tier does not serve models of this size."""
 

@@ -56,3 +56,33 @@ class Endpoint(ProjectOwned, Versioned):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class AllowanceClaim(ProjectOwned):
+    """A person's monthly allowance of a tier is with this project: one project at a time.
+
+    ``person`` is an owner of the project. A claim that ended counts until its UTC month is
+    over, so that nobody uses two allowances in one by moving between projects.
+    """
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    tier = models.ForeignKey(ServiceTier, models.PROTECT, related_name="+")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "tier"],
+                condition=models.Q(ended_at=None),
+                name="allowance_is_with_one_project",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "tier"],
+                condition=models.Q(ended_at=None),
+                name="project_has_one_allowance",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.tier_id} in {self.project_id}"

@@ -12,7 +12,7 @@ from catalog import selectors as catalog
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
 from common.problems import Stale
-from endpoints import rules, selectors
+from endpoints import allowance, rules, selectors
 from endpoints.errors import (
     EndpointRetired,
     ModelTooLarge,
@@ -123,6 +123,12 @@ def touch_endpoints(**criteria: int) -> list[int]:
     return list(touched.values_list("pk", flat=True))
 
 
+def republish(*, project_id: int, tier_id: int) -> None:
+    """Have the routes of a project on a tier told anew, all notes at once."""
+    for primary_key in touch_endpoints(project_id=project_id, tier_id=tier_id):
+        outbox.announce("endpoint", primary_key)
+
+
 def _move(endpoint: Endpoint, state: EndpointState, by: Actor) -> None:
     with transaction.atomic():
         _change(endpoint, by=by, state=state)
@@ -138,6 +144,7 @@ def _change(endpoint: Endpoint, *, by: Actor = SYSTEM, **changes: object) -> Non
         raise EndpointRetired("This endpoint was retired; open a new one.")
     for action, after in rules.told(changes):
         _note(endpoint, by, action, after)
+    allowance.release(project=endpoint.project, tier=endpoint.tier)
     outbox.announce("endpoint", endpoint.pk)
 
 
@@ -175,3 +182,5 @@ def _check_counts(
             f"The {tier.name} tier has room for {terms.max_models} models a project.",
             param="model",
         )
+    if terms.monthly_tokens is not None:
+        allowance.claim(project=project, tier=tier)

@@ -147,7 +147,8 @@ class Grant:
 class Terms:
     """Limits, waits and price of a service tier, as they are in force now.
 
-    ``None`` is *unlimited*. Prices are integer micro-units of the currency per million tokens.
+    ``None`` is *unlimited*; a monthly allowance of 0 refuses everything. Prices are integer
+    micro-units of the currency per million tokens.
     """
 
     tier: str

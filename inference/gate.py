@@ -23,6 +23,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Fields = Mapping[bytes, bytes]
 
 _BAD_KEY = "The API key is missing, malformed, unknown, expired or revoked."
+_NO_ALLOWANCE = (
+    "This tier's monthly allowance is one a person, and this project's owner has it in another "
+    "project this month. Use that one, or move the endpoint to another tier."
+)
 _NO_WORKER = "No worker serves this endpoint right now."
 _NO_OWN = (
     "No machine of this project serves this endpoint right now, and shared machines never serve "
@@ -82,6 +86,8 @@ def check_operation(route: Route, target: Target) -> None:
     """Refuse what an endpoint of this task can't do, and everything while it is paused."""
     if route.paused:
         raise Refused("endpoint_inactive", "This endpoint is paused.")
+    if route.terms.monthly_tokens == 0:
+        raise Refused("quota_exceeded", _NO_ALLOWANCE)
     if route.task not in OPERATIONS.get(target.rest, ()):
         raise _unsupported(target)
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from common.problems import Problem
 
 
+class TooManyProjects(Problem):
+    """The person owns as many projects as one may, or opened many today."""
+
+    code = "project_limit_reached"
+    status = 403
+
+
 class ProjectSlugTaken(Problem):
     """Another project has this slug; slugs are unique on the platform and permanent."""
 

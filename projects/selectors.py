@@ -53,6 +53,19 @@ def seat_in(*, project: Project, user: User) -> Membership | None:
     return Membership.objects.select_related("user").filter(project=project, user=user).first()
 
 
+def owned_by(user: User) -> QuerySet[Project]:
+    """Return the projects a person owns that are not gone for good."""
+    return Project.objects.filter(
+        memberships__user=user, memberships__role=Role.OWNER, purged_at=None
+    )
+
+
+def owners_of(project: Project) -> list[int]:
+    """Return the primary keys of a project's owners, longest first."""
+    held = Membership.objects.filter(project=project, role=Role.OWNER).order_by("since", "id")
+    return list(held.values_list("user_id", flat=True))
+
+
 def owns(project: Project, user_pk: int) -> bool:
     """Say whether a person is an owner of a project now."""
     held = Membership.objects.filter(project=project, user_id=user_pk, role=Role.OWNER)

@@ -9,6 +9,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts import selectors as accounts
@@ -23,6 +24,7 @@ from projects.errors import (
     ProjectSlugTaken,
     SecondFactorRequired,
     SlugNotConfirmed,
+    TooManyProjects,
 )
 from projects.models import Invitation, Membership, Project
 from projects.rules import Role
@@ -37,7 +39,7 @@ GRACE = timedelta(days=7)
 def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Project:
     """Open a project with one owner. Its id and slug are permanent.
 
-    Raises ``ProjectSlugMalformed`` or ``ProjectSlugTaken``.
+    Raises ``ProjectSlugMalformed``, ``ProjectSlugTaken`` or ``TooManyProjects``.
     """
     if not re.match(rules.SLUG, slug):
         raise ProjectSlugMalformed(
@@ -47,6 +49,7 @@ def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Pr
         )
     try:
         with transaction.atomic():
+            _check_count(owner)
             project = Project.objects.create(name=name, slug=slug)
             Membership.objects.create(project=project, user=owner, role=Role.OWNER)
             _note(
@@ -58,6 +61,22 @@ def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Pr
     except IntegrityError as clash:
         raise ProjectSlugTaken(f"The slug “{slug}” is taken.", param="slug") from clash
     return project
+
+
+def _check_count(owner: User) -> None:
+    # Many may be asked for at once: the person's row is the lock that makes the count true.
+    User.objects.select_for_update().get(pk=owner.pk)
+    owned = selectors.owned_by(owner)
+    if owned.count() >= settings.PROJECTS_PER_PERSON:
+        raise TooManyProjects(
+            f"You own {settings.PROJECTS_PER_PERSON} projects, the most one person may. Delete "
+            "one or hand it over, or ask the operator for more."
+        )
+    day_ago = clock.now() - timedelta(days=1)
+    if owned.filter(created_at__gt=day_ago).count() >= settings.PROJECTS_PER_DAY:
+        raise TooManyProjects(
+            f"You opened {settings.PROJECTS_PER_DAY} projects within a day. Open the next tomorrow."
+        )
 
 
 def open_first_project(*, user: User, by: Actor = SYSTEM) -> Project:

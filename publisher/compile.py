@@ -17,6 +17,7 @@ from apikeys.models import ApiKey
 from catalog import selectors as catalog
 from catalog.models import TierTerms
 from common import clock
+from endpoints import allowance
 from endpoints.models import Endpoint, EndpointState
 from inference import pass_keys as signers
 from inference.contracts import (
@@ -81,7 +82,7 @@ def route_of(endpoint: Endpoint) -> Entry:
         endpoint_id=endpoint.public_id,
         model=model.name,
         task=model.task,
-        terms=_terms(endpoint.tier.slug, catalog.terms_at(endpoint.tier, now)),
+        terms=_terms(endpoint, catalog.terms_at(endpoint.tier, now)),
         pools=(_pool_name(endpoint),),
         context_length=model.context_length,
         created_at=int(endpoint.created_at.timestamp()),
@@ -151,9 +152,12 @@ def _pool_name(endpoint: Endpoint) -> str:
     return shared_pool(tier.slug, model)
 
 
-def _terms(tier: str, row: TierTerms) -> Terms:
+def _terms(endpoint: Endpoint, row: TierTerms) -> Terms:
+    monthly = row.monthly_tokens
+    if monthly and not allowance.is_held(project=endpoint.project, tier=endpoint.tier):
+        monthly = 0  # It is one a person, and with another project of theirs.
     return Terms(
-        tier=tier,
+        tier=endpoint.tier.slug,
         version=row.number,
         requests_per_min=row.requests_per_min,
         tokens_per_min=row.tokens_per_min,
@@ -163,7 +167,7 @@ def _terms(tier: str, row: TierTerms) -> Terms:
         priority=row.priority,
         price_per_million=row.price_per_million,
         cached_percent=row.cached_percent,
-        monthly_tokens=row.monthly_tokens,
+        monthly_tokens=monthly,
         least_hold=1 if row.price_per_agent_hour else 0,
     )
 

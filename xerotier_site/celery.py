@@ -63,6 +63,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expires": 60},
         },
+        "say whose free allowance is where": {
+            "task": "endpoints.settle_allowances",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "bill the hours of projects' own machines": {
             "task": "ledger.bill_agent_hours",
             "schedule": 300.0,

@@ -265,6 +265,8 @@ SCANNER_KEYS = env.text("XEROTIER_SCANNER_KEYS", "")
 """Public keys of those whose reports of leaked keys we believe, as GitHub publishes them."""
 USAGE_MONTHS = env.number("XEROTIER_USAGE_MONTHS", 0)
 """How many whole months before this one records of single requests are kept; 0: all of them."""
+PROJECTS_PER_PERSON = env.number("XEROTIER_PROJECTS_PER_PERSON", 10)
+PROJECTS_PER_DAY = env.number("XEROTIER_PROJECTS_PER_DAY", 5)
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 """Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {

@@ -1,0 +1,16 @@
+"""The endpoints' work in the background."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import transaction
+
+from endpoints import allowance, services
+
+
+@shared_task(name="endpoints.settle_allowances", time_limit=120, ignore_result=True)
+def settle_allowances() -> None:
+    """Follow owners that changed and months that began: whose allowance is where."""
+    with transaction.atomic():
+        for project_id, tier_id in allowance.settle_all():
+            services.republish(project_id=project_id, tier_id=tier_id)

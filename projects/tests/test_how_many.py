@@ -14,6 +14,7 @@ from projects.errors import TooManyProjects
 from projects.models import Membership, Project
 from projects.rules import Role
 from projects.services import open_project
+from tests.make import seat
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ def open_some(owner: User, count: int) -> None:
 
 
 def test_person_owns_so_many_projects_and_no_more(
-    ada: User, monkeypatch: pytest.MonkeyPatch
+    ada: User, rex: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "PROJECTS_PER_PERSON", 3)
     monkeypatch.setattr(settings, "PROJECTS_PER_DAY", 100)

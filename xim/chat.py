@@ -66,13 +66,25 @@ def _parameters(params: Any, options: argparse.Namespace) -> Any:
     params.port = options.port
     params.api_keys = [options.api_key_file.read_text().strip()]
     params.n_ctx, params.n_parallel = CONTEXT_TOKENS, SLOTS
-    params.cache_ram_mib = 64
+    _forget(params)
     params.endpoint_metrics, params.ui, params.verbosity = True, False, -1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = machine.spare_threads()
     params.chat_template = TEMPLATE
     params.sampling.temp = 0.0
     params.sampling.penalty_repeat = 1.1
     return params
+
+
+def _forget(params: Any) -> None:
+    """Reuse nothing of one request for another: they may be of different people.
+
+    What is found in a cache is told by the time it takes and by ``cached_tokens``, so whoever
+    guesses at another's prompt could learn it word by word.
+    """
+    params.cache_prompt = False
+    params.cache_ram_mib = 0
+    params.slot_prompt_similarity = 0.0
+    params.n_ctx_checkpoints = 0
 
 
 def main(argv: list[str] | None = None) -> int:

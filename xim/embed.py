@@ -122,7 +122,7 @@ async def body_of(request: Request) -> dict[str, Any]:
             raise TooLarge(f"The body is larger than {BODY_MAX_BYTES >> 20} MiB.")
     try:
         body = json.loads(content)
-    except ValueError as fault:
+    except (ValueError, RecursionError) as fault:
         raise Malformed(f"The body is not JSON: {fault}.") from fault
     if not isinstance(body, dict):
         raise Malformed("The body must be a JSON object.")

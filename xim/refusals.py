@@ -31,6 +31,8 @@ class Refused(Exception):
 class Malformed(Refused):
     """The body is not what the path takes."""
 
+    code = "invalid_request"
+
 
 class TooLarge(Refused):
     """The body has more bytes, or the batch more texts, than are taken at once."""

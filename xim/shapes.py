@@ -13,6 +13,10 @@ from xim.encoder import DIMENSIONS, Vectors
 from xim.refusals import Malformed, TooLarge
 
 BATCH_MAX = 256
+NO_TOKENS = (
+    "Token ids are not taken: they would be those of another model. "
+    "In LangChain set check_embedding_ctx_length=False."
+)
 
 Body = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -71,6 +75,7 @@ def rerank_ask(body: Body) -> RerankAsk:
     query = body.get("query")
     if not isinstance(query, str) or not query:
         raise Malformed("query must be a text that is not empty.", param="query")
+    _check_text(query, "query")
     given = body.get("documents")
     if not isinstance(given, list):
         raise Malformed("documents must be a list.", param="documents")
@@ -91,14 +96,26 @@ def texts(given: object, param: str) -> list[str]:
     """Return one text or a list of them as a list."""
     items: list[Any] = given if isinstance(given, list) else [given]
     if any(isinstance(item, int | list) for item in items):
-        raise Malformed(f"{param} must be text: tokens are not taken here.", param=param)
+        raise Malformed(f"{param} must be text. {NO_TOKENS}", param=param)
     if not items or not all(isinstance(item, str) and item for item in items):
         raise Malformed(
             f"{param} must be a text, or a list of texts; none may be empty.", param=param
         )
     if len(items) > BATCH_MAX:
         raise TooLarge(f"{param} has {len(items)} texts; {BATCH_MAX} are taken.", param=param)
+    for item in items:
+        _check_text(item, param)
     return items
+
+
+def _check_text(text: str, param: str) -> None:
+    """Refuse half a character: JavaScript makes some by cutting through an emoji."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as fault:
+        raise Malformed(
+            f"{param} is no text: it holds half of a surrogate pair.", param=param
+        ) from fault
 
 
 def embeddings(model: str, ask: EmbeddingAsk, vectors: Vectors, tokens: int) -> Answer:

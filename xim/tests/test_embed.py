@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from typing import Any
 
@@ -85,6 +86,7 @@ async def test_bad_ask_is_refused_by_the_name_of_its_field(
         pytest.param(b"{", id="not JSON"),
         pytest.param(b"[]", id="not an object"),
         pytest.param(b'{"input": "\xff"}', id="not UTF-8"),
+        pytest.param(b'{"input": ' + b"[" * 50_000, id="nested without end"),
     ],
 )
 async def test_malformed_body_is_refused(caller: httpx2.AsyncClient, content: bytes) -> None:
@@ -92,6 +94,35 @@ async def test_malformed_body_is_refused(caller: httpx2.AsyncClient, content: by
 
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("path", "ask", "param"),
+    [
+        ("embeddings", {"input": "\ud83d"}, "input"),
+        ("embeddings", {"input": ["fine", "cut \ude00 through"]}, "input"),
+        ("rerank", {"query": "\ud83d", "documents": ["a"]}, "query"),
+        ("rerank", {"query": "a", "documents": ["b", {"text": "\ud83d"}]}, "documents"),
+        ("score", {"text_1": "\ud83d", "text_2": "a"}, "text_1"),
+        ("score", {"text_1": "a", "text_2": ["b", "\udc00"]}, "text_2"),
+    ],
+)
+async def test_half_a_character_is_refused_by_the_name_of_its_field(
+    caller: httpx2.AsyncClient, path: str, ask: dict[str, Any], param: str
+) -> None:
+    answer = await caller.post(f"/v1/{path}", content=json.dumps(ask).encode())
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", param)
+    assert "surrogate" in error["message"]
+
+
+async def test_refused_token_ids_come_with_what_to_set(caller: httpx2.AsyncClient) -> None:
+    answer = await caller.post("/v1/embeddings", json={"input": [101, 7592, 102]})
+
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("invalid_request", "input")
+    assert "check_embedding_ctx_length=False" in error["message"]
 
 
 async def test_too_large_a_body_is_refused(caller: httpx2.AsyncClient) -> None:

@@ -36,12 +36,25 @@ def test_real_chat_model_knows_the_capital_of_france(chat_weights: Path, key_fil
             messages=[{"role": "user", "content": "What is the capital of France?"}],
             max_tokens=16,
         )
+        again = [
+            client.chat.completions.create(
+                model="any",
+                messages=[{"role": "user", "content": "What is the capital of France?"}],
+                max_tokens=1,
+            )
+            for _ in range(2)
+        ]
         started = time.monotonic()
         engine.terminate()
         engine.wait(5)
 
     assert "Paris" in (answer.choices[0].message.content or "")
     assert answer.model == chat.NAME
+    # Nobody learns by what is cached what somebody else has asked.
+    for one in again:
+        assert one.usage is not None
+        details = one.usage.prompt_tokens_details
+        assert details is None or not details.cached_tokens
     assert engine.returncode == 0
     assert time.monotonic() - started < 2
 

@@ -35,7 +35,8 @@ class Worker(Versioned):
     else. Project and model are for life: the versions of pools are sums over their rows.
 
     ``model_name`` is a name of the catalog, kept as text: what a machine says it serves
-    wins over what we remember. ``served_name`` is what the server itself calls the model.
+    wins over what we remember. ``served_name`` is what the server itself calls the model: where it
+    is set, the gateway writes it into each body in place of the caller's.
     ``credential`` is sealed with the platform's keyring and never shown.
     """
 

@@ -192,7 +192,8 @@ class Route:
 class Worker:
     """One place that serves a model.
 
-    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``);
+    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``); ``served_name`` is
+    what it calls the model itself, empty where it takes any name;
     ``credential`` is what it wants as bearer, sealed with the platform's keyring.
     """
 
@@ -202,6 +203,7 @@ class Worker:
     operations: tuple[str, ...]
     credential: str = ""
     slots: int | None = None
+    served_name: str = ""
 
 
 @dataclass(frozen=True)

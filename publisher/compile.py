@@ -117,7 +117,8 @@ def _pool(name: str, version: int, rows: Iterable[WorkerRow]) -> Entry:
         Worker(
             worker_id=row.public_id,
             url=row.url,
-            model=row.served_name or row.model_name,
+            model=row.model_name,
+            served_name=row.served_name,
             operations=tuple(row.operations),
             credential=row.credential,
             slots=row.slots,

@@ -123,7 +123,8 @@ def read_slo(fields: Fields) -> Slo:
 def read_encoding(fields: Fields) -> None:
     """Refuse an encoded body: it would have to be unpacked to be spliced and measured."""
     if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise Refused("invalid_request", "Send the body without Content-Encoding.")
+        message = "Send the body without Content-Encoding."
+        raise Refused("invalid_request", message, param="Content-Encoding")
 
 
 def _positive(fields: Fields, name: bytes) -> float | None:

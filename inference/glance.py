@@ -25,7 +25,8 @@ def asked_in(body: bytes) -> Asked | None:
     """Read a request body; none if it needs careful reading.
 
     That is, too, where a value has to be found again to be changed: usage that was asked for
-    with ``false``, or prompts whose number counts.
+    with ``false``, or prompts whose number counts. Names that are not read at all may stand twice
+    unnoticed.
     """
     if body.find(b"\\u") >= 0 or not _is_utf8(body):
         return None
@@ -49,6 +50,7 @@ def _names_twice(body: bytes, asked: Asked) -> bool:
     return (
         body.count(b'"model"') > 1
         or (asked.stream is not UNSET and body.count(b'"stream"') > 1)
+        or (bool(asked.prompt) and body.count(b'"prompt"') > 1)
         or (options and body.count(b'"stream_options"') > 1)
         or (options and body.count(b'"include_usage"') > 1)
         or _stands_twice(body, asked.max_tokens, b'"max_tokens"')

@@ -257,6 +257,12 @@ class Limiter(Protocol):
         True while the verdict is still to come, but is all but sure to allow it.
         """
 
+    def shut(self, grant: Grant, route: Route) -> Verdict | None:
+        """Return the refusal that any request of this key would get here now, if that is known.
+
+        Nobody is asked: it is what was said a moment ago, and said to last.
+        """
+
     def renew(self, request_id: str, tokens_so_far: int, on_verdict: OnVerdict) -> None:
         """Hold more: ``tokens_so_far`` (prompt and answer, estimated) were used up."""
 

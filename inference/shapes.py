@@ -12,25 +12,32 @@ from msgspec import UNSET, Raw, UnsetType
 
 NOTHING = Raw()
 
+CHOICES_MAX = 128
+"""Answers to a prompt, as with OpenAI."""
+
+Limit = Annotated[int, msgspec.Meta(gt=0)] | None | UnsetType
+Choices = Annotated[int, msgspec.Meta(le=CHOICES_MAX)] | None | UnsetType
 Number = int | None | UnsetType
 
 
-class Asked(msgspec.Struct, gc=False):
+class Asked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """What a request body says. Prompts are kept as they are, for their length only.
 
     ``UNSET`` is not there at all, which ``null`` is: whoever looks for names that stand twice
-    need not look for those.
+    need not look for those. Below are the usual names that mean nothing to the gateway. Any
+    other is a reason to read carefully, and so is a number out of its range: to some engine
+    it may be a limit.
     """
 
     model: str = ""
+    messages: Raw = NOTHING
     stream: bool | UnsetType | None = UNSET
     stream_options: Raw = NOTHING
-    n: Number = UNSET
-    best_of: Number = UNSET
-    max_tokens: Number = UNSET
-    max_completion_tokens: Number = UNSET
-    max_output_tokens: Number = UNSET
-    messages: Raw = NOTHING
+    max_tokens: Limit = UNSET
+    max_completion_tokens: Limit = UNSET
+    max_output_tokens: Limit = UNSET
+    n: Choices = UNSET
+    best_of: Choices = UNSET
     prompt: Raw = NOTHING
     suffix: Raw = NOTHING
     input: Raw = NOTHING
@@ -43,6 +50,26 @@ class Asked(msgspec.Struct, gc=False):
     documents: Raw = NOTHING
     text_1: Raw = NOTHING
     text_2: Raw = NOTHING
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: Raw = NOTHING
+    min_p: float | None = None
+    stop: Raw = NOTHING
+    seed: Raw = NOTHING
+    user: Raw = NOTHING
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    tool_choice: Raw = NOTHING
+    parallel_tool_calls: Raw = NOTHING
+    reasoning_effort: Raw = NOTHING
+    service_tier: Raw = NOTHING
+    metadata: Raw = NOTHING
+    store: Raw = NOTHING
+    encoding_format: Raw = NOTHING
+    dimensions: Raw = NOTHING
+    top_n: Raw = NOTHING
+    return_documents: Raw = NOTHING
 
 
 class Options(msgspec.Struct, gc=False):

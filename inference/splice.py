@@ -10,44 +10,51 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from inference.dialects import (
+    MOST,
+    READ,
+    check_name,
+    choices_in,
+    limit_in,
+    limits_in,
+    read_value,
+)
+from inference.inline import HOLDING, excess_of
 from inference.members import (
     ASK_USAGE,
-    CHAT_LIMITS,
-    LIMIT_FIELDS,
     Edit,
     Malformed,
     Span,
     body_members,
     flag,
     options_edit,
-    whole,
+    readable,
 )
 
 __all__ = ["Limit", "Malformed", "Request", "read_request", "splice", "with_defaults"]
-__all__ += ["with_limit", "with_usage"]
+__all__ += ["with_limit", "with_model", "with_usage"]
 
-LIMITS_OF: Final = {
-    "chat/completions": CHAT_LIMITS,
-    "completions": ("max_tokens",),
-    "responses": ("max_output_tokens",),
-}
 ADD_USAGE: Final = b',"stream_options":{%b}' % ASK_USAGE
 """What asks for usage at the end of a body that says nothing of it."""
 
 PROMPT_FIELDS: Final = frozenset(
     ("messages", "prompt", "suffix", "input", "instructions", "tools", "functions")
 ) | frozenset(("response_format", "query", "queries", "documents", "text_1", "text_2"))
-"""Members whose bytes become input tokens."""
+"""Members whose bytes surely become input tokens."""
 
-INLINE_BYTES: Final = 4096
-"""What an inline file counts for (about 1,000 tokens): an image costs by its size in pixels,
-not by the length of its base64. A file is a long string of nothing but base64 and what stands
-in front of it in a data URL."""
+OTHER_FREE: Final = 1024
+"""Bytes of a body beside those that count for nothing: settings and small change. What is more
+than that counts, because some engine may read it into the prompt, whatever it is called."""
 
-_INLINE: Final = re.compile(rb'"[A-Za-z0-9+/=_:;,.-]{%d,}"' % INLINE_BYTES)
+_TEXTS: Final = msgspec.json.Decoder(list[str])
+_PROMPTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_MODEL: Final = re.compile(rb'"model"[ \t\n\r]*:[ \t\n\r]*("[^"\\]*+(?:\\.[^"\\]*+)*+")')
+_ONE_PROMPT: Final = b"-0123456789tf"
+"""How a list's first value begins if the list is one prompt, as tokens."""
 
 
 class Limit(NamedTuple):
@@ -61,9 +68,9 @@ class Limit(NamedTuple):
 class Request(NamedTuple):
     """What the gateway has to know of a body, and where to put what it may add.
 
-    ``n`` is how many answers the worker will make: choices times prompts. ``limit`` is the
-    largest of the limits given (engines differ in which one they obey), ``limit_field`` its
-    name. ``prompt_bytes`` estimates the size of the prompt. Spans are byte offsets.
+    ``n`` is how many answers the worker will make: choices times prompts. ``limit`` is what any
+    engine would take for the limit at most (``dialects``), ``limit_field`` its name.
+    ``prompt_bytes`` estimates the size of the prompt. Spans are byte offsets.
     """
 
     streaming: bool
@@ -84,28 +91,25 @@ class Request(NamedTuple):
 def read_request(body: bytes, operation: str | None = None) -> Request:
     """Read a request body. Raises ``Malformed``.
 
-    JSON is what RFC 8259 says: UTF-8 without a byte order mark, no NaN or Infinity. Fields
-    that are read here may stand only once, since parsers differ in which copy they obey, and
-    a limit must not mean one thing to us and another to the worker. ``operation`` narrows the
-    limits to those it knows.
+    JSON is what RFC 8259 says: UTF-8 without a byte order mark, no NaN or Infinity. No field may
+    stand twice, since parsers differ in which copy they obey, and a limit must not mean one thing
+    to us and another to the worker. ``operation`` says which limits every engine knows.
     """
-    members, close_at = body_members(body)
-    values = {name: value for name, value, _ in members}
-    spans = {name: span for name, _, span in members}
-    streaming = flag(values, "stream")
-    limits = tuple(_limits(values, spans, LIMITS_OF.get(operation or "", LIMIT_FIELDS)))
-    widest = max(limits, key=_tokens, default=None)
+    spans, close_at = body_members(body)
+    values = _values(body, spans)
+    limit = limit_in(values, operation)
     asked, edit = _usage(body, spans.get("stream_options"), close_at)
+    limits = tuple([Limit(name, tokens, spans[name]) for name, tokens in limits_in(values).items()])
     return Request(
-        streaming=streaming,
-        model=_model(values, spans, body),
+        streaming=flag(values, "stream"),
+        model=_model(values),
         asked_usage=asked,
-        n=_answers(values),
-        limit=widest.tokens if widest else None,
-        limit_field=widest.field if widest else None,
+        n=choices_in(values) * _prompts(body, spans.get("prompt")),
+        limit=limit,
+        limit_field=None if limit is None else max(limits, key=_tokens).field,
         prompt_bytes=_prompt_bytes(body, spans),
         size=len(body),
-        fields=frozenset(values),
+        fields=frozenset(spans),
         limits=limits,
         close_at=close_at,
         options_span=spans.get("stream_options"),
@@ -150,56 +154,61 @@ def with_defaults(body: bytes, request: Request, defaults: dict[str, Any]) -> by
     return splice(body, _fitting(body, request), defaults=defaults)
 
 
-def without_inline(body: bytes, size: int) -> int:
-    """Take from the size of a body's prompts what its inline files are longer than they count."""
-    if size > INLINE_BYTES:
-        for inline in _INLINE.finditer(body):
-            size -= inline.end() - inline.start() - INLINE_BYTES
-    return max(0, size)
+def with_model(body: bytes, name: str) -> bytes:
+    """Put another name in place of the model's: the one its worker knows it by.
+
+    ``body`` was read before. Where its only ``"model"`` can't be spelled otherwise, that is it.
+    """
+    plain = _MODEL.search(body) if b"\\u" not in body and body.count(b'"model"') == 1 else None
+    start, end = plain.span(1) if plain is not None else body_members(body)[0]["model"]
+    return body[:start] + json.dumps(name, ensure_ascii=False).encode() + body[end:]
 
 
 # ── What the members say ───────────────────────────────────────────────────────────────
 
 
-def _model(values: dict[str, Any], spans: dict[str, Span], body: bytes) -> str:
+def _values(body: bytes, spans: dict[str, Span]) -> dict[str, Any]:
+    for name in spans:
+        check_name(name)
+    return {
+        name: read_value(name, body[span[0] : span[1]])
+        for name, span in spans.items()
+        if name in READ
+    }
+
+
+def _model(values: dict[str, Any]) -> str:
     model = values.get("model")
     if not isinstance(model, str) or not model:
         raise Malformed("invalid_request", "'model' must be a non-empty string.", "model")
-    if model.isascii():
-        return model
-    start, end = spans["model"]
-    again: str = json.loads(body[start:end])
-    return again
-
-
-def _limits(
-    values: dict[str, Any], spans: dict[str, Span], names: Iterable[str]
-) -> Iterable[Limit]:
-    for name in names:
-        tokens = whole(values, name)
-        # Engines that take -1 or 0 mean "no limit" by it.
-        if tokens is not None and tokens > 0:
-            yield Limit(name, tokens, spans[name])
+    return model
 
 
 def _tokens(limit: Limit) -> int:
     return limit.tokens
 
 
-def _answers(values: dict[str, Any]) -> int:
-    choices = max(whole(values, "n") or 1, whole(values, "best_of") or 1)
-    prompts = values.get("prompt")
-    # A list that begins with a number is one prompt, as tokens.
-    several = isinstance(prompts, list) and prompts and not isinstance(prompts[0], int | float)
-    return max(1, choices) * (len(prompts) if isinstance(prompts, list) and several else 1)
+def _prompts(body: bytes, span: Span | None) -> int:
+    """Count the prompts: a list has one of its own for each answer, unless it is of tokens."""
+    raw = b"" if span is None else body[span[0] : span[1]]
+    first = raw[1:].lstrip(b" \t\n\r")[:1]
+    if not raw.startswith(b"[") or first in _ONE_PROMPT or first == b"]":
+        return 1
+    try:
+        return len(_TEXTS.decode(readable(raw)))  # Half the time it takes for any others.
+    except msgspec.ValidationError:
+        return len(_PROMPTS.decode(readable(raw)))
 
 
 def _prompt_bytes(body: bytes, spans: dict[str, Span]) -> int:
-    size = 0
-    for name, (start, end) in spans.items():
-        if name in PROMPT_FIELDS:
-            size += end - start
-    return without_inline(body, size)
+    size = sum(end - start for name, (start, end) in spans.items() if name in PROMPT_FIELDS)
+    holders = [body[spans[name][0] : spans[name][1]] for name in HOLDING if name in spans]
+    return counted(size, len(body)) - sum(map(excess_of, holders))
+
+
+def counted(prompts: int, size: int) -> int:
+    """Return how many bytes of a body count as prompt, if so many surely are."""
+    return max(prompts, size - OTHER_FREE)
 
 
 def _usage(body: bytes, span: Span | None, close_at: int) -> tuple[bool, Edit | None]:
@@ -216,11 +225,11 @@ def _usage(body: bytes, span: Span | None, close_at: int) -> tuple[bool, Edit | 
 
 
 def _default_edits(request: Request, defaults: dict[str, Any]) -> list[Edit]:
-    limited = bool(request.fields.intersection(LIMIT_FIELDS))
+    limited = bool(request.fields.intersection(MOST))
     missing = {
         name: value
         for name, value in defaults.items()
-        if name not in request.fields and not (limited and name in LIMIT_FIELDS)
+        if name not in request.fields and not (limited and name in MOST)
     }
     text = json.dumps(missing, separators=(",", ":"))[1:-1].encode()
     return [(request.close_at, request.close_at, b"," + text)] if missing else []

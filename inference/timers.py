@@ -9,6 +9,7 @@ by one more after the loop was away: what would have moved the moment lies unrea
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 TICK_S = 0.02
@@ -61,6 +62,10 @@ class Wheel:
     def __len__(self) -> int:
         """Return how many things are watched."""
         return len(self._where)
+
+    def soon(self, step: Callable[[], None]) -> None:
+        """Do something when everybody else has had a turn."""
+        self._loop.call_soon(step)
 
     def stop(self) -> None:
         """Turn no more."""

@@ -14,37 +14,39 @@ No limit is clamped and no default added on this path.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any
 
-from inference.members import (
-    ASK_USAGE,
-    LIMIT_FIELDS,
-    Malformed,
-    flag,
-    not_json,
-    options_edit,
-    whole,
+from inference.dialects import (
+    READ,
+    VALUE_MAX,
+    check_name,
+    choices_in,
+    limit_in,
+    read_value,
 )
+from inference.members import ASK_USAGE, Malformed, not_json, options_edit
 from inference.toplevel import TopLevel
 
-HELD_MAX: Final = 4096
+HELD_MAX = VALUE_MAX
 """Bytes of a value that is read here. A larger ``stream_options`` passes as it is."""
 
-_NUMBERS: Final = ("n", "best_of", *LIMIT_FIELDS)
-_WATCHED: Final = frozenset(("model", "stream", "stream_options", *_NUMBERS))
+_WATCHED = READ | {"stream_options"}
 
 
 class StreamedSplice(TopLevel):
     """Passes a body through and asks for usage on the way.
 
-    ``values`` holds the top-level values that were seen and matter: model, stream, choices, limits.
+    ``values`` holds the top-level values that were seen and matter (``dialects.READ``). Where
+    ``served_name`` is set, the model's name is replaced by it.
     ``added_usage`` says that the worker's usage chunk is there because of us. ``prompt_bytes``
     grows with the body; an admission hold grows with it. ``feed`` and ``finish`` raise
     ``Malformed``: what went up by then must be taken back by closing the connection.
     """
 
-    def __init__(self, *, ask_usage: bool = True) -> None:
+    def __init__(self, *, ask_usage: bool = True, operation: str | None = None) -> None:
         super().__init__()
+        self.served_name = ""
+        self._operation = operation
         self.values: dict[str, Any] = {}
         self.asked_usage = self.added_usage = False
         self._ask_usage = ask_usage
@@ -68,14 +70,12 @@ class StreamedSplice(TopLevel):
     @property
     def answers(self) -> int:
         """Return how many answers are asked for, as far as has been seen: choices × prompts."""
-        choices = max(whole(self.values, "n") or 1, whole(self.values, "best_of") or 1)
-        return max(1, choices) * self.prompts
+        return choices_in(self.values) * self.prompts
 
     @property
     def limit(self) -> int | None:
-        """Return the largest limit of an answer's tokens that was seen."""
-        limits = [whole(self.values, name) or 0 for name in LIMIT_FIELDS]
-        return max((one for one in limits if one > 0), default=None)
+        """Return what any engine would take for the limit of an answer, as far as was seen."""
+        return limit_in(self.values, self._operation)
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the body and return what to send now."""
@@ -98,13 +98,12 @@ class StreamedSplice(TopLevel):
 
     def value_starts(self, data: bytes, at: int) -> None:
         """Begin to keep a value that is read; withhold the one that may be changed."""
+        check_name(self.name)
         if self.name not in _WATCHED:
             return
-        if self.name in self.values:
-            raise Malformed("invalid_request", f"'{self.name}' is given twice.", self.name)
         self.values[self.name] = None
         self._held, self._held_from = bytearray(), at
-        if self.name == "stream_options":
+        if self.name == "stream_options" or (self.name == "model" and self.served_name):
             self._send(data, at)
             self._withheld = True
 
@@ -114,12 +113,12 @@ class StreamedSplice(TopLevel):
         if self._held is None:
             return
         raw, self._held = bytes(self._held), None
+        if self.name != "stream_options":
+            self.values[self.name] = read_value(self.name, raw.rstrip(b" \t\n\r"))
         if self._withheld:
             self._withheld = False
-            self._sent.append(self._options(raw))
+            self._sent.append(self._changed(raw))
             self._sent_to = at
-        else:
-            self._read(raw)
 
     def closes(self, data: bytes, at: int) -> None:
         """Ask for usage if nothing was said about it."""
@@ -136,7 +135,7 @@ class StreamedSplice(TopLevel):
         self._held_from = end
         if len(held) <= HELD_MAX:
             return
-        if self._withheld:
+        if self.name == "stream_options":
             self._held, self._withheld = None, False
             self._sent.append(bytes(held))
             self._sent_to = end
@@ -146,17 +145,9 @@ class StreamedSplice(TopLevel):
         if len(held) > HELD_MAX:
             raise Malformed("invalid_request", f"'{self.name}' is too long.", self.name)
 
-    def _read(self, raw: bytes) -> None:
-        try:
-            self.values[self.name] = json.loads(raw)
-        except (ValueError, RecursionError) as wrong:
-            raise not_json(f"bad value of {self.name}") from wrong
-        if self.name == "stream":
-            flag(self.values, "stream")
-        elif self.name in _NUMBERS:
-            whole(self.values, self.name)
-
-    def _options(self, raw: bytes) -> bytes:
+    def _changed(self, raw: bytes) -> bytes:
+        if self.name == "model":
+            return json.dumps(self.served_name, ensure_ascii=False).encode()
         value = raw.rstrip(b" \t\n\r")
         self.asked_usage, edit = options_edit(value)
         unsure = value == b"null" and not self.streaming

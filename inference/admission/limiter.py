@@ -20,7 +20,8 @@ from inference.admission.local import Allowance, Share
 from inference.admission.plan import price
 from inference.admission.running import Admissions, Ends, Running
 from inference.admission.segment import place_of
-from inference.contracts import UsageEvent
+from inference.admission.shut import Shut
+from inference.contracts import Grant, Route, UsageEvent
 from inference.ports import Ask, OnVerdict, Verdict
 from inference.sources.link import Link
 
@@ -53,6 +54,7 @@ class ValkeyLimiter:
         self._library = Library(link, now)
         self._lines = Lines()
         self._allowance = Allowance(share or Share())
+        self._shut = Shut()
         self._asks: dict[Line, list[Running]] = {}
         self._ends: dict[Line, list[Running]] = {}
         self._running: dict[str, Running] = {}
@@ -91,6 +93,10 @@ class ValkeyLimiter:
         _put(self._asks, running)
         line.unheard += 1
         return line.unheard <= AHEAD_MAX and self._now() < line.easy_until
+
+    def shut(self, grant: Grant, route: Route) -> Verdict | None:
+        """Return the refusal that any request of this key would get here now, if that is known."""
+        return self._shut.of(grant, route, self._now())
 
     def _gather(self) -> None:
         if not (self._asks or self._ends):
@@ -140,6 +146,7 @@ class ValkeyLimiter:
         else:
             line.easy_until = 0.0
             verdict = words.refusal(word, line.grant, line.route, answer[5], limits)
+            self._shut.note(word, line.grant, line.route, verdict, self._now())
         running.tell(verdict)
 
     def _start(self, running: Running) -> None:
@@ -281,11 +288,7 @@ class ValkeyLimiter:
 
 
 def _put(table: dict[Line, list[Running]], running: Running) -> None:
-    known = table.get(running.line)
-    if known is None:
-        table[running.line] = [running]
-    else:
-        known.append(running)
+    table.setdefault(running.line, []).append(running)
 
 
 def _batches(requests: list[Running]) -> list[list[Running]]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from inference.contracts import Terms, cost_of
-from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT, Ask
+from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
+from inference.room import longest_answer
 
 MINUTE_US: Final = 60_000_000
 BURST_LEAST_FREE: Final = 3
@@ -71,7 +72,8 @@ def plan_of(ask: Ask) -> Plan:
     """Say what a request is to hold. What the caller asks for has no bound; what is packed has."""
     route, prompt = ask.route, ask.prompt_tokens
     terms = route.terms
-    whole = _answer_limit(ask) if route.task == "generate" else 0
+    each = longest_answer(route, prompt, ask.limit_tokens, ask.n)
+    whole = each if route.task == "generate" else 0
     first = min(whole, SLICE_TOKENS)
     est_out = min(ask.n * first, TOKENS_MAX)
     is_partial = ask.streaming and first < whole
@@ -85,14 +87,6 @@ def plan_of(ask: Ask) -> Plan:
         covered=prompt + est_out if is_partial or ask.is_open else None,
         step=min(ask.n * SLICE_TOKENS, TOKENS_MAX),
     )
-
-
-def _answer_limit(ask: Ask) -> int:
-    if ask.limit_tokens is not None:
-        return ask.limit_tokens
-    if ask.route.context_length is None:
-        return UNKNOWN_LIMIT
-    return max(ask.route.context_length - ask.prompt_tokens, 1)
 
 
 def request_bucket(terms: Terms) -> tuple[int, int]:

@@ -54,6 +54,7 @@ class Asking(Answer):
         "_tried",
         "_verdict",
         "passed",
+        "served_name",
     )
 
     def __init__(
@@ -73,6 +74,8 @@ class Asking(Answer):
         self._is_full = False
         self._path = ""
         self._lines: Lines = b""
+        self.served_name = ""
+        """What the worker that is asked calls the model, if it minds."""
 
     def begin(self, path: str, lines: Lines, early: HeadStart | None) -> None:
         """Ask the first worker, unless it was asked. From now on the tier's time runs."""
@@ -108,7 +111,8 @@ class Asking(Answer):
             return
         tried.append(worker.worker_id)
         self._exchange.outcome.worker_id = worker.worker_id
-        self._call = plane.fleet.ask(worker, self._path, self._lines, self._made.body, self)
+        self.served_name, body = worker.served_name, self._made.body_for(worker)
+        self._call = plane.fleet.ask(worker, self._path, self._lines, body, self)
 
     def _ask_another(self) -> None:
         self._drop_call()

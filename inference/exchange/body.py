@@ -10,19 +10,24 @@ from __future__ import annotations
 from inference.contracts import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
-from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT
+from inference.ports import SLICE_TOKENS, TOKENS_MAX
 from inference.problems import Refused
+from inference.room import longest_answer
 from inference.tokens import estimate_tokens
 from inference.upload import StreamedSplice
+
+SLICE_BYTES = 32 * 1024
+"""Bytes read at once, whatever they are: a millisecond or two at worst."""
 
 
 class Body:
     """What has arrived of a request body and was not used yet."""
 
-    __slots__ = ("_chunks", "_splice", "is_complete", "is_sent", "size")
+    __slots__ = ("_at", "_chunks", "_splice", "is_complete", "is_sent", "size")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
+        self._at = 0
         self._splice: StreamedSplice | None = None
         self.is_complete = False
         self.is_sent = False
@@ -33,6 +38,21 @@ class Body:
     def is_passing(self) -> bool:
         """Say whether it is passed up as it comes."""
         return self._splice is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Say whether some of what came was not passed up yet."""
+        return bool(self._chunks)
+
+    @property
+    def is_through(self) -> bool:
+        """Say whether all of it was passed up."""
+        return self.is_complete and not self._chunks
+
+    def serve_as(self, name: str) -> None:
+        """Name the model as its worker does, if that minds. Before anything is passed on."""
+        if self._splice is not None:
+            self._splice.served_name = name
 
     def take(self, data: bytes) -> None:
         """Take a piece."""
@@ -46,18 +66,20 @@ class Body:
 
     def begin_passing(self, operation: str, announced: int) -> Prepared:
         """Pass it up from now on. Its size is what it says, or what came so far."""
-        self._splice = StreamedSplice(ask_usage=operation in GENERATING)
+        self._splice = StreamedSplice(ask_usage=operation in GENERATING, operation=operation)
         size = max(announced, self.size)
         return Prepared(None, size, streaming=True, n=1, limit=None)
 
     def pass_on(self, made: Prepared) -> bytes:
-        """Return what may go up now, and note in ``made`` what was learned. Raises ``Refused``."""
+        """Return the next slice of what goes up, and note in ``made`` what was learned.
+
+        Raises ``Refused``. A slice is what can be read without keeping others waiting.
+        """
         splice = self._splice
         assert splice is not None  # noqa: S101 - passing has begun
         try:
-            data = b"".join([splice.feed(chunk) for chunk in self._chunks])
-            self._chunks = []
-            if self.is_complete:
+            data = splice.feed(self._slice())
+            if self.is_through:
                 splice.finish()
                 made.streaming, made.prompt_bytes = splice.streaming, splice.prompt_bytes
                 made.n, made.limit = splice.answers, splice.limit
@@ -67,6 +89,17 @@ class Body:
         made.prompt_tokens = max(made.prompt_tokens, estimate_tokens(self.size))
         return data
 
+    def _slice(self) -> bytes:
+        if not self._chunks:
+            return b""
+        chunk, end = self._chunks[0], self._at + SLICE_BYTES
+        piece = chunk[self._at : end]
+        self._at = end
+        if end >= len(chunk):
+            self._at = 0
+            del self._chunks[0]
+        return piece
+
     def tokens(self, made: Prepared, route: Route) -> int:
         """Return how many tokens have to be held for what has come of it.
 
@@ -74,9 +107,8 @@ class Body:
         that can't are held in full, the others by their first slice.
         """
         prompt = made.prompt_tokens
-        if not self.is_complete or route.task != "generate":
+        if not self.is_through or route.task != "generate":
             return prompt
-        room = UNKNOWN_LIMIT if route.context_length is None else route.context_length - prompt
-        each = max(made.limit or room, 1)
+        each = longest_answer(route, prompt, made.limit, made.n)
         held = min(each, SLICE_TOKENS) if made.streaming else each
         return prompt + min(made.n * held, TOKENS_MAX)

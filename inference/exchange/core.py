@@ -25,14 +25,26 @@ from inference.problems import Refused
 class Exchange(Arrival):
     """A request under way. See the module."""
 
-    __slots__ = ("_body", "_early", "_is_admitted", "_is_holding", "_made", "_relay")
+    __slots__ = (
+        "_body",
+        "_early",
+        "_fault",
+        "_is_admitted",
+        "_is_holding",
+        "_is_slicing",
+        "_made",
+        "_relay",
+    )
 
     def __init__(self, plane: Plane, caller: Caller) -> None:
         super().__init__(plane, caller)
         plane.running.add(self)
         self._body = Body()
         self._is_holding = False
+        self._is_slicing = False
         self._is_admitted = False
+        self._fault: Refused | None = None
+        """What is wrong with its body, of which it is told once it was counted."""
         self._early: HeadStart | None = None
         self._relay: Relay | None = None
         self._made: Prepared
@@ -50,7 +62,7 @@ class Exchange(Arrival):
         if body.size > bounds.body_bytes:
             self._fail(too_large(self.plane))
         elif body.is_passing:
-            self._send_up()
+            self._go_on_sending()
         elif body.size > bounds.whole_body_bytes:
             self.caller.pause_body()
             self._go_on()
@@ -61,7 +73,7 @@ class Exchange(Arrival):
             return
         self._body.is_complete = True
         if self._body.is_passing:
-            self._send_up()
+            self._go_on_sending()
         else:
             self.wait_until(self.plane.now() + self.plane.config.waits.decision_s)
             self._go_on()
@@ -114,12 +126,24 @@ class Exchange(Arrival):
         try:
             if not passed.pools:
                 self._answer_models(passed)
-            elif body.is_complete:
-                self._admit(passed, prepare(body.whole(), head.target.rest, passed.route))
-            else:
-                self._admit(passed, body.begin_passing(head.target.rest, head.announced))
-        except Refused as refusal:
-            self.refuse(refusal)
+            elif not self._is_shut_out(passed):
+                is_whole, operation = body.is_complete, head.target.rest
+                if is_whole:
+                    made = prepare(body.whole(), operation, passed.route)
+                else:
+                    made = body.begin_passing(operation, head.announced)
+                self._admit(passed, made)
+        except Refused as fault:
+            # It counts as if it were good, or nonsense would be cheaper than sense.
+            self._fault = fault
+            self._admit(passed, Prepared(None, 0, streaming=False, n=1, limit=0))
+
+    def _is_shut_out(self, passed: Passed) -> bool:
+        """Refuse at once what was refused a moment ago and would be again, whatever it says."""
+        verdict = self.plane.limiter.shut(passed.grant, passed.route)
+        if verdict is not None:
+            self._on_refusal(verdict)
+        return verdict is not None
 
     def _answer_models(self, passed: Passed) -> None:
         body = models_answer(passed.route, self._head.target.rest)
@@ -144,12 +168,13 @@ class Exchange(Arrival):
         )
         is_likely = self.plane.limiter.admit(ask, self._on_verdict)
         if is_likely and made.body is not None and self.state == DECIDING:
-            self._start_early(passed, made.body)
+            self._start_early(passed, made)
 
-    def _start_early(self, passed: Passed, body: bytes) -> None:
+    def _start_early(self, passed: Passed, made: Prepared) -> None:
         worker = self.plane.picker.pick(passed.pools, ())
         if worker is not None:
             path, lines = self._head.target.path, self._lines()
+            body = made.body_for(worker) or b""
             self._early = HeadStart(self.plane, worker, path, lines, body)
 
     def _on_verdict(self, verdict: Verdict) -> None:
@@ -158,6 +183,9 @@ class Exchange(Arrival):
         elif self.state == DONE:
             # The caller left while it was decided: what was held has to be released.
             self.plane.limiter.settle(self.outcome.event())
+        elif self._fault is not None:
+            self._is_admitted = True
+            self.refuse(self._fault)
         elif self._passed is not None:
             self._is_admitted = True
             self._relay = Relay(self, self._passed, self._made, verdict)
@@ -174,21 +202,32 @@ class Exchange(Arrival):
         early, self._early = self._early, None
         relay.begin(self._head.target.path, self._lines(), early)
         if self._body.is_passing and self.state == RELAYING:
+            self._body.serve_as(relay.served_name)
             self._send_up()
 
     def _lines(self) -> Lines:
         return b"".join((self._head.up, b"x-request-id: ", self.names.raw, b"\r\n"))
 
+    def _go_on_sending(self) -> None:
+        if not self._is_slicing:
+            self._send_up()
+
     def _send_up(self) -> None:
+        """Send up a slice of what has come. Others have their turns before the next."""
         relay, made = self._relay, self._made
+        self._is_slicing = False
         if relay is None:
-            return  # It is still being decided; the pieces wait.
+            return  # It is still being decided, and the pieces wait; or it is over.
         try:
             is_fast = relay.send(self._body.pass_on(made))
         except Refused as refusal:
             self._fail(refusal)
             return
-        if self._body.is_complete:
+        if self._body.is_behind:
+            self._is_slicing = True
+            self.caller.pause_body()
+            self.plane.wheel.soon(self._send_up)
+        elif self._body.is_complete:
             self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
         elif is_fast:
             self.resume_body()
@@ -203,7 +242,7 @@ class Exchange(Arrival):
         if relay is None or not body.is_passing or body.is_sent:
             return
         is_held = relay.is_covered(body.tokens(self._made, relay.passed.route))
-        if is_held and body.is_complete and self._relay is relay:  # A refusal has ended it.
+        if is_held and body.is_through and self._relay is relay:  # A refusal has ended it.
             body.is_sent = True
             relay.end_body()
 

@@ -1,12 +1,14 @@
-"""A request body, read once and changed in three documented ways at most."""
+"""A request body, read once and changed in four documented ways at most."""
 
 from __future__ import annotations
 
-from inference.contracts import Route
+from inference.contracts import Route, Worker
 from inference.glance import asked_in, number, prompt_bytes
+from inference.inline import INLINE_BYTES, excess_of
 from inference.problems import Refused
+from inference.room import sure_room
 from inference.shapes import Asked
-from inference.splice import ADD_USAGE, Malformed, read_request, splice, without_inline
+from inference.splice import ADD_USAGE, Malformed, counted, read_request, splice, with_model
 from inference.tokens import estimate_tokens
 
 GENERATING = frozenset({"chat/completions", "completions"})
@@ -43,6 +45,12 @@ class Prepared:
         self.drop_usage = False
         self.clamped = b""
 
+    def body_for(self, worker: Worker) -> bytes | None:
+        """Return it as this worker is to have it: with the name that it serves the model by."""
+        if self.body is None or not worker.served_name:
+            return self.body
+        return with_model(self.body, worker.served_name)
+
 
 def prepare(body: bytes, operation: str, route: Route) -> Prepared:
     """Read a whole body and splice what the endpoint asks for. Raises ``Refused``."""
@@ -59,7 +67,9 @@ def prepare(body: bytes, operation: str, route: Route) -> Prepared:
 
 def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
     """Prepare a body that needs no change, or only asking for usage at its end."""
-    size = without_inline(body, prompt_bytes(asked))
+    size = counted(prompt_bytes(asked), len(body))
+    if size > INLINE_BYTES:
+        size -= excess_of(bytes(asked.messages)) + excess_of(bytes(asked.input))
     streaming = asked.stream is True
     n = max(number(asked.n), number(asked.best_of), 1)
     made = Prepared(body, size, streaming=streaming, n=n, limit=_limit(asked, operation))
@@ -71,20 +81,18 @@ def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
 
 
 def _limit(asked: Asked, operation: str) -> int | None:
-    # As in ``read_request``: the largest one that the operation knows, and 0 or less is none.
+    # As ``dialects.limit_in`` has it, of the names and numbers that are known at a glance.
+    chat, plain, own = asked.max_completion_tokens, asked.max_tokens, asked.max_output_tokens
     if operation == "chat/completions":
-        limit = max(number(asked.max_completion_tokens), number(asked.max_tokens))
+        is_sure = bool(number(chat)) or bool(number(plain))
     elif operation == "completions":
-        limit = number(asked.max_tokens)
+        is_sure = bool(number(plain))
     elif operation == "responses":
-        limit = number(asked.max_output_tokens)
+        is_sure = bool(number(own))
     else:
-        limit = max(
-            number(asked.max_completion_tokens),
-            number(asked.max_tokens),
-            number(asked.max_output_tokens),
-        )
-    return limit if limit > 0 else None
+        is_sure = True
+    limit = max(number(chat), number(plain), number(own))
+    return limit if is_sure and limit else None
 
 
 def _carefully(body: bytes, operation: str, route: Route) -> Prepared:
@@ -111,7 +119,10 @@ def _carefully(body: bytes, operation: str, route: Route) -> Prepared:
 
 
 def _room(made: Prepared, route: Route) -> int:
-    """Return for how many tokens of an answer the model has room beside the prompt."""
+    """Return the tokens beyond which an answer surely does not fit beside the prompt.
+
+    Whether a shorter one does, only the worker can tell, which counts its own tokens.
+    """
     if route.context_length is None:
         return made.limit or 0
-    return route.context_length - made.prompt_tokens
+    return sure_room(route.context_length, made.prompt_tokens)

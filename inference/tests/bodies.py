@@ -8,6 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from inference.dialects import KNOWN
+
 SPACE = st.sampled_from([b"", b"", b" ", b"\n\t ", b"\r\n"])
 TEXT = st.text(
     st.characters(blacklist_categories=["Cs"]) | st.sampled_from('"\\{}[],:\n\u2028é日'),
@@ -18,9 +20,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
-TAKEN = ("model", "stream", "stream_options", "n", "best_of", "max_tokens")
-LIMITS = ("max_completion_tokens", "max_output_tokens", "include_usage", "prompt", "logprobs")
-OTHER = TEXT.filter(lambda name: name not in TAKEN and name not in LIMITS)
+OTHER = TEXT.filter(lambda name: name.casefold() not in KNOWN | {"include_usage", "logit_bias"})
 ODD = st.sampled_from([b"1e3", b"-0", b"1.50", b"0.0001", b"123456789012345678901234567890"])
 
 
@@ -58,7 +58,7 @@ def bodies(draw: st.DrawFn) -> bytes:
         values["max_tokens"] = draw(st.integers(1, 10**6))
     members = [(name, draw(spelled(value))) for name, value in values.items()]
     if draw(st.booleans()):
-        members.append(("logprobs", draw(ODD)))
+        members.append(("logit_bias", draw(ODD)))
     return draw(joined(draw(st.permutations(members))))
 
 
@@ -70,8 +70,3 @@ def joined(draw: st.DrawFn, members: list[tuple[str, bytes]]) -> bytes:
         for name, value in members
     ]
     return draw(SPACE) + b"{" + b",".join(pieces) + b"}" + draw(SPACE)
-
-
-def written(part: dict[str, Any]) -> bytes:
-    """Write a small chat request around one part of a message."""
-    return json.dumps({"model": "m", "messages": [{"role": "user", "content": [part]}]}).encode()

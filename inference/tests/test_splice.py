@@ -121,8 +121,27 @@ def test_request_says_what_admission_asks(fields: dict[str, Any], wanted: dict[s
     assert {name: getattr(request, name) for name in wanted} == wanted
 
 
-def test_limit_of_another_operation_does_not_count() -> None:
-    body = b'{"model":"m","max_output_tokens":1,"max_tokens":50}'
+@pytest.mark.parametrize(
+    ("fields", "operation", "limit"),
+    [
+        pytest.param({"max_tokens": 50}, "chat/completions", 50, id="its own"),
+        pytest.param({"max_completion_tokens": 7}, "chat/completions", 7, id="its other own"),
+        pytest.param({"max_output_tokens": 1}, "chat/completions", None, id="another's alone"),
+        pytest.param({"max_completion_tokens": 7}, "completions", None, id="that of chats alone"),
+        pytest.param({"max_tokens": 5, "max_output_tokens": 99}, "responses", 99, id="the largest"),
+        pytest.param({"max_tokens": 50, "max_output_tokens": 1}, "responses", 50, id="any largest"),
+        pytest.param({"max_tokens": 1, "n_predict": 40}, "completions", 40, id="llama.cpp's"),
+        pytest.param({"max_tokens": 1, "n_predict": -1}, "completions", None, id="none at all"),
+        pytest.param({"max_tokens": 9, "max_output_tokens": -1}, "", None, id="none by another"),
+        pytest.param({"max_tokens": None, "n_predict": 40}, "completions", None, id="null"),
+        pytest.param({"n_predict": 40}, "chat/completions", None, id="llama.cpp's alone"),
+        pytest.param({"max_tokens": 5, "min_tokens": 60}, "completions", 60, id="at least"),
+        pytest.param({"max_tokens": 5, "min_tokens": 0}, "completions", 5, id="at least nothing"),
+    ],
+)
+def test_limit_is_the_largest_that_any_engine_would_obey(
+    fields: dict[str, int], operation: str, limit: int | None
+) -> None:
+    body = json.dumps({"model": "m", **fields}).encode()
 
-    assert read_request(body, "chat/completions").limit == 50
-    assert read_request(body, "responses").limit == 1
+    assert read_request(body, operation).limit == limit

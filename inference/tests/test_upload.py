@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inference.members import Malformed
 from inference.splice import read_request, with_usage
-from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled, written
+from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled
 from inference.tests.streams import cuts
 from inference.upload import HELD_MAX, StreamedSplice
 
@@ -165,27 +165,3 @@ def test_what_is_no_request_is_refused(body: bytes, code: str, step: int) -> Non
         send([body[at : at + step] for at in range(0, len(body), step)])
 
     assert refusal.value.code == code
-
-
-@pytest.mark.parametrize("filler", [b"[[[[[]]]]],", b"[" * 20, b'{"a":[{"b":[1]}]},'])
-def test_body_made_to_be_expensive_is_refused_early(filler: bytes) -> None:
-    splice = StreamedSplice()
-    splice.feed(b'{"model":"m","messages":[')
-    bad = filler * 10_000
-
-    if filler.startswith(b"{"):
-        assert splice.feed(bad) == bad
-    else:
-        with pytest.raises(Malformed):
-            splice.feed(bad)
-
-
-def test_inline_files_count_little_and_prose_counts_in_full() -> None:
-    image = written({"url": "data:image/png;base64," + "QUJD" * 50_000})
-    prose = written({"text": "word " * 40_000})
-
-    for piece, most, least in ((image, 5_000, 4_000), (prose, 200_100, 200_000)):
-        splice = StreamedSplice()
-        for at in range(0, len(piece), 30_000):
-            splice.feed(piece[at : at + 30_000])
-        assert least <= splice.prompt_bytes <= most

@@ -172,7 +172,9 @@ async def test_refusal_says_why_and_reaches_no_worker(
     assert heard.header("x-request-id") == heard.header("x-xerotier-request-id")
     assert (heard.header("retry-after") is not None) == (status == 503)
     assert worker.asked == []
-    assert world.events() == []
+    # What is wrong with a body is found after the gate: that counts as a request, and costs none.
+    counted = [(event["ending"], event["cost"]) for event in world.events()]
+    assert counted == ([("refused", 0)] if status == 400 and "body" in asked else [])
     assert not running.gateway.plane.running
 
 

@@ -1,0 +1,50 @@
+"""Refusals that are known to last: who was told to wait is told so again without being heard.
+
+A bucket of requests that is empty says when the next one will be let in, and until then it lets
+in none. So whoever sends on meanwhile costs neither the reading of a body nor a call to Valkey.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from inference.contracts import Grant, Route
+from inference.ports import Verdict
+
+LASTING: Final = frozenset((b"requests", b"quota"))
+"""Refusals that have nothing to do with what was asked."""
+
+LASTS_S: Final = 1.0
+"""How long one is believed at most: what was held may be given back, a clock may be set."""
+KEPT_MAX: Final = 4096
+
+Known = tuple[float, float, Grant, Route, Verdict]
+
+
+class Shut:
+    """Who has to wait, and until when (seconds of any steady clock)."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Known] = {}
+
+    def note(self, word: bytes, grant: Grant, route: Route, verdict: Verdict, now: float) -> None:
+        """Remember a refusal, if it is of the kind that lasts."""
+        wait_s = verdict.retry_after_s
+        if word not in LASTING or wait_s is None:
+            return
+        if len(self._known) >= KEPT_MAX:
+            self._known.clear()
+        over_at = now + min(wait_s, LASTS_S)
+        self._known[id(grant), id(route)] = (over_at, now + wait_s, grant, route, verdict)
+
+    def of(self, grant: Grant, route: Route, now: float) -> Verdict | None:
+        """Return what was said to this key here, if it still holds."""
+        known = self._known.get((id(grant), id(route)))
+        # Kept alive here, so that no other grant or route can have their ids meanwhile.
+        if known is None or known[2] is not grant or known[3] is not route:
+            return None
+        over_at, opens_at, _, _, said = known
+        if now >= over_at:
+            del self._known[id(grant), id(route)]
+            return None
+        return Verdict(False, said.code, said.message, opens_at - now, said.limits)

@@ -17,11 +17,14 @@ from apikeys import leaks
 from apikeys.leaks import Finding
 from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address
+from common.problems import TooOften
 from common.rest.errors import BodyTooLarge
 from common.rest.inputs import BODY_LIMIT_BYTES
-from common.rest.throttle import CallerThrottle
+from common.rest.throttle import CallerThrottle, take
 
 KEY_ID, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
+FINDINGS_PER_MIN = 100
+"""Of one address, in reports without a signature."""
 
 
 class RawParser(BaseParser):
@@ -62,7 +65,10 @@ class KeyReport(APIView):
         is_signed = leaks.check_signature(
             body, request.headers.get(KEY_ID, ""), request.headers.get(SIGNATURE, "")
         )
-        verdicts = leaks.take_report(_findings(body), is_signed=is_signed, by=_scanner(request))
+        findings = _findings(body)
+        if not is_signed:
+            _count(request, min(len(findings), leaks.MAX_UNSIGNED))
+        verdicts = leaks.take_report(findings, is_signed=is_signed, by=_scanner(request))
         return Response(
             [
                 {"token_hash": one.token_hash, "token_type": one.kind, "label": one.label}
@@ -77,13 +83,23 @@ def _findings(body: bytes) -> list[Finding]:
     except (ValueError, RecursionError) as fault:
         raise ParseError("The report is not JSON.") from fault
     shape: serializers.ListSerializer[Any] = serializers.ListSerializer(
-        child=FindingIn(), data=said, max_length=leaks.MAX_REPORTS, allow_empty=False
+        child=FindingIn(), data=said, max_length=leaks.MAX_SIGNED, allow_empty=False
     )
     shape.is_valid(raise_exception=True)
     return [
         Finding(one["token"], one["type"], one["url"], one["source"])
         for one in shape.validated_data
     ]
+
+
+def _count(request: Request, findings: int) -> None:
+    """Count what is to be looked up, beside the request itself. Raises ``TooOften``."""
+    rate = take(f"finding:{caller_address(request)}", limit=FINDINGS_PER_MIN, cost=findings)
+    if rate is not None and not rate.allowed:
+        raise TooOften(
+            f"Without a signature {FINDINGS_PER_MIN} findings a minute are looked up.",
+            wait=rate.wait_s,
+        )
 
 
 def _scanner(request: Request) -> Actor:

@@ -65,7 +65,7 @@ class SignatureInvalid(Problem):
 
 
 class ReportUnsigned(Problem):
-    """A report of leaked keys is not signed, and holds no key that would speak for itself."""
+    """A report without a signature is long, or holds no key that would speak for itself."""
 
     code = "report_unsigned"
     status = 401

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -32,7 +32,8 @@ from common.actor import Actor
 from projects import selectors as projects
 from projects.rules import Role
 
-MAX_REPORTS = 1000
+MAX_SIGNED, MAX_UNSIGNED = 1000, 10
+"""Findings in one report: of those whose signature we know, and of anybody."""
 REAL, UNKNOWN = "true_positive", "false_positive"
 
 
@@ -62,7 +63,7 @@ def check_signature(body: bytes, key_id: str, signature: str) -> bool:
     """
     if not key_id and not signature:
         return False
-    key = _public_keys().get(key_id)
+    key = _public_keys(settings.SCANNER_KEYS).get(key_id)
     if key is None:
         raise SignatureInvalid("No key of this name is known here.")
     try:
@@ -75,18 +76,36 @@ def check_signature(body: bytes, key_id: str, signature: str) -> bool:
 def take_report(findings: Sequence[Finding], *, is_signed: bool, by: Actor) -> list[Verdict]:
     """Revoke every key among the findings; say of each finding whether it was one.
 
-    Raises ``ReportUnsigned`` if nothing but a signature could have made it believable.
+    Raises ``ReportUnsigned`` if nothing but a signature could have made it believable, or if
+    it is longer than what anybody may have looked up.
     """
-    secrets_found = [selectors.secret_by_digest(secrets.digests(one.token)) for one in findings]
-    if not is_signed and not any(secrets_found):
+    if not is_signed and len(findings) > MAX_UNSIGNED:
+        raise ReportUnsigned(
+            f"Sign the report: without a signature it may hold {MAX_UNSIGNED} findings."
+        )
+    real = _real_keys(findings)
+    if not is_signed and not real:
         raise ReportUnsigned("Sign the report: it holds no key that would speak for itself.")
-    for finding, secret in zip(findings, secrets_found, strict=True):
-        if secret is not None:
-            _close(secret.key, finding, by)
+    for finding in findings:
+        key = real.get(finding.token)
+        if key is not None and key.revoked_at is None:
+            _close(key, finding, by)
     return [
-        Verdict(_hash(one.token), one.kind, REAL if secret else UNKNOWN)
-        for one, secret in zip(findings, secrets_found, strict=True)
+        Verdict(_hash(one.token), one.kind, REAL if one.token in real else UNKNOWN)
+        for one in findings
     ]
+
+
+def _real_keys(findings: Sequence[Finding]) -> dict[str, ApiKey]:
+    """Return the keys among the findings by what was found: one statement, however many."""
+    digests = {one.token: secrets.digests(one.token) for one in findings}
+    found = selectors.secrets_by_digest([digest for two in digests.values() for digest in two])
+    return {
+        token: found[digest].key
+        for token, two in digests.items()
+        for digest in two
+        if digest in found
+    }
 
 
 def _close(key: ApiKey, finding: Finding, by: Actor) -> None:
@@ -110,9 +129,10 @@ def _tell_owners(key: ApiKey, finding: Finding) -> None:
         send_mail(subject, text, None, [address])
 
 
-def _public_keys() -> dict[str, ec.EllipticCurvePublicKey]:
-    """Return the configured keys by their identifier, in the shape GitHub publishes them in."""
-    said = json.loads(settings.SCANNER_KEYS or '{"public_keys": []}')
+@lru_cache(maxsize=4)
+def _public_keys(text: str) -> dict[str, ec.EllipticCurvePublicKey]:
+    """Read the configured keys by their identifier, in the shape GitHub publishes them in."""
+    said = json.loads(text or '{"public_keys": []}')
     found = {}
     for one in said["public_keys"]:
         key = load_pem_public_key(one["key"].encode())

@@ -6,6 +6,8 @@ Anything else that escapes is a bug, becomes a 500 and pages somebody.
 
 from __future__ import annotations
 
+import math
+
 
 class Problem(Exception):
     """Base of every refusal. ``code`` is public API; the message may be reworded.
@@ -28,3 +30,27 @@ class Stale(Problem):
 
     code = "precondition_failed"
     status = 412
+
+
+class Later(Problem):
+    """Not now: the same may be asked again in ``wait`` seconds (``Retry-After``)."""
+
+    def __init__(self, message: str, *, wait: float, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.wait = max(1, math.ceil(wait))
+
+
+class Busy(Later):
+    """Our own fault: what this needs is taken at the moment."""
+
+    code = "service_unavailable"
+    status = 503
+    kind = "service_error"
+
+
+class TooOften(Later):
+    """The caller has had what one may have in this time."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+    kind = "rate_limit_error"

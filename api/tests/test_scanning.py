@@ -12,11 +12,14 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.core import mail
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
 from apikeys.models import ApiKey
 from apikeys.services import revoke_key
 from audit.models import AuditEntry
+from common.rest import throttle
 from inference import contracts
 from projects.models import Project
 from projects.rules import Role
@@ -37,7 +40,13 @@ def finding(token: str) -> dict[str, str]:
     return {"token": token, "type": "xerotier_api_key", "url": "https://x.test/a", "source": "c"}
 
 
-def report(found: Any, *, key: ec.EllipticCurvePrivateKey | None = OURS, key_id: str = "k1") -> Any:
+def report(
+    found: Any,
+    *,
+    key: ec.EllipticCurvePrivateKey | None = OURS,
+    key_id: str = "k1",
+    address: str = "192.0.2.79",
+) -> Any:
     body = json.dumps(found)
     headers = {}
     if key is not None:
@@ -47,7 +56,9 @@ def report(found: Any, *, key: ec.EllipticCurvePrivateKey | None = OURS, key_id:
             "github-public-key-signature": signature.decode(),
         }
     with override_settings(SCANNER_KEYS=RING):
-        return Client().post(URL, body, content_type="application/json", headers=headers)
+        return Client(REMOTE_ADDR=address).post(
+            URL, body, content_type="application/json", headers=headers
+        )
 
 
 def test_found_key_is_revoked_and_its_owners_are_told_once(acme: Project) -> None:
@@ -100,6 +111,50 @@ def test_wrong_signature_is_refused_even_with_a_real_key(
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
     assert ApiKey.objects.get().revoked_at is None
     assert mail.outbox == []
+
+
+def well_formed(number: int) -> str:
+    """A text that only a look-up can tell from a key."""
+    body = f"xero_acme_{number:043d}"
+    return body + contracts.checksum(body)
+
+
+def test_long_report_without_a_signature_is_refused_before_anything_is_looked_up(
+    acme: Project, django_assert_num_queries: Any
+) -> None:
+    issued = make_key(acme)
+    found = [finding(issued.secret), *[finding(well_formed(n)) for n in range(10)]]
+
+    with django_assert_num_queries(0):
+        answer = report(found, key=None)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "report_unsigned")
+    assert "10 findings" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("key", "count"), [(None, 10), (OURS, 1000)], ids=["anybody", "signed"])
+def test_report_costs_one_look_up_however_long_it_is(acme: Project, key: Any, count: int) -> None:
+    revoked = make_key(acme)
+    revoke_key(key=revoked.key)
+    found = [finding(revoked.secret), *[finding(well_formed(n)) for n in range(count - 1)]]
+
+    with CaptureQueriesContext(connection) as asked:
+        answer = report(found, key=key)
+
+    assert answer.status_code == 200
+    assert sum("apikeys_keysecret" in one["sql"] for one in asked) == 1
+    assert len(asked) <= 4  # the look-up, its transaction, and as whom
+
+
+def test_findings_of_an_address_are_counted_and_not_its_reports() -> None:
+    throttle._client().delete("rate:finding:192.0.2.78")
+    found = [finding(well_formed(n)) for n in range(10)]
+
+    answers = [report(found, key=None, address="192.0.2.78") for _ in range(11)]
+
+    assert {answer.status_code for answer in answers[:10]} == {401}
+    assert answers[10].status_code == 429
+    assert int(answers[10]["Retry-After"]) > 0
 
 
 def test_unsigned_guess_learns_nothing_and_asks_the_database_nothing(

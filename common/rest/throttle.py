@@ -1,4 +1,4 @@
-"""How often one caller may use the management API: one atomic step in Valkey.
+"""How often one caller may do a thing: one atomic step in Valkey.
 
 GCRA (the generic cell rate algorithm): one number per caller, no window to game, and an
 exact moment to come back. When Valkey is away callers are let in: the people who mend a
@@ -36,7 +36,7 @@ local limit, period = tonumber(ARGV[1]), tonumber(ARGV[2])
 local step = period / limit
 local full = tonumber(redis.call('GET', KEYS[1]) or '0')
 if full < t then full = t end
-local wanted = full + step
+local wanted = full + step * tonumber(ARGV[3])
 if wanted - t > period + 1e-6 then
   return {0, 0, tostring(wanted - t - period), tostring(full - t)}
 end
@@ -74,14 +74,15 @@ def _client() -> redis.Redis:
     )
 
 
-def take(caller: str, *, limit: int) -> Rate | None:
-    """Count one request of a caller; none if Valkey is away."""
+def take(caller: str, *, limit: int, cost: int = 1, period_s: float = PERIOD_S) -> Rate | None:
+    """Count ``cost`` of what a caller may have in a period; none if Valkey is away."""
     try:
         script = _client().register_script(GCRA)
-        allowed, remaining, wait, reset = script(keys=[f"rate:{caller}"], args=[limit, PERIOD_S])
+        said = script(keys=[f"rate:{caller}"], args=[limit, period_s, cost])
     except redis.RedisError as fault:
-        logger.warning("management requests are not counted: %s", fault)
+        logger.warning("requests are not counted: %s", fault)
         return None
+    allowed, remaining, wait, reset = said
     return Rate(bool(allowed), limit, int(remaining), float(wait), float(reset))
 
 

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from projects.models import Project
-from tests.make import make_project, make_user
+from tests.make import make_project, make_user, session_of
 
 pytest_plugins = ["tests.platform", "tests.tidy", "tests.together", "tests.told"]
 
@@ -53,9 +53,7 @@ def rival(rex: User) -> Project:
 
 @pytest.fixture
 def as_ada(ada: User) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(ada)
-    return client
+    return session_of(ada)
 
 
 @pytest.fixture

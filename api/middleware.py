@@ -17,6 +17,7 @@ from common.actor import REQUEST_ID
 from common.rest import throttle
 
 _API = re.compile(r"^/(proj_[^/]*/v1(/|$)|api/|[^/]+/v1/management(/|$))")
+_DESCRIPTION = "/api/openapi.json"
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,127}", re.ASCII)
 _INVALID = "invalid_request_error"
 _WORDS: dict[int, tuple[str, str, str]] = {
@@ -25,7 +26,10 @@ _WORDS: dict[int, tuple[str, str, str]] = {
     404: ("not_found", _INVALID, "There is nothing at this address."),
     405: ("method_not_allowed", _INVALID, "This address does not take this method."),
     413: ("request_too_large", _INVALID, "The body is too large."),
+    429: ("rate_limit_exceeded", "rate_limit_error", "Too many requests. Try again later."),
+    503: ("service_unavailable", "service_error", "We are busy. Try again in a moment."),
 }
+_KEPT = ("Allow", "Retry-After")
 _BUG = ("internal_error", "service_error", "Something broke on our side; it was recorded.")
 
 
@@ -68,6 +72,12 @@ def _enveloped(response: HttpResponse) -> HttpResponse:
     answer = JsonResponse(
         envelope(message=message, kind=kind, code=code), status=response.status_code
     )
-    if "Allow" in response:
-        answer["Allow"] = response["Allow"]
+    for name in _KEPT:
+        if name in response:
+            answer[name] = response[name]
     return answer
+
+
+def counts_for_itself(path: str) -> bool:
+    """Say whether an address has a count of its own, beside that of pages."""
+    return _API.match(path) is not None and path != _DESCRIPTION

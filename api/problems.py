@@ -10,6 +10,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from common.busy import as_later
 from common.problems import Problem
 
 _BY_CLASS: tuple[tuple[type[Exception], int, str, str], ...] = (
@@ -45,6 +46,7 @@ def envelope(
 
 def to_response(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Render a refusal; a bug passes through to the 500 handler."""
+    exc = as_later(exc) or exc
     answer = _answer(exc)
     if answer is not None:
         set_rollback()

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from api.described import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +57,27 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The whole page."""
+    """The whole page, its long part written out already."""
 
     subjects: tuple[Subject, ...]
+    html: SafeString
 
 
 @cache
 def reference() -> Reference:
     """Return the page. It changes only with the code, so it is made once."""
-    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call] # why: untyped there
-    found = list(_operations(document))
+    said = document()
+    found = list(_operations(said))
     subjects = (
         Subject(
             tag["name"],
             tag["description"],
             tuple(one for name, one in found if name == tag["name"]),
         )
-        for tag in document["tags"]
+        for tag in said["tags"]
     )
-    return Reference(tuple(subject for subject in subjects if subject.operations))
+    shown = tuple(subject for subject in subjects if subject.operations)
+    return Reference(shown, render_to_string("api/operations.html", {"subjects": shown}))
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, Operation]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.authentication import SessionAuthentication
 
-from api import wellknown
+from api import described, wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
 from api.refusals import UsageRefusals, UsageRequest
@@ -39,10 +38,6 @@ urlpatterns = [
     path(".well-known/jwks.json", wellknown.jwks, name="jwks"),
     path("api/key-scanning/report", KeyReport.as_view(), name="key-report"),
     # For everyone: a key that opens something else doesn't shut what is open without one.
-    path(
-        "api/openapi.json",
-        SpectacularJSONAPIView.as_view(authentication_classes=[]),
-        name="openapi",
-    ),
+    path("api/openapi.json", described.openapi, name="openapi"),
     path("<str:project_id>/v1/management/", include(management)),
 ]

@@ -38,7 +38,7 @@ from common.rest import (
 )
 from endpoints import selectors as endpoints
 from endpoints.errors import EndpointUnknown
-from projects.access import Seat, seat_of
+from projects.access import Seat, check_proof, seat_of
 from projects.rules import Role
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class KeyList(ManagementView):
     )
     def post(self, request: Request, project_id: str) -> Response:
         """Issue a key, and show its secret this once."""
-        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        seat = seat_of(request, project_id, at_least=Role.MEMBER, proven=True)
         said = parse(KeyIn, request)
         return answered_once(request, seat.actor, lambda: _issue(seat, said))
 
@@ -118,7 +118,7 @@ class KeyRotation(ManagementView):
     )
     def post(self, request: Request, project_id: str, key_id: str) -> Response:
         """Give a key a new secret, shown this once; the old one goes on for the grace."""
-        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        seat = seat_of(request, project_id, at_least=Role.MEMBER, proven=True)
         grace = timedelta(seconds=parse(RotateIn, request)["grace_s"])
 
         def rotate() -> Response:
@@ -203,7 +203,7 @@ class PassList(ManagementView):
     )
     def post(self, request: Request, project_id: str) -> Response:
         """Sign a pass: a JWT of five minutes that opens inference without a key."""
-        seat = seat_of(request, project_id, at_least=Role.MEMBER)
+        seat = seat_of(request, project_id, at_least=Role.MEMBER, proven=True)
         said = parse(PassIn, request)
         said["endpoint"] = _pin(seat, said.get("endpoint"))
 
@@ -253,6 +253,8 @@ def _changed(
     key = _own_key(seat, key_id)
     check_match(request, etag_of(key.version), is_required=is_match_required)
     seat.check_scopes([*key.scopes, *changes.get("scopes", ())])
+    if set(changes.get("scopes", ())) - set(key.scopes):
+        check_proof(request)
     if changes:
         services.change_key(key=key, changes=changes, by=seat.actor)
     return _key(seat, key_id)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from django.conf import settings
 from rest_framework.exceptions import NotAuthenticated
 
 from accounts import selectors as accounts
@@ -25,6 +26,7 @@ from projects.errors import (
     ProjectMarkedForDeletion,
     ProjectNotFound,
     ProjectSuspended,
+    ProofRequired,
     RoleInsufficient,
     SecondFactorRequired,
 )
@@ -190,16 +192,29 @@ def seat_of(
     *,
     at_least: Role = Role.VIEWER,
     even_marked: bool = False,
+    proven: bool = False,
 ) -> Seat:
     """Return the seat of whoever calls the management API: a key's, or a person's.
 
-    Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody. Only
-    whoever passes is told what is wrong with the request's query.
+    Raises what ``seat`` and ``key_seat`` raise, and ``NotAuthenticated`` for nobody. With
+    ``proven`` a person must have shown lately who they are, as for the page that does the
+    same. Only whoever passes is told what is wrong with the request's query.
     """
     found = _seat_of(request, project_id, at_least=at_least, even_marked=even_marked)
+    if proven:
+        check_proof(request)
     check_open(found, request.method)
     once_seated(request)
     return found
+
+
+def check_proof(request: Request) -> None:
+    """Ask a person again who they are; a key is a proof by itself. Raises ``ProofRequired``."""
+    way = None if request.auth is not None else accounts.way_to_a_proof(request)
+    if way is not None:
+        raise ProofRequired(
+            f"Show once more who you are, at {settings.PUBLIC_URL}{way}, then ask again."
+        )
 
 
 def _seat_of(request: Request, project_id: str, *, at_least: Role, even_marked: bool) -> Seat:

@@ -33,6 +33,15 @@ class RoleInsufficient(Problem):
     kind = "authentication_error"
 
 
+class ProofRequired(Problem):
+    """A session asks for something sensitive, and its person did not show lately who they are."""
+
+    code = "reauthentication_required"
+    status = 401
+    kind = "authentication_error"
+    auth_header = 'Session realm="/auth/reauthenticate/"'
+
+
 class KeyOfAnotherProject(Problem):
     """A good key, shown at another project's door."""
 

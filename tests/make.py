@@ -11,6 +11,9 @@ import secrets
 import time
 from dataclasses import replace
 
+from django.test import Client
+from rest_framework.test import APIClient
+
 from accounts.models import User
 from agents import services as agents
 from agents.models import Worker
@@ -46,6 +49,26 @@ def make_project(slug: str = "", *, owner: User | None = None) -> Project:
 def seat(project: Project, user: User, role: Role) -> Membership:
     """Give a person a role in a project."""
     return Membership.objects.create(project=project, user=user, role=role)
+
+
+def prove(client: Client, user: User, *, s_ago: float = 0) -> None:
+    """Let a signed-in browser have shown so many seconds ago who is in front of it."""
+    session = client.session
+    said = {"method": "password", "at": time.time() - s_ago}
+    session["account_authentication_methods"] = [said]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+
+
+def session_of(
+    user: User, *, proven_s_ago: float | None = 0, headers: dict[str, str] | None = None
+) -> APIClient:
+    """Return a person who asks the API by their session."""
+    client = APIClient(headers=headers)
+    client.force_login(user)
+    if proven_s_ago is not None:
+        prove(client, user, s_ago=proven_s_ago)
+    return client
 
 
 def make_tier(slug: str = "free") -> ServiceTier:

@@ -26,7 +26,7 @@ from dashboard.tests.test_pages import READABLE
 from projects import access, invitations, services
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_project, make_user, seat
+from tests.make import make_endpoint, make_key, make_project, make_user, seat, session_of
 
 PAYLOADS = [
     "'",
@@ -81,9 +81,7 @@ def world(db: None) -> World:
 
 @pytest.fixture
 def owner(world: World) -> APIClient:
-    client = APIClient(headers={"if-match": "*"})
-    client.force_authenticate(world.owner)
-    return client
+    return session_of(world.owner, headers={"if-match": "*"})
 
 
 @pytest.mark.parametrize(("one", "name"), FIELDS)

@@ -18,7 +18,7 @@ from audit.models import AuditEntry
 from projects import access, invitations, services
 from projects.models import Invitation, Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_user, seat
+from tests.make import make_endpoint, make_key, make_user, seat, session_of
 
 ANY = {"headers": {"if-match": "*"}}
 
@@ -39,9 +39,7 @@ class Api:
 
 
 def api_of(user: User, project: Project) -> Api:
-    client = APIClient()
-    client.force_authenticate(user)
-    return Api(client, project)
+    return Api(session_of(user), project)
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "xerotier_site.later.page_rate",
     "xerotier_site.middleware.page_headers",
     "xerotier_site.middleware.farewell",
     "django_htmx.middleware.HtmxMiddleware",
@@ -93,6 +94,7 @@ MIDDLEWARE = [
     "xerotier_site.middleware.second_factor",
     "common.middleware.tenant_wall",
     "xerotier_site.seeing_as.middleware",
+    "xerotier_site.later.LaterPages",
 ]
 
 TEMPLATES = [
@@ -142,7 +144,9 @@ CELERY_ACCEPT_CONTENT = ["json"]
 # ── People ─────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashing.BoundedArgon2"]
+HASHES_AT_ONCE = env.number("XEROTIER_HASHES_AT_ONCE", 1)
+"""Passwords that one process hashes at a time: a hundred megabytes and a core each."""
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -267,6 +271,8 @@ USAGE_MONTHS = env.number("XEROTIER_USAGE_MONTHS", 0)
 """How many whole months before this one records of single requests are kept; 0: all of them."""
 PROJECTS_PER_PERSON = env.number("XEROTIER_PROJECTS_PER_PERSON", 10)
 PROJECTS_PER_DAY = env.number("XEROTIER_PROJECTS_PER_DAY", 5)
+PAGES_PER_MIN = env.number("XEROTIER_PAGES_PER_MIN", 120)
+"""Pages a minute for each person and each unknown address."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 """Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {

@@ -21,6 +21,8 @@ admin.site.index_title = "Console"
 # Operators change their password where everyone does: with its limits and its letter.
 to_password_change = RedirectView.as_view(pattern_name="account_change_password")
 
+handler500 = "xerotier_site.later.server_error"
+
 urlpatterns = [
     path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
     path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),

@@ -14,7 +14,7 @@ from api.tests.test_foreign_ids import changed, rows
 from api.tests.test_openapi import DOCUMENT, INSTEAD, OURS, World, make_world
 from projects.models import Membership, Project, ProjectOwned
 from projects.rules import Role
-from tests.make import make_user, seat
+from tests.make import make_user, seat, session_of
 
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -43,8 +43,7 @@ def ours(db: None) -> World:
 @pytest.mark.parametrize("one", TAKING, ids=lambda one: one[2]["operationId"])
 def test_operation_takes_no_column_that_it_does_not_offer(one: Operation, ours: World) -> None:
     path, method, operation = one
-    client = APIClient(headers={"if-match": "*"})
-    client.force_authenticate(ours.owner)
+    client = session_of(ours.owner, headers={"if-match": "*"})
     name = operation["operationId"]
     body = INSTEAD[name](ours) if name in INSTEAD else body_of(operation)
     offered = set(offered_by(operation))

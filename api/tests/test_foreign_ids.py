@@ -14,7 +14,7 @@ from accounts.models import User
 from api.tests.test_openapi import OURS, World, make_world
 from projects.models import Membership, Project
 from tests.architecture.access_table import PAGE, PAGES
-from tests.make import make_key
+from tests.make import make_key, session_of
 
 NOBODYS = {
     "slug": "none",
@@ -77,8 +77,7 @@ def test_id_of_ours_in_a_rivals_path_is_what_nobodys_id_is(
     one: Operation, ours: World, rex: User, rival: Project
 ) -> None:
     path, method, operation = one
-    client = APIClient(headers={"if-match": "*"})
-    client.force_authenticate(rex)
+    client = session_of(rex, headers={"if-match": "*"})
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
 
     def ask(ids: dict[str, str]) -> tuple[int, str]:
@@ -118,8 +117,7 @@ IN_A_BODY: dict[str, Callable[[World, Membership], dict[str, Any]]] = {
 def test_id_of_ours_in_a_rivals_body_is_unknown_there(
     path: str, ours: World, rex: User, rival: Project
 ) -> None:
-    client = APIClient()
-    client.force_authenticate(rex)
+    client = session_of(rex)
     body = IN_A_BODY[path](ours, Membership.objects.get(user=ours.member))
     before = rows()
 

@@ -16,7 +16,7 @@ from common.models import IdempotentAnswer
 from common.rest import once
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_user, seat
+from tests.make import make_endpoint, make_user, seat, session_of
 
 
 def issue(client: APIClient, home: str, key: str, **said: Any) -> Any:
@@ -84,8 +84,7 @@ def test_key_of_one_caller_means_nothing_to_another(
 def test_replay_is_for_those_who_may_still_ask(home: str, acme: Project) -> None:
     bob = make_user("bob")
     place = seat(acme, bob, Role.MEMBER)
-    client = APIClient()
-    client.force_authenticate(bob)
+    client = session_of(bob)
     assert issue(client, home, "a").status_code == 201
     place.delete()
 

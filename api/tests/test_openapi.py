@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
+from api import described
 from api.examples import EXAMPLES
 from projects import access, invitations
 from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_project, make_tier, make_user, seat
+from tests.make import make_endpoint, make_key, make_project, make_tier, make_user, seat, session_of
 from usage.budgets import set_budget
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call] # why: untyped there
@@ -90,8 +92,7 @@ def headers_of(world: World, operation: dict[str, Any]) -> dict[str, str]:
     name = operation["operationId"]
     if name not in AS_OWNER | AS_MEMBER:
         return {"authorization": f"Bearer {world.bearer}"}
-    client = Client()
-    client.force_login(world.owner if name in AS_OWNER else world.member)
+    client = session_of(world.owner if name in AS_OWNER else world.member)
     cookie = f"sessionid={client.cookies['sessionid'].value}; csrftoken={CSRF}"
     return {"cookie": cookie, "x-csrftoken": CSRF}
 
@@ -204,3 +205,24 @@ def test_committed_document_is_the_served_one(client: Client) -> None:
     assert served.status_code == 200
     assert served["Content-Type"].startswith("application/")
     assert json.loads(served.content) == json.loads(json.dumps(committed))
+
+
+def test_description_is_made_once_and_not_sent_to_whoever_has_it(client: Client) -> None:
+    first = client.get("/api/openapi.json")
+    again = client.get("/api/openapi.json", headers={"if-none-match": first["ETag"]})
+    head = client.head("/api/openapi.json")
+
+    assert "max-age" in first["Cache-Control"]
+    assert (again.status_code, again.content) == (304, b"")
+    assert (head.status_code, head["ETag"]) == (200, first["ETag"])
+    assert described._made.cache_info().misses == 1
+
+
+def test_description_is_made_by_one_of_those_who_ask_at_once() -> None:
+    described._made.cache_clear()
+
+    with ThreadPoolExecutor(8) as crowd:
+        made = set(crowd.map(lambda _: described._written(), range(8)))
+
+    assert len(made) == 1
+    assert described._made.cache_info().misses == 1

@@ -20,7 +20,7 @@ from common import clock
 from inference.contracts import Grant, grant_key, load
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_user, seat
+from tests.make import make_endpoint, make_key, make_user, seat, session_of
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,7 @@ def test_management_key_is_held_to_its_addresses_too(acme: Project) -> None:
 def test_member_changes_only_keys_of_their_own(acme: Project, url: str) -> None:
     bob = make_user("bob")
     seat(acme, bob, Role.MEMBER)
-    client = APIClient(headers={"if-match": "*"})
-    client.force_authenticate(bob)
+    client = session_of(bob, headers={"if-match": "*"})
     keys = url.rpartition("/")[0]
 
     own = client.post(keys, {"name": "bobs"}, format="json").json()

@@ -19,7 +19,7 @@ from common import clock
 from inference import pass_keys
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_user, seat
+from tests.make import make_endpoint, make_key, make_user, seat, session_of
 
 NOW = datetime.fromisoformat("2026-11-23T12:00:00+00:00")
 
@@ -100,9 +100,9 @@ def test_pass_never_says_more_than_it_may(
 def test_viewer_gets_no_pass_and_a_member_gets_one_in_their_name(acme: Project, url: str) -> None:
     answers = {}
     for role in (Role.VIEWER, Role.MEMBER):
-        person, client = make_user(role), APIClient()
+        person = make_user(role)
         seat(acme, person, role)
-        client.force_authenticate(person)
+        client = session_of(person)
         answers[role] = (client.post(url, {}, format="json"), person.pk)
 
     refused, _ = answers[Role.VIEWER]

@@ -9,11 +9,13 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from apikeys import services
 from common import clock
 from common.problems import Problem
+from dashboard import proof
 from dashboard.contexts import Crumb, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import attach
@@ -74,6 +76,10 @@ def change(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     forms = replace(_forms(seat, key), change=form)
     if not form.is_valid():
         return _again(request, seat, key, forms)
+    key_url = reverse("project:key", args=[seat.project.public_id, key.public_id])
+    is_wider = set(form.cleaned_data["scopes"]) - set(key.scopes)
+    if is_wider and (way := proof.detour(request, back=key_url)) is not None:
+        return way
     pin = _pin(seat, key, form.cleaned_data["endpoint"])
     return _saved(request, seat, key, forms, form, form.changes(pin))
 

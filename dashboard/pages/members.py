@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from common import clock
 from common.problems import Problem
+from dashboard import proof
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
 from dashboard.forms import InvitationForm, attach
@@ -70,10 +71,12 @@ class Members:
 @project_page(to_send=Role.ADMIN)
 def members(request: HttpRequest, seat: Seat) -> HttpResponse:
     """List the people; admins and owners also see whom they asked in, and can ask more."""
+    form = InvitationForm(proof.typed(request) if may(seat, Role.ADMIN) else None)
     if request.method != "POST":
-        return show(request, "dashboard/members.html", _context(seat, InvitationForm()))
-    form = InvitationForm(request.POST)
+        return show(request, "dashboard/members.html", _context(seat, form))
     if form.is_valid():
+        if (way := proof.detour(request)) is not None:
+            return way
         try:
             sent = invitations.invite(
                 seat=seat, email=form.cleaned_data["email"], role=Role(form.cleaned_data["role"])

@@ -49,9 +49,10 @@ def change_role(request: HttpRequest, seat: Seat, member_id: str) -> HttpRespons
     """Choose another role for a member; nobody hands out more than they have."""
     held = _member(seat, member_id)
     roles = [role for role in Role.values if rules.may_hand_out(seat.role, role)]
-    sent = request.POST if request.method == "POST" else None
-    form = RoleForm(sent, initial={"role": held.role}, roles=roles)
-    if form.is_valid():
+    form = RoleForm(proof.typed(request), initial={"role": held.role}, roles=roles)
+    if request.method == "POST" and form.is_valid():
+        if (way := proof.detour(request)) is not None:
+            return way
         try:
             members.change_role(seat=seat, member=held, role=Role(form.cleaned_data["role"]))
         except Problem as problem:
@@ -69,7 +70,8 @@ def change_role(request: HttpRequest, seat: Seat, member_id: str) -> HttpRespons
         button="Change role",
         cancel_url=_list_url(seat),
     )
-    return show(request, "dashboard/seat_form.html", context, status=_status(form))
+    status = _status(form) if request.method == "POST" else 200
+    return show(request, "dashboard/seat_form.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -90,6 +92,8 @@ def remove(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
             cancel_url=_list_url(seat),
         )
         return confirm(request, question)
+    if (way := proof.detour(request)) is not None:
+        return way
     members.remove_member(seat=seat, member=held)
     messages.success(request, f"{held.user.email} is no member any more.")
     return redirect("project:members", seat.project.public_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from inference.contracts import UsageEvent, dump
 from projects.models import Project
-from tests.make import make_event
+from tests.make import make_event, prove
 from usage.intake import Arrived, ensure_partitions, take_in
 
 
@@ -22,11 +21,7 @@ def signed_in(user: User, *, proven_s_ago: float | None = 0) -> Client:
     client = Client()
     client.force_login(user)
     if proven_s_ago is not None:
-        session = client.session
-        said = {"method": "password", "at": time.time() - proven_s_ago}
-        session["account_authentication_methods"] = [said]
-        session["account_authentication_methods_user"] = str(user.pk)
-        session.save()
+        prove(client, user, s_ago=proven_s_ago)
     return client
 
 

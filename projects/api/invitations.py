@@ -77,7 +77,7 @@ class InvitationList(ManagementView):
     )
     def post(self, request: Request, project_id: str) -> Response:
         """Ask somebody in by e-mail; the seat is kept for seven days."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        seat = seat_of(request, project_id, at_least=Role.ADMIN, proven=True)
         said = parse(InvitationIn, request)
 
         def work() -> Response:

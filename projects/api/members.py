@@ -78,7 +78,7 @@ class MemberDetail(ManagementView):
     )
     def patch(self, request: Request, project_id: str, member_id: str) -> Response:
         """Give a member another role; nobody hands out more than they have."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        seat = seat_of(request, project_id, at_least=Role.ADMIN, proven=True)
         said = parse(RoleIn, request)
         member = found_member(seat, member_id)
         check_match(request, etag_of({"role": member.role}))
@@ -90,7 +90,7 @@ class MemberDetail(ManagementView):
     )
     def delete(self, request: Request, project_id: str, member_id: str) -> Response:
         """Take a member's seat away."""
-        seat = seat_of(request, project_id, at_least=Role.ADMIN)
+        seat = seat_of(request, project_id, at_least=Role.ADMIN, proven=True)
         members.remove_member(seat=seat, member=found_member(seat, member_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 

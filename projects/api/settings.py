@@ -19,7 +19,7 @@ from common.rest import (
     parse,
 )
 from projects import members, services
-from projects.access import Seat, seat_of
+from projects.access import Seat, check_proof, seat_of
 from projects.api.members import MemberOut, found_member, member_shown
 from projects.errors import RoleInsufficient
 from projects.rules import Role
@@ -88,6 +88,8 @@ class ProjectDetail(ManagementView):
         seat = seat_of(request, project_id, at_least=Role.ADMIN)
         said = parse(ProjectPatch, request)
         check_match(request, _etag(seat.project))
+        if said.get("requires_second_factor") is False:
+            check_proof(request)
         with transaction.atomic():
             _change(seat, said)
         return _project(seat)
@@ -101,7 +103,7 @@ class ProjectDetail(ManagementView):
     )
     def delete(self, request: Request, project_id: str) -> Response:
         """Mark the project for deletion: its keys stop now, its end comes in seven days."""
-        seat = seat_of(request, project_id, at_least=Role.OWNER, even_marked=True)
+        seat = seat_of(request, project_id, at_least=Role.OWNER, even_marked=True, proven=True)
         services.mark_for_deletion(project=seat.project, slug=self.asked["slug"], by=seat.actor)
         return _project(seat)
 
@@ -131,7 +133,7 @@ class ProjectTransfer(ManagementView):
     )
     def post(self, request: Request, project_id: str) -> Response:
         """Make another member owner and become admin oneself."""
-        seat = seat_of(request, project_id, at_least=Role.OWNER)
+        seat = seat_of(request, project_id, at_least=Role.OWNER, proven=True)
         said = parse(HeirIn, request)
 
         def work() -> Response:

@@ -35,7 +35,7 @@ from tests.architecture.access_table import (
     Door,
     Gate,
 )
-from tests.make import make_key, make_project, make_user, seat
+from tests.make import make_key, make_project, make_user, prove, seat
 
 pytestmark = pytest.mark.django_db
 SCOPES = ("inference", "management", "execution", "research")
@@ -118,6 +118,7 @@ def address(route: str, project: Project) -> str:
 def signed_in(user: User) -> Client:
     client = Client(raise_request_exception=False)
     client.force_login(user)
+    prove(client, user)
     return client
 
 

@@ -12,7 +12,7 @@ from common.models import OutboxEntry
 from ledger.services import top_up
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_user, seat
+from tests.make import make_endpoint, make_key, make_user, seat, session_of
 from usage import budgets
 from usage.models import Budget
 
@@ -26,9 +26,7 @@ def url(project: Project, what: str) -> str:
 @pytest.fixture
 def keeper(acme: Project) -> APIClient:
     """Hand out the session of the project's owner."""
-    client = APIClient()
-    client.force_authenticate(Membership.objects.get(project=acme, role=Role.OWNER).user)
-    return client
+    return session_of(Membership.objects.get(project=acme, role=Role.OWNER).user)
 
 
 def with_key(project: Project) -> APIClient:
@@ -37,10 +35,9 @@ def with_key(project: Project) -> APIClient:
 
 
 def as_admin(project: Project) -> APIClient:
-    client, admin = APIClient(), make_user("adam")
+    admin = make_user("adam")
     seat(project, admin, Role.ADMIN)
-    client.force_authenticate(admin)
-    return client
+    return session_of(admin)
 
 
 def test_budget_is_set_read_changed_and_lifted(keeper: APIClient, acme: Project) -> None:
@@ -128,8 +125,7 @@ def test_viewer_reads_money_and_changes_none_of_it(acme: Project) -> None:
     budget = budgets.set_budget(
         project=acme, scope="project", subject_id=acme.public_id, amount=100
     )
-    client = APIClient()
-    client.force_authenticate(viewer)
+    client = session_of(viewer)
 
     assert client.get(url(acme, "balance")).json() == {
         "object": "balance",

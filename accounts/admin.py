@@ -31,14 +31,41 @@ admin.site.unregister([Group, Authenticator, EmailAddress, UserSession])
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 
 
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argument at run time
+    """What a person is to the platform; what becomes of their keys is asked beside it."""
+
+    keeps_keys = forms.BooleanField(
+        label="Keep the keys they made",
+        required=False,
+        widget=widgets.UnfoldBooleanWidget,
+        help_text="Otherwise switching “active” off revokes their keys and invitations in every "
+        "project, for good. Management keys stop either way.",
+    )
+
+    class Meta:
+        model = User
+        fields = ["name", "is_active", "is_staff", "is_superuser"]
+
+
 @admin.register(User)
 class UserAdmin(KeptAdmin):
     """Who registered. Passwords and factors are the person's own and never shown."""
 
+    form = PersonForm
+
     list_display = ["email", "name", "is_staff", "is_active", "joined_at", "last_login"]
     list_filter = ["is_staff", "is_active", "joined_at"]
     search_fields = ["email", "name"]
-    fields = ["email", "name", "is_active", "is_staff", "is_superuser", "joined_at", "last_login"]
+    fields = [
+        "email",
+        "name",
+        "is_active",
+        "keeps_keys",
+        "is_staff",
+        "is_superuser",
+        "joined_at",
+        "last_login",
+    ]
     readonly_fields = ["email", "joined_at", "last_login"]
     ordering = ["-joined_at"]
     actions = ["sign_out", "remove_factors"]
@@ -58,7 +85,12 @@ class UserAdmin(KeptAdmin):
             is_superuser=said["is_superuser"],
         )
         try:
-            services.set_standing(user_id=obj.pk, standing=standing, by=operator(request))
+            services.set_standing(
+                user_id=obj.pk,
+                standing=standing,
+                by=operator(request),
+                keeps_keys=said["keeps_keys"],
+            )
         except Problem as problem:
             messages.error(request, problem.message)
 

@@ -11,6 +11,7 @@ from allauth.socialaccount.models import SocialApp
 from allauth.usersessions.models import UserSession
 from django.db import transaction
 
+from accounts import departures
 from accounts.errors import LastOperator, NotToBeSeenAs
 from accounts.models import User
 from audit import services as audit
@@ -33,11 +34,12 @@ class Standing:
     is_superuser: bool
 
 
-def set_standing(*, user_id: int, standing: Standing, by: Actor) -> None:
+def set_standing(*, user_id: int, standing: Standing, by: Actor, keeps_keys: bool = False) -> None:
     """Make someone an operator or not, let them in or not.
 
-    Whoever is no longer let in loses their sessions at once. Raises ``LastOperator`` when
-    nobody could open the console afterwards.
+    Whoever is no longer let in loses their sessions at once, and the keys and invitations
+    they made in any project; with ``keeps_keys`` only what acts in their name stops. Raises
+    ``LastOperator`` when nobody could open the console afterwards.
     """
     with transaction.atomic():
         operators = User.objects.filter(is_active=True, is_staff=True, is_superuser=True)
@@ -52,6 +54,8 @@ def set_standing(*, user_id: int, standing: Standing, by: Actor) -> None:
         User.objects.filter(pk=user.pk).update(**after)
         if not standing.is_active:
             _end_sessions(user)
+            if user.is_active and not keeps_keys:
+                departures.end_authority(user=user, project_pk=None, heir=None, by=by)
         audit.record(
             by=by,
             action="person.changed",

@@ -10,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts.models import User
 from apikeys import rules, secrets, selectors, services
 from apikeys.models import KeySecret, Scope
 from common import clock, tenancy
@@ -43,7 +44,7 @@ class ShownKey:
 
     actor: Actor
     project_public_id: str
-    maker_pk: int | None = None
+    issuer: User | None
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -74,7 +75,7 @@ class KeyAuthentication(BaseAuthentication):
         afterwards.append(partial(_note_use, secret))
         request_id = request.META.get(REQUEST_ID, "")
         actor = Actor(ActorKind.KEY, key.public_id, key.name, address, request_id)
-        return AnonymousUser(), ShownKey(actor, key.project.public_id, key.issued_by_id)
+        return AnonymousUser(), ShownKey(actor, key.project.public_id, key.issued_by)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""

@@ -221,7 +221,7 @@ def _issue(seat: Seat, said: dict[str, Any]) -> Response:
         limits["ip_allow"], limits["ip_block"] = said["ip_filter"].values()
     issued = services.issue_key(
         project=seat.project,
-        issuer=seat.user,
+        issuer=seat.maker,
         name=said["name"],
         scopes=said["scopes"],
         endpoint=_pin(seat, said.get("endpoint")),

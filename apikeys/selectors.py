@@ -11,6 +11,7 @@ from apikeys.models import ApiKey, KeySecret, SigningKey
 from common import tenancy
 
 if TYPE_CHECKING:
+    from accounts.models import User
     from projects.models import Project
 
 
@@ -34,6 +35,13 @@ def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
 def key_of(*, project: Project, public_id: str) -> ApiKey | None:
     """Return one key of a project; none for a stranger's key, as for a missing one."""
     return keys_of(project=project).filter(public_id=public_id).first()
+
+
+def live_keys_made_by(*, user: User, project_pk: int | None) -> QuerySet[ApiKey]:
+    """Return the keys a person made that are not revoked, in one project or in all."""
+    made = ApiKey.objects.filter(issued_by=user, revoked_at=None)
+    where = Q() if project_pk is None else Q(project=project_pk)
+    return made.filter(where).select_related("project", "endpoint").order_by("id")
 
 
 def fresh(key: ApiKey) -> ApiKey:
@@ -66,7 +74,7 @@ def secrets_by_digest(digests: list[str]) -> dict[str, KeySecret]:
     # Whose key it is, is known only once it was found.
     with tenancy.system():
         found = KeySecret.objects.filter(digest__in=digests).select_related(
-            "key__project", "key__endpoint"
+            "key__project", "key__endpoint", "key__issued_by"
         )
         return {secret.digest: secret for secret in found}
 

@@ -160,6 +160,15 @@ def revoke_key(*, key: ApiKey, by: Actor = SYSTEM, reason: str = "") -> bool:
     return bool(changed)
 
 
+def hand_over_key(*, key: ApiKey, heir: User, by: Actor = SYSTEM) -> None:
+    """Let somebody else answer for a key from now on: it may do what they may do."""
+    before: dict[str, object] = {"issued_by": key.issued_by.email if key.issued_by else None}
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk).update(issued_by=heir, version=F("version") + 1)
+        after: dict[str, object] = {"issued_by": heir.email}
+        _tell(key, by, "apikey.handed_over", before=before, after=after)
+
+
 def note_use(*, secret_ids: Sequence[int], moment: datetime) -> None:
     """Remember that these secrets were used, at most once a minute each. Called with batches."""
     KeySecret.objects.filter(pk__in=secret_ids).exclude(

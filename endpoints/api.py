@@ -186,6 +186,6 @@ def _open(seat: Seat, said: dict[str, Any]) -> Endpoint:
         slug=said["slug"],
         model=model,
         tier=offers.chosen_tier(said["tier"], project=seat.project, model=model),
-        opened_by=seat.user,
+        opened_by=seat.maker,
         by=seat.actor,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from django.conf import settings
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 
 from accounts import selectors as accounts
 from accounts.models import User
@@ -48,14 +48,22 @@ REQUEST_ID = "xerotier.request_id"
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Someone's place in a project: what every service is handed."""
+    """Someone's place in a project: what every service is handed.
+
+    ``user`` is the person who acts; behind a key it is nobody, and ``behind`` is whoever
+    made the key and answers for it.
+    """
 
     project: Project
     role: Role
     actor: Actor
     user: User | None = None
-    maker_pk: int | None = None
-    """Who made the key that sits here."""
+    behind: User | None = None
+
+    @property
+    def maker(self) -> User | None:
+        """Who answers for what is made from this seat."""
+        return self.user or self.behind
 
     def may(self, floor: Role) -> bool:
         """Say whether this seat carries everything that ``floor`` carries."""
@@ -66,7 +74,7 @@ class Seat:
 
         Raises ``RoleInsufficient``.
         """
-        is_theirs = self.user is not None and maker_pk == self.user.pk
+        is_theirs = self.maker is not None and maker_pk == self.maker.pk
         if not is_theirs and not self.may(Role.ADMIN):
             raise RoleInsufficient("Somebody else made this; changing it needs admin or more.")
 
@@ -75,7 +83,7 @@ class Seat:
 
         Raises ``RoleInsufficient``.
         """
-        is_owners = self.maker_pk is not None and selectors.owns(self.project, self.maker_pk)
+        is_owners = self.behind is not None and selectors.owns(self.project, self.behind.pk)
         if not self.may(Role.OWNER) and not is_owners:
             raise RoleInsufficient(f"{what}; that needs an owner, or a key that an owner made.")
 
@@ -96,7 +104,7 @@ class KeyHolder(Protocol):
 
     actor: Actor
     project_public_id: str
-    maker_pk: int | None
+    issuer: User | None
 
 
 def seat(
@@ -162,15 +170,27 @@ def person_actor(user: User, request: HttpRequest) -> Actor:
 
 
 def key_seat(holder: KeyHolder, project_id: str) -> Seat:
-    """Return the seat of a management key, which acts as an admin of its own project.
+    """Return the seat of a management key: an admin's of its own project.
 
-    Raises ``KeyOfAnotherProject`` for any other project, existing or not.
+    It never carries more than whoever made it carries by now. Raises ``KeyOfAnotherProject``
+    for any other project, existing or not, and ``AuthenticationFailed`` for a key whose maker
+    has no seat any more.
     """
     project = selectors.project_by_public_id(project_id)
     if project is None or holder.project_public_id != project_id:
         raise KeyOfAnotherProject("This key belongs to another project.")
     tenancy.enter(project.pk, project.public_id)
-    return Seat(project=project, role=Role.ADMIN, actor=holder.actor, maker_pk=holder.maker_pk)
+    role = _role_behind(project, holder.issuer)
+    return Seat(project=project, role=role, actor=holder.actor, behind=holder.issuer)
+
+
+def _role_behind(project: Project, issuer: User | None) -> Role:
+    if issuer is None:  # made by the platform itself
+        return Role.ADMIN
+    held = selectors.seat_in(project=project, user=issuer) if issuer.is_active else None
+    if held is None:
+        raise AuthenticationFailed("Whoever made this API key has no seat here any more.")
+    return rules.lesser(Role.ADMIN, held.role)
 
 
 def _membership(user: User | AnonymousUser, project_id: str) -> Membership:

@@ -14,7 +14,13 @@ class ProjectsConfig(AppConfig):
     def ready(self) -> None:
         """Hear of addresses that were proved."""
         # Models can be imported only now.
-        from projects import adapter, isolation  # noqa: F401, PLC0415 - importing connects the first
+        from accounts import departures  # noqa: PLC0415
+        from projects import (  # noqa: F401, PLC0415 - importing connects the first
+            adapter,
+            invitations,
+            isolation,
+        )
 
+        departures.also(invitations.withdraw)
         # Ours, because nobody emits it but with all migrations applied.
         post_migrate.connect(isolation.raise_all, sender=self)

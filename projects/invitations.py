@@ -57,7 +57,7 @@ def invite(*, seat: Seat, email: str, role: Role) -> Invitation:
                 email=email,
                 role=role,
                 digest=digest_of(token),
-                invited_by=seat.user,
+                invited_by=seat.maker,
                 invited_at=now,
                 expires_at=now + LASTS,
             )
@@ -79,6 +79,19 @@ def revoke_invitation(*, seat: Seat, invitation: Invitation) -> None:
         if not changed.update(revoked_at=clock.now()):
             raise InvitationUnknown("This invitation is not open any more.")
         _note(invitation, seat.actor, "invitation.revoked", {"email": invitation.email})
+
+
+def withdraw(*, user: User, project_pk: int | None, heir: User | None, by: Actor) -> None:
+    """Revoke what a person asked for: otherwise they could come back by a second address.
+
+    An ``heir`` takes over none of it: they ask whom they want.
+    """
+    asked = _open(Invitation.objects.filter(invited_by=user)).select_related("project")
+    if project_pk is not None:
+        asked = asked.filter(project=project_pk)
+    for invitation in asked:
+        Invitation.objects.filter(pk=invitation.pk).update(revoked_at=clock.now())
+        _note(invitation, by, "invitation.revoked", {"email": invitation.email})
 
 
 def accept_invitation(*, user: User, token: str, by: Actor) -> Membership:

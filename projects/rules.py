@@ -27,6 +27,11 @@ def is_at_least(role: str, floor: str) -> bool:
     return _RANK[role] >= _RANK[floor]
 
 
+def lesser(one: str, other: str) -> Role:
+    """Return the role that carries less."""
+    return Role(one if is_at_least(other, one) else other)
+
+
 def may_hand_out(giver: str, role: str) -> bool:
     """Say whether someone may give another this role: admins any but owner, owners any."""
     return giver == Role.OWNER or (giver == Role.ADMIN and role != Role.OWNER)

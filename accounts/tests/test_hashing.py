@@ -43,7 +43,7 @@ def test_whoever_comes_when_enough_wait_is_sent_away_at_once() -> None:
     bench, go = Bench(at_once=1, waiting=1), threading.Event()
     with ThreadPoolExecutor(2) as crowd:
         held = [crowd.submit(bench.do, go.wait) for _ in range(2)]
-        while bench._places._value:  # type: ignore[attr-defined] # why: the standard library's own
+        while bench._places._value:
             threading.Event().wait(0.001)
 
         with pytest.raises(Busy) as sent_away:

@@ -17,7 +17,8 @@ HTTP_UNPROCESSABLE = 422
 class Confirmation:
     """What will happen, what stays, and the word to type if one is asked for.
 
-    ``typed`` is what stands in its field already.
+    ``typed`` is what stands in its field already. ``choice`` is what a box says that may be
+    ticked (the field ``keep``), and ``chosen`` whether it is.
     """
 
     shell: Shell
@@ -31,6 +32,8 @@ class Confirmation:
     word: str = ""
     typed: str = ""
     fault: str = ""
+    choice: str = ""
+    chosen: bool = False
 
 
 def confirm(request: HttpRequest, question: Confirmation) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from apikeys import selectors as keys
 from common.problems import Problem
 from dashboard import proof
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
@@ -24,10 +25,12 @@ from projects.errors import MemberUnknown
 from projects.rules import Role
 
 if TYPE_CHECKING:
+    from accounts.models import User
     from projects.access import Seat
     from projects.models import Membership
 
 HTTP_UNPROCESSABLE = 422
+KEYS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +83,12 @@ def remove(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
     """Ask once, then take somebody's seat away."""
     held = _member(seat, member_id)
     if request.method == "GET":
-        question = Confirmation(
-            shell=shell_for(seat, "settings"),
-            crumbs=crumbs_to_members(seat),
-            title=f"Remove {held.user.email}",
-            will="They see nothing of this project any more, from the next page they open.",
-            stays="The keys and endpoints they made stay and go on working: revoke keys "
-            "that they may have copied.",
-            button="Remove member",
-            action=reverse("project:remove-member", args=[seat.project.public_id, held.public_id]),
-            cancel_url=_list_url(seat),
-        )
-        return confirm(request, question)
+        typed = proof.typed(request)
+        return confirm(request, _removal(seat, held, keeps=bool(typed and typed.get("keep"))))
     if (way := proof.detour(request)) is not None:
         return way
-    members.remove_member(seat=seat, member=held)
+    keeps_keys = bool(request.POST.get("keep"))
+    members.remove_member(seat=seat, member=held, keeps_keys=keeps_keys)
     messages.success(request, f"{held.user.email} is no member any more.")
     return redirect("project:members", seat.project.public_id)
 
@@ -109,7 +103,9 @@ def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
             crumbs=crumbs_to_members(seat),
             title=f"Leave {seat.project.name}",
             will="You see nothing of this project any more, and need an invitation to return.",
-            stays="The keys and endpoints you made stay and go on working.",
+            stays=f"{_keys_made(seat, seat.user)} The endpoints you made stay.",
+            choice="Keep my keys working: an owner answers for them from now on.",
+            chosen=bool(request.POST.get("keep")),
             button="Leave project",
             action=reverse("project:leave", args=[seat.project.public_id]),
             cancel_url=_list_url(seat),
@@ -117,7 +113,7 @@ def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
         )
         return confirm(request, question)
     try:
-        members.leave(seat=seat)
+        members.leave(seat=seat, keeps_keys=bool(request.POST.get("keep")))
     except Problem as problem:
         messages.error(request, problem.message)
         return redirect("project:members", seat.project.public_id)
@@ -156,6 +152,32 @@ def transfer(request: HttpRequest, seat: Seat) -> HttpResponse:
     )
     status = _status(form) if request.method == "POST" else 200
     return show(request, "dashboard/seat_form.html", context, status=status)
+
+
+def _removal(seat: Seat, held: Membership, *, keeps: bool) -> Confirmation:
+    return Confirmation(
+        shell=shell_for(seat, "settings"),
+        crumbs=crumbs_to_members(seat),
+        title=f"Remove {held.user.email}",
+        will="They see nothing of this project any more, from the next page they open.",
+        stays=f"{_keys_made(seat, held.user)} The endpoints they made stay.",
+        choice="Keep their keys working: I answer for them from now on.",
+        chosen=keeps,
+        button="Remove member",
+        action=reverse("project:remove-member", args=[seat.project.public_id, held.public_id]),
+        cancel_url=_list_url(seat),
+    )
+
+
+def _keys_made(seat: Seat, user: User | None) -> str:
+    """Say which keys end with somebody's seat."""
+    made = keys.live_keys_made_by(user=user, project_pk=seat.project.pk) if user else ()
+    names = [f"“{key.name}”" for key in made]
+    if not names:
+        return "No live key of this project was made by them."
+    shown = ", ".join(names[:KEYS_NAMED])
+    more = f" and {len(names) - KEYS_NAMED} more" if len(names) > KEYS_NAMED else ""
+    return f"The keys made by them are revoked: {shown}{more}."
 
 
 def _member(seat: Seat, public_id: str) -> Membership:

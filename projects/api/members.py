@@ -27,6 +27,7 @@ from projects.rules import Role
 if TYPE_CHECKING:
     from projects.models import Membership
 
+KEEP = "keep"
 ROLES = ["owner", "admin", "member", "viewer"]
 
 
@@ -34,6 +35,17 @@ class RoleIn(StrictSerializer):
     """A member's new role."""
 
     role = serializers.ChoiceField(ROLES)
+
+
+class KeysQuery(StrictSerializer):
+    """What becomes of the keys somebody made when they go."""
+
+    keys = serializers.ChoiceField(
+        ["revoke", KEEP],
+        default="revoke",
+        help_text="`keep`: they go on, and whoever removes the member answers for them; "
+        "for somebody who leaves, an owner",
+    )
 
 
 class MemberOut(serializers.Serializer[Any]):
@@ -68,6 +80,8 @@ class MemberList(ManagementView):
 class MemberDetail(ManagementView):
     """``/{project}/v1/management/members/{id}``."""
 
+    queries = {"DELETE": KeysQuery}
+
     @extend_schema(operation_id="get_member", tags=["members"], responses=MemberOut)
     def get(self, request: Request, project_id: str, member_id: str) -> Response:
         """Show one member."""
@@ -86,12 +100,17 @@ class MemberDetail(ManagementView):
         return member_shown(found_member(seat, member_id))
 
     @extend_schema(
-        operation_id="remove_member", tags=["members"], request=None, responses={204: None}
+        operation_id="remove_member",
+        tags=["members"],
+        request=None,
+        parameters=[KeysQuery],
+        responses={204: None},
     )
     def delete(self, request: Request, project_id: str, member_id: str) -> Response:
-        """Take a member's seat away."""
+        """Take a member's seat away, and revoke the keys they made."""
         seat = seat_of(request, project_id, at_least=Role.ADMIN, proven=True)
-        members.remove_member(seat=seat, member=found_member(seat, member_id))
+        member = found_member(seat, member_id)
+        members.remove_member(seat=seat, member=member, keeps_keys=self.asked["keys"] == KEEP)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -20,7 +20,7 @@ from common.rest import (
 )
 from projects import members, services
 from projects.access import Seat, check_proof, seat_of
-from projects.api.members import MemberOut, found_member, member_shown
+from projects.api.members import KEEP, KeysQuery, MemberOut, found_member, member_shown
 from projects.errors import RoleInsufficient
 from projects.rules import Role
 
@@ -147,13 +147,19 @@ class ProjectTransfer(ManagementView):
 class ProjectLeave(ManagementView):
     """``/{project}/v1/management/project/leave``."""
 
+    queries = {"POST": KeysQuery}
+
     @extend_schema(
-        operation_id="leave_project", tags=["project"], request=None, responses={204: None}
+        operation_id="leave_project",
+        tags=["project"],
+        request=None,
+        parameters=[KeysQuery],
+        responses={204: None},
     )
     def post(self, request: Request, project_id: str) -> Response:
-        """Give up one's own seat. The last owner can't."""
+        """Give up one's own seat; the keys one made are revoked. The last owner can't."""
         seat = seat_of(request, project_id)
-        members.leave(seat=seat)
+        members.leave(seat=seat, keeps_keys=self.asked["keys"] == KEEP)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -128,6 +128,20 @@ PAGES: dict[str, dict[str, Door]] = {
     "settings/transfer/": {"GET": Door(OWNER), "POST": Door(OWNER, 422)},
 }
 
+ASKS_AGAIN: dict[str, str] = {
+    # The operations that ask a session again who is in front of it, and the page of each.
+    "POST api-keys": "keys/new/",
+    "POST api-keys/<str:key_id>/rotate": "keys/<str:key_id>/rotate/",
+    "PATCH api-keys/<str:key_id>": "keys/<str:key_id>/change/",
+    "POST tokens": "",
+    "PATCH project": "settings/second-factor/",
+    "DELETE project": "settings/delete/",
+    "POST project/transfer": "settings/transfer/",
+    "POST invitations": "settings/members/",
+    "PATCH members/<str:member_id>": "settings/members/<str:member_id>/role/",
+    "DELETE members/<str:member_id>": "settings/members/<str:member_id>/remove/",
+}
+
 DOORS: dict[str, dict[str, Door]] = {
     **{API + path: doors for path, doors in MANAGEMENT.items()},
     **{USAGE + path: doors for path, doors in USAGE_READS.items()},

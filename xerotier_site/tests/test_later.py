@@ -19,7 +19,7 @@ from tests.make import make_key
 def no_connection_left() -> Iterator[None]:
     """Hold every connection of the pool, and let those who want one wait a moment only."""
     connection.close()
-    pool = connection.pool
+    pool = connection.pool  # type: ignore[attr-defined] # why: its types know no pool
     patience, pool.timeout = pool.timeout, 0.1
     held = [pool.getconn() for _ in range(pool.max_size)]
     yield

@@ -8,19 +8,36 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
 
+from accounts import devices, letters
 from accounts.models import User
 from accounts.services import SEALED
 from common import vault
 from common.addresses import caller_address
+from common.problems import Later
+
+LOGIN_FAILED = {"app": "allauth.account", "action": "login_failed"}
+STRANGERS = {"login_failed": "50/15m/key"}
+"""Wrong passwords for one account from all browsers it was not opened in."""
+CAUSED_BY_ANYBODY = {
+    f"account/email/{name}"
+    for name in (
+        "account_already_exists",
+        "email_confirmation",
+        "email_confirmation_signup",
+        "password_reset_code",
+        "unknown_account",
+    )
+}
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allauth ships no types
@@ -33,6 +50,51 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allaut
             raise PermissionDenied("This server does not say where a request comes from.")
         return address
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count wrong passwords by account and by whence: a network, or a browser known here.
+
+        Five in five minutes slow whoever tries; nobody else, and never a known browser.
+        """
+        email = _email_in(credentials)
+        device = devices.name_of(request, email)
+        return f"{email}:{device or ratelimit.get_ip(request)}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Weigh a password only within the limits, for strangers also that of the account."""
+        super().pre_authenticate(request, **credentials)
+        if devices.name_of(request, _email_in(credentials)) is not None:
+            return
+        usage = ratelimit.consume(
+            request, key=_email_in(credentials), config=STRANGERS, **LOGIN_FAILED
+        )
+        if usage is None:
+            self._rollback_login_failed_rl_usage()
+            raise ValidationError(
+                "Wrong passwords were tried for this account from many places. Use a browser that "
+                "you signed in with before, wait a quarter of an hour, or reset the password."
+            )
+        self._login_failed_rl_usage.usage.extend(usage.usage)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Weigh a password; a try that found us too busy was none."""
+        try:
+            return super().authenticate(request, **credentials)
+        except Later:
+            self._rollback_login_failed_rl_usage()
+            raise
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Forget wrong passwords once a new one was set by the mailbox's holder."""
+        super()._delete_login_attempts_cached_email(request, **credentials)
+        key = _email_in(credentials)
+        ratelimit.clear(request, key=key, config=STRANGERS, **LOGIN_FAILED)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a letter; those that anybody may cause are counted. Raises ``TooOften``."""
+        if template_prefix in CAUSED_BY_ANYBODY:
+            letters.count(self.request, email)
+        super().send_mail(template_prefix, email, context)
+
     def post_login(self, request: HttpRequest, user: User, **said: Any) -> Any:
         """Count registering as proof of who somebody is, as any other way in counts.
 
@@ -41,7 +103,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allaut
         """
         if said["signup"] and not get_authentication_records(request, user):
             record_authentication(request, user, method="signup")
-        return super().post_login(request, user, **said)
+        response = super().post_login(request, user, **said)
+        devices.remember(request, response, user.email)
+        return response
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc] # why: allauth ships no types
@@ -106,3 +170,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # why: a
         user = super().populate_user(request, sociallogin, data)
         user.name = str(data.get("name") or "")[:120]
         return user
+
+
+def _email_in(credentials: dict[str, Any]) -> str:
+    return str(credentials.get("email", "")).strip().lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,12 @@ from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts import letters
 from accounts import selectors as accounts
 from audit import services as audit
-from common import clock, ids
+from common import clock, ids, tenancy
 from common.actor import Actor
+from common.problems import TooOften
 from projects import rules, selectors
 from projects.errors import (
     AlreadyMember,
@@ -40,7 +42,8 @@ TOKEN_LENGTH = 32
 def invite(*, seat: Seat, email: str, role: Role) -> Invitation:
     """Keep a seat for an address for seven days, and write to it.
 
-    Raises ``RoleInsufficient``, ``AlreadyMember`` or ``InvitationPending``.
+    Raises ``RoleInsufficient``, ``AlreadyMember``, ``InvitationPending``, or ``TooOften``
+    when the project or the mailbox has had its letters.
     """
     email = email.strip().lower()
     if role == Role.OWNER or not rules.may_hand_out(seat.role, role):
@@ -52,6 +55,7 @@ def invite(*, seat: Seat, email: str, role: Role) -> Invitation:
     try:
         with transaction.atomic():
             _close_expired(seat, email)
+            _check_pace(seat, email, now)
             invitation = Invitation.objects.create(
                 project=seat.project,
                 email=email,
@@ -151,9 +155,30 @@ def _close_expired(seat: Seat, email: str) -> None:
     _open(expired).update(revoked_at=now)
 
 
+def _check_pace(seat: Seat, email: str, now: datetime) -> None:
+    """Keep invitations from becoming a mail relay. Raises ``TooOften``."""
+    mailbox, maker = letters.mailbox_of(email), seat.maker
+    # Two at once are counted one after the other; whom others invited is asked of all tenants.
+    selectors.locked(seat.project)
+    with tenancy.system():
+        sent = list(selectors.sent_since(now - rules.DAY, project=seat.project, mailbox=mailbox))
+    ours = [one for one in sent if one.project_id == seat.project.pk]
+    theirs = [one for one in sent if letters.mailbox_of(one.email) == mailbox]
+    by_us = [one for one in theirs if one in ours or (maker and one.invited_by_id == maker.pk)]
+    wait = rules.wait_for_letter(
+        now,
+        project=[one.invited_at for one in ours],
+        mailbox=[one.invited_at for one in theirs],
+        again=[one.invited_at for one in by_us],
+        limits=(settings.INVITATIONS_PER_DAY, settings.INVITED_PER_DAY),
+    )
+    if wait is not None:
+        raise TooOften(wait.reason, wait=wait.time.total_seconds(), param="email")
+
+
 def _write_to(invitation: Invitation, token: str) -> None:
     context = {
-        "project": invitation.project.name,
+        "project": rules.name_in_letters(invitation.project.name, invitation.project.slug),
         "role": invitation.role,
         "inviter": invitation.invited_by.email if invitation.invited_by else "",
         "email": invitation.email,

@@ -88,6 +88,16 @@ def invitations_of(*, project: Project, moment: datetime) -> QuerySet[Invitation
     )
 
 
+def sent_since(moment: datetime, *, project: Project, mailbox: str) -> QuerySet[Invitation]:
+    """Return what a project, or whoever else to something like a mailbox, sent since a moment.
+
+    Whatever became of it.
+    """
+    local, _, host = mailbox.rpartition("@")
+    alike = Q(email__istartswith=local, email__iendswith=f"@{host}")
+    return Invitation.objects.filter(Q(project=project) | alike, invited_at__gt=moment)
+
+
 def invitation_of(*, project: Project, public_id: str, moment: datetime) -> Invitation | None:
     """Return one open invitation of a project."""
     return invitations_of(project=project, moment=moment).filter(public_id=public_id).first()

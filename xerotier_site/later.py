@@ -67,7 +67,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def page(later: Later) -> HttpResponse:
     """Return the page of a refusal for a while. It needs no database, no session and no person."""
     text = render_to_string(
-        "later.html", {"status": later.status, "message": later.message, "wait": later.wait}
+        "later.html", {"status": later.status, "message": later.message, "when": _in(later.wait)}
     )
     headers = {"Retry-After": str(later.wait), "Cache-Control": "no-store"}
     return HttpResponse(text, status=later.status, headers=headers)
+
+
+def _in(seconds: int) -> str:
+    """Say how long somebody has to wait, as people say it."""
+    for size, unit in ((3600, "hour"), (60, "minute")):
+        if seconds > size:
+            count = -(-seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'s' if seconds > 1 else ''}"

@@ -162,13 +162,27 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
-ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = True
+# Offered, it would be missing just where the address has an account already.
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_CHANGE = False
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_FORMS = {"signup": "accounts.forms.Registration"}
+LETTERS_PER_HOUR = env.number("XEROTIER_LETTERS_PER_HOUR", 6)
+"""Letters about an account (codes, resets) that one caller may cause to one mailbox."""
+INVITATIONS_PER_DAY = env.number("XEROTIER_INVITATIONS_PER_DAY", 50)
+"""Invitations that one project may send."""
+INVITED_PER_DAY = env.number("XEROTIER_INVITED_PER_DAY", 3)
+"""Invitations that one mailbox may get, from all projects together."""
+ACCOUNT_RATE_LIMITS = {
+    # "key" is an account and a network, or an account and a browser (``accounts.adapter``).
+    "login_failed": "10/m/ip,5/5m/key",
+    # By address alone: counted by account, anybody could keep its holder from a reset.
+    "reset_password": "20/m/ip",
+}
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = PUBLIC_URL.partition(":")[0]
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"

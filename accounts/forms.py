@@ -1,0 +1,52 @@
+"""The form that registers somebody."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from allauth.account.forms import SignupForm
+from allauth.core import context
+from django import forms
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+
+from accounts import letters
+
+INVITED = "invited"
+"""Where a session keeps the invitation that was looked at: path, project and address."""
+
+
+class Registration(SignupForm):  # type: ignore[misc] # why: allauth ships no types
+    """allauth's, which takes as long for an address that is here already as for a new one.
+
+    Who comes from an invitation registers with the address it was sent to.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invited: dict[str, str] = _invitation(context.request)
+        if self.invited:
+            self.initial["email"] = self.invited["email"]
+            self.fields["email"].widget.attrs["readonly"] = True
+
+    def clean_email(self) -> str:
+        """Hold who was invited to the address that was."""
+        email = str(super().clean_email())
+        if self.invited and email.lower() != self.invited["email"]:
+            raise forms.ValidationError(f"The invitation is for {self.invited['email']}.")
+        return email
+
+    def try_save(self, request: HttpRequest) -> Any:
+        """Save a newcomer; write to whoever is here already, and hash for them all the same."""
+        letters.count(request, self.cleaned_data["email"])
+        if self.account_already_exists:
+            make_password(self.cleaned_data.get("password1"))
+        return super().try_save(request)
+
+
+def _invitation(request: HttpRequest) -> dict[str, str]:
+    """Return the invitation this registration leads back to, if it does."""
+    found: dict[str, str] = request.session.get(INVITED) or {}
+    back = request.POST.get("next") or request.GET.get("next") or ""
+    return found if found and urlsplit(back).path == found["path"] else {}

@@ -72,7 +72,8 @@ def shut_out(*, user: User, reason: str, until: datetime | None, by: Actor) -> N
     """
     with transaction.atomic():
         standing = Standing(**_standing_of(user) | {"is_active": False})
-        set_standing(user_id=user.pk, standing=standing, by=by)
+        # A suspension ends: their keys go on serving, and manage nothing meanwhile.
+        set_standing(user_id=user.pk, standing=standing, by=by, keeps_keys=True)
         said = {"reason": reason.strip(), "until": until}
         _suspend(user, clock.now(), until, reason.strip(), by.name)
         audit.record(by=by, action="person.suspended", subject=("person", str(user.pk)), after=said)

@@ -221,9 +221,9 @@ def seat_of(
     same. Only whoever passes is told what is wrong with the request's query.
     """
     found = _seat_of(request, project_id, at_least=at_least, even_marked=even_marked)
+    check_open(found, request.method)
     if proven:
         check_proof(request)
-    check_open(found, request.method)
     once_seated(request)
     return found
 

@@ -55,7 +55,6 @@ def invite(*, seat: Seat, email: str, role: Role) -> Invitation:
     try:
         with transaction.atomic():
             _close_expired(seat, email)
-            _check_pace(seat, email, now)
             invitation = Invitation.objects.create(
                 project=seat.project,
                 email=email,
@@ -65,6 +64,7 @@ def invite(*, seat: Seat, email: str, role: Role) -> Invitation:
                 invited_at=now,
                 expires_at=now + LASTS,
             )
+            _check_pace(seat, invitation, now)
             _note(invitation, seat.actor, "invitation.sent", {"email": email, "role": role})
             # Robust: an invitation whose e-mail failed stands in the list and can be sent anew.
             transaction.on_commit(partial(_write_to, invitation, token), robust=True)
@@ -155,13 +155,14 @@ def _close_expired(seat: Seat, email: str) -> None:
     _open(expired).update(revoked_at=now)
 
 
-def _check_pace(seat: Seat, email: str, now: datetime) -> None:
+def _check_pace(seat: Seat, new: Invitation, now: datetime) -> None:
     """Keep invitations from becoming a mail relay. Raises ``TooOften``."""
-    mailbox, maker = letters.mailbox_of(email), seat.maker
+    mailbox, maker = letters.mailbox_of(new.email), seat.maker
     # Two at once are counted one after the other; whom others invited is asked of all tenants.
     selectors.locked(seat.project)
     with tenancy.system():
-        sent = list(selectors.sent_since(now - rules.DAY, project=seat.project, mailbox=mailbox))
+        before = selectors.sent_since(now - rules.DAY, project=seat.project, mailbox=mailbox)
+        sent = list(before.exclude(pk=new.pk))
     ours = [one for one in sent if one.project_id == seat.project.pk]
     theirs = [one for one in sent if letters.mailbox_of(one.email) == mailbox]
     by_us = [one for one in theirs if one in ours or (maker and one.invited_by_id == maker.pk)]

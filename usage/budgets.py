@@ -83,19 +83,22 @@ def open_budget(
     by: Actor = SYSTEM,
 ) -> Budget:
     """Set a budget where there is none. Raises ``BudgetTaken`` and ``BudgetMalformed``."""
-    live = Budget.objects.filter(
-        project=project, scope=scope, subject_id=subject_id, ended_at=None
-    ).first()
-    if live is not None:
-        raise BudgetTaken(f"{live.public_id} watches this already; change that one.")
-    return set_budget(
-        project=project,
-        scope=scope,
-        subject_id=subject_id,
-        amount=amount,
-        is_enforced=is_enforced,
-        by=by,
-    )
+    with transaction.atomic():
+        # Two who ask at once would both find none, and the second would overwrite the first.
+        projects.locked(project)
+        live = Budget.objects.filter(
+            project=project, scope=scope, subject_id=subject_id, ended_at=None
+        ).first()
+        if live is not None:
+            raise BudgetTaken(f"{live.public_id} watches this already; change that one.")
+        return set_budget(
+            project=project,
+            scope=scope,
+            subject_id=subject_id,
+            amount=amount,
+            is_enforced=is_enforced,
+            by=by,
+        )
 
 
 def change_budget(

@@ -23,6 +23,7 @@ from accounts.models import User
 from accounts.services import SEALED
 from common import vault
 from common.addresses import caller_address
+from common.names import visible
 from common.problems import Later
 
 LOGIN_FAILED = {"app": "allauth.account", "action": "login_failed"}
@@ -168,7 +169,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # why: a
     ) -> Any:
         """Take over the person's name as the provider knows it."""
         user = super().populate_user(request, sociallogin, data)
-        user.name = str(data.get("name") or "")[:120]
+        user.name = visible(str(data.get("name") or ""))[:120]
         return user
 
 

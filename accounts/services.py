@@ -17,6 +17,7 @@ from accounts.models import User
 from audit import services as audit
 from common import clock, vault
 from common.actor import SYSTEM, Actor
+from common.names import check_name
 
 SEALED = "sealed_secret"
 """Where a provider's settings keep its sealed client secret; allauth's own column stays empty."""
@@ -39,8 +40,9 @@ def set_standing(*, user_id: int, standing: Standing, by: Actor, keeps_keys: boo
 
     Whoever is no longer let in loses their sessions at once, and the keys and invitations
     they made in any project; with ``keeps_keys`` only what acts in their name stops. Raises
-    ``LastOperator`` when nobody could open the console afterwards.
+    ``NameMalformed``, and ``LastOperator`` when nobody could open the console afterwards.
     """
+    check_name(standing.name)
     with transaction.atomic():
         operators = User.objects.filter(is_active=True, is_staff=True, is_superuser=True)
         # Two operators who unseat each other at once would otherwise both succeed.

@@ -79,6 +79,12 @@ def secrets_by_digest(digests: list[str]) -> dict[str, KeySecret]:
         return {secret.digest: secret for secret in found}
 
 
+def newest_digest(*, project: Project, public_id: str) -> str:
+    """Return the digest of a key's newest secret: what gateways find its grant by."""
+    secrets = KeySecret.objects.filter(key__project=project, key__public_id=public_id)
+    return secrets.order_by("-issued_at", "-id").values_list("digest", flat=True).first() or ""
+
+
 def newest_signing_key() -> SigningKey | None:
     """Return the signing key made last, whether it signs yet or not."""
     return SigningKey.objects.order_by("-signs_from", "-id").first()

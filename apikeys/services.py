@@ -24,6 +24,7 @@ from apikeys.models import ApiKey, KeySecret, Scope
 from audit import services as audit
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.names import check_name
 from common.problems import Stale
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
 ) -> IssuedKey:
     """Give a project a new key. ``limits``: its IP rules and its quota.
 
-    Raises ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are refused for, or
+    Raises ``NameMalformed``, ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are refused for, or
     ``KeyNameTaken`` if a live key of the project has this name. Whether ``issuer`` may do
     this at all is the edge's question.
     """
@@ -179,6 +180,7 @@ def note_use(*, secret_ids: Sequence[int], moment: datetime) -> None:
 def _checked(said: KeyChanges) -> dict[str, object]:
     """Return what is said as columns; raise what is wrong with it."""
     columns: dict[str, object] = dict(said)
+    check_name(said.get("name", ""))
     if "scopes" in said:
         if not said["scopes"]:
             raise ScopesEmpty("Choose at least one scope.", param="scopes")

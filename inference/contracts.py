@@ -123,7 +123,10 @@ def moment_of(request_id: str) -> float:
 
 @dataclass(frozen=True)
 class Grant:
-    """What one key may do. Times are Unix seconds; ``secret_id`` 0 is no key's."""
+    """What one key may do. Times are Unix seconds; ``secret_id`` 0 is no key's.
+
+    ``behind`` is of a pass: the digest of the key that asked for it, and holds it to its rules.
+    """
 
     version: int
     key_id: str
@@ -137,6 +140,7 @@ class Grant:
     quota_window_s: int | None = None
     gone: bool = False
     secret_id: int = 0
+    behind: str = ""
 
     def is_over(self, now: float) -> bool:
         """Say whether it opens nothing any more; its last instant is excluded."""

@@ -14,6 +14,7 @@ import base64
 import binascii
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -107,7 +108,8 @@ def _grant_of(claims: dict[str, Any], keys: PassKeys, now: float) -> Grant | Non
     scopes, endpoint = claims.get("scopes"), claims.get("endpoint")
     if not all(isinstance(word, str) and word for word in words) or not _is_words(scopes):
         return None
-    if endpoint is not None and not isinstance(endpoint, str):
+    behind = claims.get("grant") or ""
+    if not isinstance(behind, str) or not isinstance(endpoint or "", str):
         return None
     return Grant(
         version=keys.version,
@@ -116,6 +118,25 @@ def _grant_of(claims: dict[str, Any], keys: PassKeys, now: float) -> Grant | Non
         scopes=tuple(scopes or ()),
         expires_at=float(times[2] or 0) + SKEW_S,
         endpoint=endpoint,
+        behind=behind,
+    )
+
+
+def held_to(grant: Grant, key: Grant | None) -> Grant | None:
+    """Return what a pass grants under the rules its key has by now; none without that key.
+
+    The key's quota counts it, its addresses bind it, and it ends when the key does.
+    """
+    if key is None or key.gone or key.project != grant.project:
+        return None
+    ends = min(end for end in (grant.expires_at, key.expires_at) if end is not None)
+    return replace(
+        grant,
+        expires_at=ends,
+        ip_allow=key.ip_allow,
+        ip_block=key.ip_block,
+        quota_requests=key.quota_requests,
+        quota_window_s=key.quota_window_s,
     )
 
 

@@ -17,6 +17,7 @@ from accounts.models import User
 from audit import services as audit
 from common import clock, ids, outbox
 from common.actor import SYSTEM, Actor
+from common.names import check_name, visible
 from projects import rules, selectors
 from projects.errors import (
     ProjectNotMarked,
@@ -39,8 +40,10 @@ GRACE = timedelta(days=7)
 def open_project(*, owner: User, name: str, slug: str, by: Actor = SYSTEM) -> Project:
     """Open a project with one owner. Its id and slug are permanent.
 
-    Raises ``ProjectSlugMalformed``, ``ProjectSlugTaken`` or ``TooManyProjects``.
+    Raises ``NameMalformed``, ``ProjectSlugMalformed``, ``ProjectSlugTaken`` or
+    ``TooManyProjects``.
     """
+    check_name(name)
     if not re.match(rules.SLUG, slug):
         raise ProjectSlugMalformed(
             "A project slug has 2 to 32 lower-case letters, digits and hyphens, "
@@ -91,7 +94,7 @@ def open_first_project(*, user: User, by: Actor = SYSTEM) -> Project:
             return seat.project
         local_part = user.email.partition("@")[0]
         slug = _free_slug(rules.slug_from(local_part))
-        return open_project(owner=user, name=user.name or local_part, slug=slug, by=by)
+        return open_project(owner=user, name=visible(user.name) or local_part, slug=slug, by=by)
 
 
 def _free_slug(wish: str) -> str:
@@ -101,7 +104,8 @@ def _free_slug(wish: str) -> str:
 
 
 def rename_project(*, project: Project, name: str, by: Actor = SYSTEM) -> None:
-    """Change the name people see; id and slug stay."""
+    """Change the name people see; id and slug stay. Raises ``NameMalformed``."""
+    check_name(name)
     _change(project, by, "project.renamed", name=name)
 
 

@@ -71,7 +71,10 @@ def grants_of(key: ApiKey) -> Iterator[Entry]:
 
 
 def route_of(endpoint: Endpoint) -> Entry:
-    """Return the entry of an endpoint on the terms in force now; a retired one's is a tombstone."""
+    """Return the entry of an endpoint on the terms in force now.
+
+    A retired one's is a tombstone, and so is that of a project marked for deletion.
+    """
     project = endpoint.project.public_id
     model = endpoint.model
     now = clock.now()
@@ -88,7 +91,8 @@ def route_of(endpoint: Endpoint) -> Entry:
         created_at=int(endpoint.created_at.timestamp()),
         defaults=model.defaults,
         paused=endpoint.state == EndpointState.PAUSED,
-        gone=endpoint.state == EndpointState.RETIRED,
+        # A pass of a person has no key that ends with the project; its endpoints do.
+        gone=endpoint.state == EndpointState.RETIRED or endpoint.project.delete_after is not None,
         suspended=endpoint.project.suspension_reason if endpoint.project.is_suspended(now) else "",
     )
     return Entry(route_key(project, endpoint.slug), route.version, dump(route))

@@ -13,7 +13,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from apikeys import passes
-from apikeys.models import SigningKey
+from apikeys.models import ApiKey, SigningKey
 from audit.models import AuditEntry
 from common import clock
 from inference import pass_keys
@@ -72,6 +72,8 @@ def test_pass_says_whose_it_is_and_what_it_opens(
     }
     assert claims["exp"] - claims["iat"] == 300
     assert claims["by"].startswith("key_")
+    digests = ApiKey.objects.get(public_id=claims["by"]).secrets.values_list("digest", flat=True)
+    assert claims["grant"] in digests
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from common.problems import Problem
 from dashboard import proof
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
-from dashboard.forms import ProjectForm
+from dashboard.forms import ProjectForm, attach
 from dashboard.pages.confirm import Confirmation, confirm
 from projects import selectors, services
 from projects.rules import Role
@@ -51,9 +51,13 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
     form = ProjectForm(sent, initial={"name": seat.project.name})
     if form.is_valid():
         name = form.cleaned_data["name"]
-        services.rename_project(project=seat.project, name=name, by=seat.actor)
-        messages.success(request, "The project has its new name.")
-        return redirect("project:settings", seat.project.public_id)
+        try:
+            services.rename_project(project=seat.project, name=name, by=seat.actor)
+        except Problem as problem:
+            attach(form, problem)
+        else:
+            messages.success(request, "The project has its new name.")
+            return redirect("project:settings", seat.project.public_id)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/settings.html", _context(seat, form), status=status)
 

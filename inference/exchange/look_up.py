@@ -18,7 +18,7 @@ from inference.contracts import (
 )
 from inference.fields import NO_SLO, Slo
 from inference.pass_keys import PassKeys
-from inference.passes import looks_like_pass
+from inference.passes import held_to, looks_like_pass
 from inference.plane import Plane
 from inference.problems import Refused
 from inference.tables import Found, Thing
@@ -62,6 +62,7 @@ class LookUp:
         "_plane",
         "_refused",
         "_route",
+        "_shown",
         "_slo",
         "_target",
         "_token",
@@ -81,6 +82,7 @@ class LookUp:
         self._refused = refused
         self._address = ""
         self._token = b""
+        self._shown: Grant | None = None
         self._slo = NO_SLO
         self._grant: Grant
         self._route: Route
@@ -119,6 +121,21 @@ class LookUp:
         if isinstance(signers, PassKeys):
             grant = self._plane.passes.read(self._token, signers, self._plane.clock())
             sure = True if grant is None else sure
+        self._shown = grant
+        if grant is None or not grant.behind:
+            self._judge_pass(grant, route, sure=sure)
+            return
+        names = [self._target.route_key, grant_key(grant.behind)]
+        self._plane.tables.resolve(names, self._on_behind)
+
+    def _on_behind(self, found: Found, sure: bool) -> None:
+        route, key = found.values()
+        grant = None
+        if self._shown is not None:
+            grant = held_to(self._shown, key if isinstance(key, Grant) else None)
+        self._judge_pass(grant, route, sure=sure)
+
+    def _judge_pass(self, grant: Grant | None, route: Thing | None, *, sure: bool) -> None:
         try:
             self._check(grant, route if isinstance(route, Route) else None, sure=sure)
         except Refused as refusal:

@@ -7,15 +7,16 @@ import json
 import time
 from typing import Any
 
+import anyio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from inference import pass_keys
-from inference.contracts import CHANGES
+from inference.contracts import CHANGES, digest_of
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import answer, completion
-from tests.plane.world import ASK, CHAT, PROJECT, RIVAL, World
+from tests.plane.world import ASK, CHAT, KEY, PEPPER, PROJECT, RIVAL, World
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +68,51 @@ async def test_good_pass_opens_and_is_booked_on_whoever_signed_for_it(
     assert said == [200, 200]
     await until(lambda: len(world.events()) == 2)
     assert {event["key_id"] for event in world.events()} == {"key_Ada"}
+
+
+BEHIND = digest_of(KEY.encode(), PEPPER)
+
+
+@pytest.mark.usefixtures("signers")
+@pytest.mark.parametrize(
+    ("changes", "statuses"),
+    [
+        pytest.param({"quota_requests": 1, "quota_window_s": 60}, [200, 429], id="quota"),
+        pytest.param({"ip_block": ("127.0.0.0/8",)}, [403, 403], id="addresses"),
+        pytest.param({"gone": True}, [401, 401], id="revoked, or its project closed"),
+        pytest.param({"expires_at": 1.0}, [401, 401], id="expired"),
+        pytest.param({"scopes": ("management",)}, [200, 200], id="its scopes are its own"),
+    ],
+)
+async def test_pass_is_held_to_the_rules_of_the_key_behind_it(
+    running: Running, hire: Hire, world: World, changes: dict[str, Any], statuses: list[int]
+) -> None:
+    await hire([answer(completion())])
+    world.grant(version=2, **changes)
+    good = make_pass(grant=BEHIND)
+
+    said = [(await running.ask(request(CHAT, ASK, key=good))).status for _ in range(2)]
+
+    assert said == statuses
+
+
+@pytest.mark.usefixtures("signers")
+async def test_pass_ends_with_its_key_within_a_second(
+    running: Running, hire: Hire, world: World
+) -> None:
+    await hire([answer(completion())])
+    good = make_pass(grant=BEHIND)
+    before = await running.ask(request(CHAT, ASK, key=good))
+
+    world.grant(version=2, gone=True)
+
+    async def status() -> int:
+        return (await running.ask(request(CHAT, ASK, key=good))).status
+
+    assert before.status == 200
+    with anyio.fail_after(1):
+        while await status() != 401:
+            await anyio.sleep(0.02)
 
 
 @pytest.mark.usefixtures("signers")

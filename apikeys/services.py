@@ -69,9 +69,9 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
 ) -> IssuedKey:
     """Give a project a new key. ``limits``: its IP rules and its quota.
 
-    Raises ``NameMalformed``, ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are refused for, or
-    ``KeyNameTaken`` if a live key of the project has this name. Whether ``issuer`` may do
-    this at all is the edge's question.
+    Raises ``NameMalformed``, ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are
+    refused for, or ``KeyNameTaken`` if a live key of the project has this name. Whether
+    ``issuer`` may do this at all is the edge's question.
     """
     said = KeyChanges(name=name, scopes=scopes, endpoint=endpoint, expires_at=expires_at)
     columns = _checked({**said, **(limits or {})})

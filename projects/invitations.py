@@ -19,6 +19,7 @@ from accounts import selectors as accounts
 from audit import services as audit
 from common import clock, ids, tenancy
 from common.actor import Actor
+from common.batches import delete_all
 from common.problems import TooOften
 from projects import rules, selectors
 from projects.errors import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from accounts.models import User
     from projects.access import Seat
 
-LASTS = timedelta(days=7)
+LASTS, KEPT = timedelta(days=7), timedelta(days=90)
 TOKEN_LENGTH = 32
 """Base-62 characters: 190 bits. The token proves nothing but that the e-mail arrived."""
 
@@ -122,6 +123,11 @@ def join_invited(*, user: User, by: Actor) -> list[Membership]:
     with transaction.atomic():
         waiting = _open(Invitation.objects.filter(email__in=addresses)).select_for_update()
         return [_take_seat(found, user, by) for found in waiting if _is_for(found, user)]
+
+
+def forget_closed() -> int:
+    """Delete what was closed, or could have been accepted, long ago; the log keeps it."""
+    return delete_all(Invitation.objects.filter(expires_at__lt=clock.now() - KEPT))
 
 
 def digest_of(token: str) -> str:

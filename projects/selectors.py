@@ -108,3 +108,9 @@ def invitation_by_digest(digest: str, moment: datetime) -> Invitation | None:
     found = Invitation.objects.select_related("project", "invited_by").filter(digest=digest)
     invitation = found.first()
     return invitation if invitation and invitation.is_pending(moment) else None
+
+
+def closed_invitation(digest: str) -> Invitation | None:
+    """Return an invitation that was used, or not used in time; one taken back tells nothing."""
+    found = Invitation.objects.select_related("project", "invited_by").filter(digest=digest)
+    return found.filter(revoked_at=None, project__delete_after=None).first()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from projects import services, suspension
+from projects import invitations, services, suspension
 
 
 @shared_task(name="projects.purge_due", time_limit=300, ignore_result=True)
@@ -17,3 +17,9 @@ def purge_due() -> None:
 def lift_due() -> None:
     """Lift suspensions whose end has come."""
     suspension.lift_due()
+
+
+@shared_task(name="projects.forget_invitations", time_limit=600, ignore_result=True)
+def forget_invitations() -> None:
+    """Delete invitations that led somewhere, or nowhere, long ago."""
+    invitations.forget_closed()

@@ -83,6 +83,16 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expires": 3600},
         },
+        "forget sessions that are over and accounts nobody proved": {
+            "task": "accounts.forget_old",
+            "schedule": 3600.0,
+            "options": {"expires": 3600},
+        },
+        "forget invitations of long ago": {
+            "task": "projects.forget_invitations",
+            "schedule": 24 * 3600.0,
+            "options": {"expires": 3600},
+        },
         "forget answers to POSTs after their day": {
             "task": "common.forget_answers",
             "schedule": 3600.0,

@@ -26,6 +26,7 @@ from inference.edges.asgi import PEER
 
 Step = Callable[[HttpRequest], HttpResponse]
 
+STRANGERS_S = 3600
 CONSOLE = "/admin/"
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST")
 PERMISSIONS = ", ".join(
@@ -115,6 +116,23 @@ def farewell(get_response: Step) -> Step:
                 )
                 page.cookies = response.cookies
                 return page
+        return response
+
+    return step
+
+
+def short_memory(get_response: Step) -> Step:
+    """Keep what strangers leave in a session for an hour: anybody may begin one."""
+
+    def step(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        session = request.session
+        if session.modified and not session.is_empty():
+            is_short = session.get("_session_expiry") == STRANGERS_S
+            if not request.user.is_authenticated:
+                session.set_expiry(STRANGERS_S)
+            elif is_short:
+                session.set_expiry(None)
         return response
 
     return step

@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "xerotier_site.later.page_rate",
+    "xerotier_site.middleware.short_memory",
     "xerotier_site.middleware.page_headers",
     "xerotier_site.middleware.farewell",
     "django_htmx.middleware.HtmxMiddleware",
@@ -171,6 +172,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_FORMS = {"signup": "accounts.forms.Registration"}
+UNPROVEN_DAYS = env.number("XEROTIER_UNPROVEN_DAYS", 7)
+"""After so many days an account is deleted whose address nobody proved."""
 LETTERS_PER_HOUR = env.number("XEROTIER_LETTERS_PER_HOUR", 6)
 """Letters about an account (codes, resets) that one caller may cause to one mailbox."""
 INVITATIONS_PER_DAY = env.number("XEROTIER_INVITATIONS_PER_DAY", 50)

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from common import clock
 from common.actor import Actor
+from common.batches import delete_all
 from common.models import IdempotentAnswer
 from common.rest.errors import IdempotencyKeyMalformed, IdempotencyKeyReused, RequestInFlight
 
@@ -61,8 +62,7 @@ def answered_once(request: Request, actor: Actor, work: Callable[[], Response]) 
 
 def forget_old_answers() -> int:
     """Delete the answers whose time is over; return how many."""
-    count, _ = IdempotentAnswer.objects.filter(made_at__lte=clock.now() - KEPT).delete()
-    return count
+    return delete_all(IdempotentAnswer.objects.filter(made_at__lte=clock.now() - KEPT))
 
 
 def _replay(kept: IdempotentAnswer, body: str) -> Response:

@@ -10,13 +10,12 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from accounts import retention, tasks
+from accounts import retention
 from accounts.models import User
 from accounts.tests.people import is_signed_in, mailed_code, make_person, register, sign_in
 from common import clock
 from common.batches import delete_all
 from tests.make import make_project
-from xerotier_site.celery import app
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(days=8)
@@ -101,12 +100,3 @@ def test_much_is_deleted_a_handful_at_a_time() -> None:
 
     assert delete_all(User.objects.filter(email__startswith="u"), size=2) == 5
     assert not User.objects.exists()
-
-
-def test_the_clock_does_all_of_it() -> None:
-    scheduled = {one["task"] for one in app.conf.beat_schedule.values()}
-
-    assert {"accounts.forget_old", "projects.forget_invitations", "common.forget_answers"} <= (
-        scheduled
-    )
-    tasks.forget_old()

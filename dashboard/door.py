@@ -22,7 +22,7 @@ from projects.rules import Role
 P = ParamSpec("P")
 SeatedPage = Callable[Concatenate[HttpRequest, Seat, P], HttpResponse]
 
-HTTP_NOT_FOUND = 404
+TITLES = {403: "This is not open to you", 404: "There is nothing here"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,6 @@ def show(
 
 def refuse(request: HttpRequest, problem: Problem) -> TemplateResponse:
     """Answer with a page that says what was refused, and what one can do instead."""
-    title = (
-        "There is nothing here" if problem.status == HTTP_NOT_FOUND else "This is not open to you"
-    )
+    title = TITLES.get(problem.status, "This can’t be done now")
     refusal = Refusal(problem.status, problem.code, title, problem.message)
     return show(request, "dashboard/refusal.html", refusal, status=problem.status)

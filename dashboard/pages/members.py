@@ -56,7 +56,10 @@ class InvitationRow:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The people of a project; no form and no invitations for whoever may not invite."""
+    """The people of a project; no form and no invitations for whoever may not invite.
+
+    No way to leave for its only owner.
+    """
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
@@ -118,17 +121,18 @@ def crumbs_to_members(seat: Seat) -> tuple[Crumb, ...]:
 
 def _context(seat: Seat, form: InvitationForm) -> Members:
     may_invite = may(seat, Role.ADMIN)
+    people = list(selectors.members_of(project=seat.project))
+    owners = [held for held in people if held.role == Role.OWNER]
+    may_leave = seat.role != Role.OWNER or len(owners) > 1
     asked = selectors.invitations_of(project=seat.project, moment=clock.now()) if may_invite else ()
     return Members(
         shell=shell_for(seat, "settings"),
         crumbs=crumbs_to(seat),
         tabs=tabs_of_settings(seat, "members"),
-        members=tuple(
-            _member_row(seat, held) for held in selectors.members_of(project=seat.project)
-        ),
+        members=tuple(_member_row(seat, held) for held in people),
         invitations=tuple(_invitation_row(seat, invitation) for invitation in asked),
         form=form if may_invite else None,
-        leave_url=reverse("project:leave", args=[seat.project.public_id]),
+        leave_url=reverse("project:leave", args=[seat.project.public_id]) if may_leave else "",
     )
 
 

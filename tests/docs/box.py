@@ -242,7 +242,7 @@ def until_it_works(box: Box, commands: str, patience_s: float) -> str:
     while True:
         try:
             return box.bash(commands)
-        except AssertionError:
+        except AssertionError as fault:
             if time.monotonic() > deadline:
-                raise AssertionError(box.last_words()) from None
+                raise AssertionError(f"{fault}\n{box.last_words()}") from None
             time.sleep(0.5)

@@ -24,11 +24,11 @@ class Block:
 
 def blocks(page: Path, instead: Mapping[str, str]) -> Iterator[Block]:
     """Yield a page's blocks; what only a real machine has is put ``instead`` of itself."""
+    # In one go: what was put in is not looked through again.
+    known = re.compile("|".join(map(re.escape, instead)))
     for found in BLOCK.finditer(page.read_text(encoding="utf-8")):
-        text, file = found["text"], found["file"] or ""
-        for known, here in instead.items():
-            text = text.replace(known, here)
-        yield Block(found["language"], text, file)
+        text = known.sub(lambda match: instead[match[0]], found["text"])
+        yield Block(found["language"], text, found["file"] or "")
 
 
 def unit(text: str) -> dict[str, str]:

@@ -54,6 +54,9 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
     plane.fcall("xt1_reap", 1, "{s5}", "10")
     plane.set("xt:reaper", "me", px=1000)
     plane.xadd("xt:refusals", {"a": "b"}, maxlen=10)
+    plane.zadd("gateways", {"me": 1})
+    plane.set("sighting:me", "{}", ex=15)
+    assert plane.smembers("pools") == set()
     listener: Any = plane.pubsub()  # type: ignore[no-untyped-call] # why: as above
     listener.subscribe(CHANGES)
     listener.close()
@@ -70,6 +73,7 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
         ("SET", "grant:x", "mine"),
         ("DEL", "route:x"),
         ("SET", "jwks", "mine"),
+        ("SADD", "pools", "mine"),
         ("PUBLISH", CHANGES, "x"),
         ("EVAL", "return redis.call('SET', 'grant:x', 'mine')", "0"),
         ("GET", ":2:allauth:rl:login"),

@@ -20,6 +20,8 @@ from common.rest.throttle import take
 HOUR_S, DAY_S = 3600, 86_400
 STRANGERS = 4
 """A day's letters from all strangers together, in hours of one caller."""
+MAILBOXES = 10
+"""An hour's letters from one network to whomever, in those to one mailbox."""
 COUNTED = "xerotier.letter"
 """Where a request keeps the mailbox it was counted for."""
 
@@ -35,8 +37,10 @@ def count(request: HttpRequest, email: str) -> None:
     mailbox = mailbox_of(email)
     if request.META.get(COUNTED) == mailbox:
         return
+    network = truncate_ip(caller_address(request))
     device = devices.name_of(request, email)
-    caller = device or truncate_ip(caller_address(request))
+    caller = device or network
+    take_one(f"from:{network}", limit=MAILBOXES * settings.LETTERS_PER_HOUR, period_s=HOUR_S)
     take_one(f"{mailbox}:{caller}", limit=settings.LETTERS_PER_HOUR, period_s=HOUR_S)
     if device is None:
         take_one(mailbox, limit=STRANGERS * settings.LETTERS_PER_HOUR, period_s=DAY_S)
@@ -49,4 +53,6 @@ def take_one(name: str, *, limit: int, period_s: float) -> None:
     digest = hashlib.sha256(name.encode()).hexdigest()
     rate = take(f"letter:{digest}", limit=limit, period_s=period_s)
     if rate is not None and not rate.allowed:
-        raise TooOften("Enough letters were sent to this address lately.", wait=rate.wait_s)
+        raise TooOften(
+            "Enough letters were sent lately, to this address or from yours.", wait=rate.wait_s
+        )

@@ -123,3 +123,14 @@ def test_strangers_cannot_keep_a_known_browser_from_its_letter() -> None:
     assert last.status_code == 429
     assert mailed_code()
     assert len(mail.outbox) == 5
+
+
+@override_settings(LETTERS_PER_HOUR=1)
+def test_nobody_writes_to_a_whole_city() -> None:
+    answers = []
+    for number in range(12):
+        browser = Client(raise_request_exception=False, REMOTE_ADDR="192.0.2.9")
+        answers.append(browser.post(RESET, {"email": f"p{number}@example.net"}).status_code)
+
+    assert answers == [302] * 10 + [429] * 2
+    assert len(mail.outbox) == 10

@@ -148,6 +148,22 @@ def test_last_owner_is_told_why_they_cannot_leave(page: Client, acme: Project) -
     assert Membership.objects.filter(project=acme).count() == 1
 
 
+def test_leaving_is_offered_to_whoever_may_and_not_to_the_only_owner(
+    page: Client, acme: Project, bob: Membership
+) -> None:
+    alone = page.get(base(acme) + "members/").content.decode()
+    theirs = signed_in(bob.user).get(base(acme) + "members/").content.decode()
+    Membership.objects.filter(pk=bob.pk).update(role=Role.OWNER)
+    beside = page.get(base(acme) + "members/").content.decode()
+
+    assert "the only owner" in alone
+    assert [f"{base(acme)}leave/" in text for text in (alone, theirs, beside)] == [
+        False,
+        True,
+        True,
+    ]
+
+
 def test_member_leaves(acme: Project, bob: Membership) -> None:
     client = signed_in(bob.user)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, override_settings
 
 from accounts.tests.people import make_person
 from common.rest import throttle
@@ -67,6 +68,20 @@ def test_exhausted_pool_while_a_session_is_read_is_no_bug_either(
     answer = browser.get("/dashboard/new/")
 
     assert answer.status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_server_of_production_says_the_same(request: pytest.FixtureRequest) -> None:
+    browser = AsyncClient(raise_request_exception=False)
+    ada = make_person("ada")
+    sync_browser = Client()
+    sync_browser.force_login(ada)
+    browser.cookies = sync_browser.cookies
+    request.getfixturevalue("no_connection_left")
+
+    answer = async_to_sync(browser.get)("/dashboard/new/")
+
+    assert (answer.status_code, int(answer["Retry-After"]) > 0) == (503, True)
 
 
 @pytest.mark.django_db

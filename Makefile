@@ -15,7 +15,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench chaos soak check fmt lock env env-dev python clean
+.PHONY: help run test compiled test-compiled bench chaos soak check fmt lock env env-dev env-clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lock: env-dev ## Compile the requirements, pinned and hashed
 
 env: python
 	@$(PYTHON) $(ENVIRONMENT)
+
+env-clients: env-dev ## Install the clients of others that the guides' examples run with
+	@$(PY) -m tests.tools.clients
 
 env-dev: python
 	@$(PYTHON) $(ENVIRONMENT) --dev

@@ -13,6 +13,7 @@ LISTS = {
     "requirements": [],
     "xim/requirements": ["requirements.txt"],
     "requirements-dev": ["requirements.txt", "xim/requirements.txt"],
+    "tests/clients/requirements": [],
 }
 
 

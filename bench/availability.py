@@ -1,4 +1,6 @@
-"""``python -m bench.availability``: does a flood on one side move inference on the other?
+"""Measure whether a flood on one side moves inference on the other.
+
+    python -m bench.availability
 
 One platform as ``make run`` starts it, one caller who asks a mock engine at a steady pace,
 and four floods, each between two quiet spells of the same run: bodies that are dear to read,

@@ -16,7 +16,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from bench import machine
@@ -107,7 +107,7 @@ async def _spell(scene: Scene, seconds: float) -> Spell:
     return Spell(statistics.median(waits), waits[int(len(waits) * 0.99)], len(waits), refused)
 
 
-async def _paced(ask: Callable[[float], Awaitable[None]], seconds: float) -> None:
+async def _paced(ask: Callable[[float], Coroutine[None, None, None]], seconds: float) -> None:
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in range(int(seconds / PACE_S)):

@@ -67,7 +67,7 @@ async def test_who_was_told_to_wait_is_told_again_without_being_read(
     assert world.valkey.info("commandstats")["cmdstat_fcall"]["calls"] == calls
 
 
-async def longest_turn(work: asyncio.Future[object]) -> float:
+async def longest_turn(work: asyncio.Future[int]) -> float:
     """Return the longest that the loop did not come round while something was done."""
     longest, last = 0.0, own_time()
     while not work.done():

@@ -154,8 +154,6 @@ async def _pass(seconds: float) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to stop."""
     asked = _parser().parse_args(arguments)
-    if env.mistakes:
-        raise env.BadSettings(env.mistakes)
     configure_logging()
     if asked.workers > 1 and asked.fd is None and not asked.control:
         return _serve_together(asked)
@@ -200,6 +198,8 @@ def _serve_control(asked: argparse.Namespace) -> int:
 def _serve_together(asked: argparse.Namespace) -> int:
     listener = socket.create_server((asked.host, asked.port), backlog=BACKLOG)
     waits = read_config().waits
+    if env.mistakes:  # Each process says all of them; a herd would be told so for ever.
+        raise env.BadSettings(env.mistakes)
     with tempfile.TemporaryDirectory(prefix="xt-metrics-") as folder:
         arguments = ["--metrics-dir", folder, *(["--plane"] if asked.plane else [])]
         arguments += ["--socket", asked.socket] if asked.socket else []

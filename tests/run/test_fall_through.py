@@ -185,7 +185,7 @@ def test_users_have_all_that_a_server_needs_and_a_websocket_protocol(platform: P
     )
 
     assert done.returncode == 0, done.stderr
-    assert "WebSocketProtocol" in done.stdout
+    assert "uvicorn.protocols.websockets" in done.stdout
 
 
 @contextmanager

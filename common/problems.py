@@ -35,6 +35,10 @@ class Stale(Problem):
 class Later(Problem):
     """Not now: the same may be asked again in ``wait`` seconds (``Retry-After``)."""
 
+    code = "service_unavailable"
+    status = 503
+    kind = "service_error"
+
     def __init__(self, message: str, *, wait: float, param: str | None = None) -> None:
         super().__init__(message, param=param)
         self.wait = max(1, math.ceil(wait))
@@ -42,10 +46,6 @@ class Later(Problem):
 
 class Busy(Later):
     """Our own fault: what this needs is taken at the moment."""
-
-    code = "service_unavailable"
-    status = 503
-    kind = "service_error"
 
 
 class TooOften(Later):

@@ -8,6 +8,7 @@ from pathlib import Path
 from csp import constants as csp
 
 from xerotier_site import admin_site, env, providers
+from xerotier_site.measures import *  # noqa: F403 - each name of it is a setting
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -146,8 +147,6 @@ CELERY_ACCEPT_CONTENT = ["json"]
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["accounts.hashing.BoundedArgon2"]
-HASHES_AT_ONCE = env.number("XEROTIER_HASHES_AT_ONCE", 1)
-"""Passwords that one process hashes at a time: a hundred megabytes and a core each."""
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -172,14 +171,6 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_UNIQUE_EMAIL = True
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_FORMS = {"signup": "accounts.forms.Registration"}
-UNPROVEN_DAYS = env.number("XEROTIER_UNPROVEN_DAYS", 7)
-"""After so many days an account is deleted whose address nobody proved."""
-LETTERS_PER_HOUR = env.number("XEROTIER_LETTERS_PER_HOUR", 6)
-"""Letters about an account (codes, resets) that one caller may cause to one mailbox."""
-INVITATIONS_PER_DAY = env.number("XEROTIER_INVITATIONS_PER_DAY", 50)
-"""Invitations that one project may send."""
-INVITED_PER_DAY = env.number("XEROTIER_INVITED_PER_DAY", 3)
-"""Invitations that one mailbox may get, from all projects together."""
 ACCOUNT_RATE_LIMITS = {
     # "key" is an account and a network, or an account and a browser (``accounts.adapter``).
     "login_failed": "10/m/ip,5/5m/key",
@@ -286,12 +277,6 @@ SCANNER_KEYS = env.text("XEROTIER_SCANNER_KEYS", "")
 """Public keys of those whose reports of leaked keys we believe, as GitHub publishes them."""
 USAGE_MONTHS = env.number("XEROTIER_USAGE_MONTHS", 0)
 """How many whole months before this one records of single requests are kept; 0: all of them."""
-PROJECTS_PER_PERSON = env.number("XEROTIER_PROJECTS_PER_PERSON", 10)
-PROJECTS_PER_DAY = env.number("XEROTIER_PROJECTS_PER_DAY", 5)
-PAGES_PER_MIN = env.number("XEROTIER_PAGES_PER_MIN", 120)
-"""Pages a minute for each person and each unknown address."""
-MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
-"""Management requests a minute for each key, each person and each unknown address."""
 SPECTACULAR_SETTINGS = {
     "TITLE": "Xerotier API",
     "VERSION": "1",

@@ -196,7 +196,7 @@ def test_page_asks_first_and_seats_on_post(acme: Project, token: str) -> None:
 
     taken = client.post(f"/invitations/{token}/")
     assert (taken.status_code, taken["Location"]) == (302, f"/dashboard/{acme.public_id}/")
-    assert client.get(f"/invitations/{token}/").status_code == 404
+    assert client.get(f"/invitations/{token}/")["Location"] == f"/dashboard/{acme.public_id}/"
 
 
 def test_page_tells_strangers_nothing_and_seats_nobody_else(acme: Project, token: str) -> None:

@@ -48,6 +48,7 @@ PLACEHOLDERS = {
     "<str:invitation_id>": "inv_none",
     "<str:name>": "none",
     "<str:token>": "none",
+    "<str:request_id>": "req_none",
     "<path:object_id>": "999999",
     "<path:content_type_id>": "999999",
     "<int:user_id>": "999999",

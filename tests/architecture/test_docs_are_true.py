@@ -51,6 +51,14 @@ def test_every_setting_is_documented() -> None:
     assert {name for name in asked if name.startswith("XEROTIER_")} == known_settings.NAMES
 
 
+def test_what_the_first_run_writes_down_may_stand_in_the_environment_of_the_next() -> None:
+    source = (ROOT / "xerotier_site" / "first_run.py").read_text(encoding="utf-8")
+    written = set(re.findall(r'"(XEROTIER_[A-Z_]+)":', source))
+
+    assert "XEROTIER_PROJECT" in written
+    assert written - known_settings.NAMES - known_settings.NEIGHBOURS == set()
+
+
 def errors_page() -> str:
     return (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 

@@ -24,6 +24,8 @@ from common.rest import (
 )
 from endpoints import selectors, services
 from endpoints.errors import EndpointUnknown, SlugNotConfirmed
+from endpoints.live import state_of, states_of
+from endpoints.rules import LIVE_WORDS
 from projects.access import Seat, seat_of
 from projects.rules import Role
 
@@ -57,6 +59,13 @@ class RetireQuery(StrictSerializer):
     slug = serializers.CharField(max_length=63, help_text="The endpoint's slug, to confirm")
 
 
+class LiveOut(serializers.Serializer[Any]):
+    """Whether requests would be answered now, from the world and not from a setting."""
+
+    word = serializers.ChoiceField(LIVE_WORDS)
+    sentence = serializers.CharField()
+
+
 class EndpointOut(serializers.Serializer[Any]):
     """What a caller may read of an endpoint."""
 
@@ -65,9 +74,18 @@ class EndpointOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     model = serializers.CharField(source="model.name")
     tier = serializers.CharField(source="tier.slug")
-    state = serializers.ChoiceField(["active", "paused", "retired"])
+    state = serializers.ChoiceField(
+        ["active", "paused", "retired"], help_text="What was asked for; `live` says what is so"
+    )
+    live = serializers.SerializerMethodField()
     path = serializers.SerializerMethodField(help_text="Base path of its OpenAI surface")
     created_at = serializers.DateTimeField()
+
+    @extend_schema_field(LiveOut)
+    def get_live(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Return how it stands; a list has looked it up for all of its endpoints."""
+        known = self.context.get("live") or {}
+        return LiveOut(known.get(endpoint.pk) or state_of(endpoint)).data
 
     @extend_schema_field(serializers.CharField())
     def get_path(self, endpoint: Endpoint) -> str:
@@ -93,7 +111,8 @@ class EndpointList(ManagementView):
         """List the project's endpoints, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.endpoints_of(project=seat.project).select_related("project")
-        return Response(page_of(rows, self.asked, lambda row: EndpointOut(row).data))
+        known = {"live": states_of(seat.project, list(rows))}
+        return Response(page_of(rows, self.asked, lambda row: EndpointOut(row, context=known).data))
 
     @extend_schema(
         operation_id="open_endpoint",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django import template
+
+if TYPE_CHECKING:
+    from usage.selectors import Totals
 
 register = template.Library()
 
@@ -150,6 +155,35 @@ def requests(count: int) -> str:
 def failed(count: int) -> str:
     """Say how many failed."""
     return f"{count:,} failed" if count else "none failed"
+
+
+@register.filter
+def failed_or_left(totals: Totals) -> str:
+    """Say how many failed, and apart from them how many callers left early."""
+    left = f" · {totals.left_early:,} left early" if totals.left_early else ""
+    return f"{failed(totals.failures)}{left}"
+
+
+@register.filter
+def ttft_spread(totals: Totals) -> str:
+    """Say half's and the slowest hundredth's time to first token; of streams, if there are any."""
+    if totals.ttft_p50_ms is None:
+        return "no streams in this range"
+    return f"p50 {duration(totals.ttft_p50_ms)} · p99 {duration(totals.ttft_p99_ms)}"
+
+
+@register.filter
+def refused_title(count: int) -> str:
+    """Head the list of refused requests."""
+    return f"{count:,} refused" if count else "Refused"
+
+
+@register.filter
+def nothing_found(asked_for: str) -> str:
+    """Say why a list of requests is empty."""
+    if asked_for:
+        return "No admitted request has this id. Ids stand in the answer’s X-Xerotier-Request-ID."
+    return "No request of this range fits the filters. Take a longer range, or clear them."
 
 
 @register.filter

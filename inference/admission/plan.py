@@ -10,14 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+<<<<<<< HEAD
 from inference.contracts import Terms, cost_of
 from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
 from inference.room import longest_answer
+=======
+from inference.contracts import Terms, cost_of, requests_at_once, tokens_at_once
+from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT, Ask
+>>>>>>> 0c2fd32 (Say how a limit bursts and refills)
 
 MINUTE_US: Final = 60_000_000
-BURST_LEAST_FREE: Final = 3
-BURST_LEAST: Final = 10
-FREE: Final = "free"
 
 
 @dataclass(init=False)
@@ -99,8 +101,7 @@ def request_bucket(terms: Terms) -> tuple[int, int]:
     if terms.requests_per_min is None:
         return 0, 0
     step_us = -(-MINUTE_US // terms.requests_per_min)
-    least = BURST_LEAST_FREE if terms.tier == FREE else BURST_LEAST
-    return step_us, step_us * max(least, terms.requests_per_min // 2)
+    return step_us, step_us * requests_at_once(terms.tier, terms.requests_per_min)
 
 
 def token_bucket(terms: Terms) -> tuple[float, float]:
@@ -108,4 +109,4 @@ def token_bucket(terms: Terms) -> tuple[float, float]:
     if terms.tokens_per_min is None:
         return 0.0, 0.0
     step_us = MINUTE_US / terms.tokens_per_min
-    return step_us, step_us * max(1, terms.tokens_per_min // 2)
+    return step_us, step_us * tokens_at_once(terms.tokens_per_min)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -20,7 +22,7 @@ from usage import budgets, intake
 from usage import live as usage_live
 from usage.intake import Arrived
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "state": "active",
     "suspension": "",
     "has_worker": True,
@@ -30,7 +32,7 @@ GOOD = {
     "spent_budget": "",
     "used_allowance": "",
 }
-WRONG = {
+WRONG: dict[str, dict[str, Any]] = {
     "suspended": {"suspension": "Unpaid."},
     "paused": {"state": "paused"},
     "no_worker": {"has_worker": False},
@@ -42,7 +44,7 @@ WRONG = {
 
 @pytest.mark.parametrize("word", WRONG)
 def test_each_thing_that_stops_an_endpoint_has_its_word_and_what_it_means(word: str) -> None:
-    found = live_of(Facts(**{**GOOD, **WRONG[word]}))  # type: ignore[arg-type] # why: spelt above
+    found = live_of(Facts(**{**GOOD, **WRONG[word]}))
 
     assert found.word == word
     assert found.word in LIVE_WORDS
@@ -52,9 +54,9 @@ def test_each_thing_that_stops_an_endpoint_has_its_word_and_what_it_means(word: 
 def test_what_stops_most_is_named_first() -> None:
     everything = {name: fact for facts in reversed(WRONG.values()) for name, fact in facts.items()}
 
-    assert live_of(Facts(**{**GOOD, **everything})).word == "suspended"  # type: ignore[arg-type]
+    assert live_of(Facts(**{**GOOD, **everything})).word == "suspended"
     free = {**GOOD, "is_paid": False, "is_broke": True, "spent_budget": "A budget"}
-    assert live_of(Facts(**free)).word == "serving"  # type: ignore[arg-type]
+    assert live_of(Facts(**free)).word == "serving"
 
 
 def word(endpoint: Endpoint) -> str:

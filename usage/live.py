@@ -11,9 +11,9 @@ from django.db.models import F, Sum
 from agents import selectors as agents
 from catalog import selectors as catalog
 from common import clock
+from common.money import money
 from endpoints import selectors as endpoints
 from endpoints.rules import Facts, Live, live_of
-from ledger.rules import as_money
 from usage import rules, selectors
 from usage.models import Budget, BudgetScope, UsageRecord
 
@@ -69,7 +69,7 @@ def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
             has_worker=served[place],
             is_paid=terms[row.tier_id].price_per_million > 0,
             is_broke=balance <= 0,
-            balance=as_money(balance),
+            balance=money(balance),
             spent_budget=shut.get(project.public_id) or shut.get(row.public_id, ""),
             used_allowance=_said(allowance) if allowance and allowance.is_used else "",
         )
@@ -115,7 +115,7 @@ def _spent_budgets(project: Project) -> dict[str, str]:
     month = rules.month_of(clock.now())
     live = Budget.objects.filter(project=project, ended_at=None, is_enforced=True)
     return {
-        budget.subject_id: f"A budget of {as_money(budget.amount)}"
+        budget.subject_id: f"A budget of {money(budget.amount)}"
         for budget in live.exclude(scope=BudgetScope.KEY)
         if selectors.cost_since(
             project=project, since=month, scope=budget.scope, subject_id=budget.subject_id

@@ -46,6 +46,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Rollups", "stacked_bar_chart", "usage_usagerollup"),
             {"title": "Books", "icon": "balance", "link": reverse_lazy("admin:usage_reconcile")},
             _link("Ledger", "receipt_long", "ledger_ledgerentry"),
+            _link("Unmatched payments", "credit_card_off", "ledger_unmatchedpayment"),
             _link("Budgets", "savings", "usage_budget"),
             _link("Budget notices", "notifications", "usage_budgetnotice"),
             _link("Set aside", "report", "usage_poisonevent"),

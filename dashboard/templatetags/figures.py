@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from django import template
 
+from common import money as said
+
 if TYPE_CHECKING:
     from usage.selectors import Totals
 
 register = template.Library()
 
-MICRO = 1_000_000
 LEAST_SHOWN = 100
 """Micro-units: what four places of a currency can say."""
 GIB = 1024**3
@@ -41,9 +42,7 @@ def money(micro: int | None) -> str:
     """Write micro-units of the currency with as many places as say something: ``$0.50``."""
     if micro is None:
         return NOTHING
-    whole, rest = divmod(micro, MICRO)
-    places = f"{rest:06d}".rstrip("0").ljust(2, "0")
-    return f"${whole:,}.{places}"
+    return said.money(micro)
 
 
 @register.filter
@@ -61,9 +60,9 @@ def balance(micro: int) -> str:
 @register.filter
 def cost(micro: int) -> str:
     """Write what something cost, the same number of places below each other: ``$0.0020``."""
-    if micro >= MICRO or micro == 0:
-        return f"${micro / MICRO:,.2f}"
-    return f"${micro / MICRO:.4f}" if micro >= LEAST_SHOWN else "< $0.0001"
+    if micro >= said.UNIT or micro == 0:
+        return said.rounded(micro, 2)
+    return said.rounded(micro, 4) if micro >= LEAST_SHOWN else f"< {said.money(LEAST_SHOWN)}"
 
 
 @register.filter

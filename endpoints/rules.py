@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 MAX_LENGTH = 63
@@ -116,3 +118,33 @@ def live_of(facts: Facts) -> Live:
     )
     found = next(((word, sentence) for is_so, word, sentence in stops if is_so), None)
     return Live(*(found or (SERVING, "It answers requests.")))
+
+
+# ── Limits that are not the tier's ─────────────────────────────────────────────────────
+
+LIMITS = {
+    "requests_per_min": "requests a minute",
+    "tokens_per_min": "tokens a minute",
+    "concurrent": "running at once",
+    "monthly_tokens": "tokens a month",
+    "request_timeout_s": "seconds for an answer",
+    "idle_timeout_s": "seconds of silence in a stream",
+}
+"""What an override may change, and in which words."""
+
+
+def limits_in_force(overrides: Iterable[Mapping[str, int | None]]) -> dict[str, int]:
+    """Return what is another than the tier's; later ones win, limit by limit."""
+    found: dict[str, int] = {}
+    for override in overrides:
+        found |= {name: value for name in LIMITS if (value := override[name]) is not None}
+    return found
+
+
+def override_said(limits: Mapping[str, Any], reason: str, ends_at: datetime | None) -> str:
+    """Say an override in a sentence: ``500 requests a minute until 1 January 2027: a launch``."""
+    said = ", ".join(
+        f"{limits[name]:,} {words}" for name, words in LIMITS.items() if limits[name] is not None
+    )
+    until = f" until {ends_at.day} {ends_at:%B %Y, %H:%M} UTC" if ends_at else ""
+    return f"{said}{until}: {reason}"

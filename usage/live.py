@@ -78,7 +78,14 @@ def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
 
 
 def _has_worker(row: Endpoint) -> bool:
-    return agents.active_workers(row.model.name).exists()
+    return bool(
+        agents.live_workers(
+            project=row.project,
+            model_name=row.model.name,
+            tier=row.tier.slug,
+            is_self_hosted=row.tier.is_self_hosted,
+        )
+    )
 
 
 def _said(allowance: Allowance) -> str:
@@ -95,10 +102,16 @@ def _allowances(
     project: Project, rows: Sequence[Endpoint], terms: Mapping[int, TierTerms]
 ) -> dict[int, Allowance]:
     tiers = {row.tier_id: row.tier for row in rows}
+    others = endpoints.overrides_of(project=project, moment=clock.now())
+    raised = endpoints.limits_over(row for row in others if row.endpoint_id is None)
     limits = {pk: one.monthly_tokens for pk, one in terms.items()}
     since = rules.month_of(clock.now())
     return {
-        pk: Allowance(tiers[pk].name, _used(project, tiers[pk].slug, since), limit)
+        pk: Allowance(
+            tiers[pk].name,
+            _used(project, tiers[pk].slug, since),
+            raised.get("monthly_tokens", limit),
+        )
         for pk, limit in limits.items()
         if limit is not None
     }

@@ -29,7 +29,7 @@ from dashboard.rows import (
     record_row,
 )
 from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
-from endpoints import selectors, services
+from endpoints import rules, selectors, services
 from endpoints.errors import EndpointUnknown
 from projects.rules import Role
 from usage import refused
@@ -63,6 +63,7 @@ class EndpointPage:
     keys: tuple[KeyRow, ...]
     records: tuple[RecordRow, ...]
     refused: Refused
+    overrides: tuple[str, ...]
     may_change: bool
 
 
@@ -99,9 +100,16 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
         keys=keys,
         records=_records(seat, slug),
         refused=_refused(seat, slug),
+        overrides=_overrides(seat, endpoint),
         may_change=may_change(seat, endpoint.created_by_id),
     )
     return show(request, "dashboard/endpoint.html", context)
+
+
+def _overrides(seat: Seat, endpoint: Endpoint) -> tuple[str, ...]:
+    now = clock.now()
+    rows = selectors.overrides_of(project=seat.project, moment=now, endpoint=endpoint)
+    return tuple(rules.override_said(vars(row), row.reason, row.ends_at) for row in rows)
 
 
 def _refused(seat: Seat, slug: str) -> Refused:

@@ -23,6 +23,7 @@ SIDEBAR: list[dict[str, Any]] = [
         "title": "Tenants",
         "separator": True,
         "items": [
+            {"title": "All tenants", "icon": "domain", "link": reverse_lazy("tenants")},
             _link("Projects", "workspaces", "projects_project"),
             _link("Members", "group", "projects_membership"),
             _link("Endpoints", "hub", "endpoints_endpoint"),
@@ -49,6 +50,8 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Unmatched payments", "credit_card_off", "ledger_unmatchedpayment"),
             _link("Budgets", "savings", "usage_budget"),
             _link("Budget notices", "notifications", "usage_budgetnotice"),
+            _link("Refusals", "block", "usage_refusalrollup"),
+            _link("Refused requests", "person_cancel", "usage_refusedcall"),
             _link("Set aside", "report", "usage_poisonevent"),
         ],
     },

@@ -10,14 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-<<<<<<< HEAD
-from inference.contracts import Terms, cost_of
+from inference.contracts import Terms, cost_of, requests_at_once, tokens_at_once
 from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
 from inference.room import longest_answer
-=======
-from inference.contracts import Terms, cost_of, requests_at_once, tokens_at_once
-from inference.ports import SLICE_TOKENS, TOKENS_MAX, UNKNOWN_LIMIT, Ask
->>>>>>> 0c2fd32 (Say how a limit bursts and refills)
 
 MINUTE_US: Final = 60_000_000
 

@@ -220,6 +220,7 @@ def _endpoint(seat: Seat, name: str) -> Endpoint:
 def _other_tier(seat: Seat, endpoint: Endpoint, slug: str) -> ServiceTier | None:
     if slug == endpoint.tier.slug:
         return None
+    offers.known_tier(slug)
     seat.check_money("Moving an endpoint to another tier changes what it costs")
     return offers.chosen_tier(slug, project=seat.project, model=endpoint.model)
 

@@ -44,6 +44,12 @@ def is_slug_taken(*, project: Project, slug: str) -> bool:
     return Endpoint.objects.filter(project=project, slug=slug).exists()
 
 
+def reach_of(tier: ServiceTier) -> tuple[int, int]:
+    """Return how many living endpoints of how many projects a tier has: for operators."""
+    living = Endpoint.objects.filter(tier=tier).exclude(state=EndpointState.RETIRED)
+    return living.count(), living.order_by().values("project").distinct().count()
+
+
 def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:
     """Return the living endpoints of a project on one tier."""
     return endpoints_of(project=project).filter(tier=tier)

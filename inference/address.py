@@ -22,6 +22,10 @@ is_plane_target = re.compile(rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/v1(?:[
 
 _PARTS = re.compile(r"/(proj_[0-9A-Za-z]+)/([^/]+)/v1(?:/(.*))?", re.DOTALL)
 _TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]|//", re.IGNORECASE)
+_SLASHED_NAME = re.compile(
+    r"(?<=/v1/models/)[\w.:@+-]+(?:%2f[\w.:@+-]+)*$", re.IGNORECASE | re.ASCII
+)
+"""A model's name with its slashes encoded, as SDKs write it: no other place takes them so."""
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 
 
@@ -61,7 +65,7 @@ def _read_target(raw: bytes) -> Target:
     parts = _PARTS.fullmatch(path)
     if parts is None or not path.isascii() or not path.isprintable():
         raise Refused("invalid_request", "The path is malformed.")
-    if _TRICKS.search(path) or _DOTS.search(path):
+    if _TRICKS.search(_SLASHED_NAME.sub("", path)) or _DOTS.search(path):
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
     project, slug = parts[1], unquote(parts[2])
     rest = unquote((parts[3] or "").removesuffix("/"))

@@ -194,6 +194,7 @@ class Route:
     terms: Terms
     pools: tuple[str, ...]
     context_length: int | None = None
+    capabilities: tuple[str, ...] = ()
     created_at: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
     paused: bool = False

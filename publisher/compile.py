@@ -89,6 +89,7 @@ def route_of(endpoint: Endpoint) -> Entry:
         terms=_terms_of(endpoint, now),
         pools=(_pool_name(endpoint),),
         context_length=model.context_length,
+        capabilities=tuple(model.capabilities),
         created_at=int(endpoint.created_at.timestamp()),
         defaults=model.defaults,
         paused=endpoint.state == EndpointState.PAUSED,

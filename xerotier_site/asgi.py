@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
-from asgiref.sync import sync_to_async
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
-
-from inference.ops import Check
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noqa: TID251 - as manage.py does
 
@@ -26,18 +22,13 @@ from xerotier_site.front import no_socket  # noqa: E402
 from xerotier_site.limits import BodyLimit  # noqa: E402
 from xerotier_site.plane import PlaneMount, read_config  # noqa: E402
 
-
-def _in_a_thread(check: Callable[[], str | None]) -> Check:
-    return sync_to_async(check, thread_sensitive=False)
-
-
 config = read_config()
 checks.refuse_insecure()
 tenancy.confine_process()
 
 CHECKS = [
-    ("database", _in_a_thread(ready.database_ready)),
-    ("migrations", _in_a_thread(ready.migrations_ready)),
+    ("database", ready.Patient(ready.database_ready)),
+    ("migrations", ready.Patient(ready.migrations_ready)),
 ]
 mount = PlaneMount(config, behind=BodyLimit(django), checks=CHECKS)
 control = ControlMount(BodyLimit(django), CHECKS)

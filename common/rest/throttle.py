@@ -60,7 +60,7 @@ class Rate:
         return {
             "x-ratelimit-limit-requests": str(self.limit),
             "x-ratelimit-remaining-requests": str(self.remaining),
-            "x-ratelimit-reset-requests": f"{self.reset_s:.3g}s",
+            "x-ratelimit-reset-requests": duration(self.reset_s),
         }
 
 
@@ -72,6 +72,14 @@ def _client() -> redis.Redis:
         socket_connect_timeout=SILENCE_S,
         decode_responses=True,
     )
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``. As ``inference.fields``."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))}ms"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def take(caller: str, *, limit: int, cost: int = 1, period_s: float = PERIOD_S) -> Rate | None:

@@ -43,7 +43,9 @@ class ManagementView(APIView):
         return response
 
     def _read_query(self, request: Request) -> None:
-        self.asked = parse_query(self.queries.get(request.method or "", NoQuery), request)
+        # HEAD is answered by the method of GET, and asks the same.
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        self.asked = parse_query(self.queries.get(method, NoQuery), request)
 
 
 def once_seated(request: Request) -> None:

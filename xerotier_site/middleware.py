@@ -13,7 +13,7 @@ from allauth.mfa.utils import is_mfa_enabled
 from csp import constants as csp
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -95,6 +95,17 @@ def page_headers(get_response: Step) -> Step:
             # A shared computer's back button shows no one what another person saw.
             response.headers["Cache-Control"] = "private, no-store"
         return response
+
+    return step
+
+
+def no_nul(get_response: Step) -> Step:
+    """Know no address with a NUL in it: PostgreSQL takes none in text, and no id has one."""
+
+    def step(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info:
+            raise Http404
+        return get_response(request)
 
     return step
 

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "xerotier_site.middleware.short_memory",
     "xerotier_site.middleware.page_headers",
     "xerotier_site.middleware.farewell",
+    "xerotier_site.middleware.no_nul",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
@@ -289,7 +290,5 @@ SPECTACULAR_SETTINGS = {
 }
 
 # ── Money ──────────────────────────────────────────────────────────────────────────────
-CURRENCY = env.currency("XEROTIER_CURRENCY", "USD")
-"""What prices, balances and payments are in, as ISO code; payments in another are set aside."""
 STRIPE_WEBHOOK_SECRET = env.text("XEROTIER_STRIPE_WEBHOOK_SECRET", "")
 """Signs the notices of payments; empty: no payments are taken."""

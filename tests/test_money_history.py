@@ -21,7 +21,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from inference.admission.commands import Line, settle_again
+from inference.admission.commands import Line, Tally, settle_again
 from inference.admission.commands import ask_of as packed_ask
 from inference.admission.plan import Plan, plan_of
 from inference.contracts import SHARDS, UsageEvent, cost_of, shard_tag
@@ -94,7 +94,7 @@ class Platform:
         terms = terms_of(price_per_million=self.price, requests_per_min=None, tokens_per_min=None)
         grant = replace(GRANT, project=self.project.public_id)
         ask = ask_of(route_of(terms, project=self.project.public_id), grant, streaming=True)
-        line, plan = Line(ask), plan_of(ask)
+        line, plan = Line(ask, Tally()), plan_of(ask)
         [said] = self.send(line.admit([packed_ask(ask.request_id.encode(), plan)]))
         assert said[0] == "admitted"
         self.requests[ask.request_id] = Request(line, plan, self.price)

@@ -40,6 +40,15 @@ _quoted: Final = lru_cache(1024)(json.dumps)
 """A worker's id as JSON: there are few, and each serves many requests."""
 
 
+class Tally:
+    """How many requests of one endpoint run in this process."""
+
+    __slots__ = ("running",)
+
+    def __init__(self) -> None:
+        self.running = 0
+
+
 class Line:
     """A key on an endpoint, for one kind of request: what all its calls have in common."""
 
@@ -48,6 +57,7 @@ class Line:
         "_renew",
         "_settle",
         "about",
+        "beside",
         "easy_until",
         "grant",
         "route",
@@ -56,7 +66,9 @@ class Line:
         "unheard",
     )
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, beside: Tally) -> None:
+        self.beside = beside
+        """What runs of its endpoint, by all lines."""
         self.easy_until = 0.0
         """Until when (loop seconds) every limit counts as far away, as Valkey has said."""
         self.unheard = 0
@@ -139,6 +151,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[int, int, str, bool], Line] = {}
+        self._tallies: dict[str, Tally] = {}
 
     def of(self, ask: Ask) -> Line:
         """Return the line of a request."""
@@ -148,7 +161,10 @@ class Lines:
         if line is None:
             if len(self._lines) >= LINES_MAX:
                 self._lines.clear()
-            line = self._lines[known] = Line(ask)
+                busy = {name: tally for name, tally in self._tallies.items() if tally.running}
+                self._tallies = busy
+            tally = self._tallies.setdefault(ask.route.endpoint_id, Tally())
+            line = self._lines[known] = Line(ask, tally)
         return line
 
 

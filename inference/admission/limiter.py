@@ -151,11 +151,11 @@ class ValkeyLimiter:
 
     def _start(self, running: Running) -> None:
         running.leased_at = self._now()
+        running.line.beside.running += 1
         self._running[running.id.decode()] = running
 
     def _admit_locally(self, running: Running) -> bool:
-        line, endpoint = running.line, running.line.route.endpoint_id
-        beside = sum(r.line.route.endpoint_id == endpoint for r in self._running.values())
+        line, beside = running.line, running.line.beside.running
         is_in = self._allowance.let_in(line.grant, line.route, running.plan, beside, self._now())
         if is_in:
             running.is_local = True
@@ -176,11 +176,11 @@ class ValkeyLimiter:
     def renew(self, request_id: str, tokens_so_far: int, on_verdict: OnVerdict) -> None:
         """Hold more: ``tokens_so_far`` (prompt and answer, estimated) were used up."""
         running = self._running.get(request_id)
-        if running is None:
+        if running is None or running.plan.covered is None:
             on_verdict(Verdict(True))
             return
         plan = running.plan
-        short = tokens_so_far + plan.step - running.covered
+        short = tokens_so_far + plan.step - running.plan.covered
         tokens = max(1, -(-short // plan.step)) * plan.step
         more = price(running.line.route.terms, plan.est_in, plan.est_out + tokens)
         running.wants(tokens, more - plan.est_money, on_verdict)
@@ -237,6 +237,7 @@ class ValkeyLimiter:
         """Release every hold and report the usage. Once for each admitted request."""
         running = self._running.pop(event.request_id)
         line, tokens = running.line, event.tokens_in + event.tokens_out
+        line.beside.running -= 1
         text = line.text(event)
         running.where = self._journal.append(text, line.shard)
         if running.where is None:

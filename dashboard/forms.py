@@ -10,7 +10,6 @@ from django import forms
 
 from catalog.rules import NAME_MAX
 from common import clock
-from common.money import UNIT
 from endpoints.rules import MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from common.problems import Problem
     from usage.models import Budget
 
+MICRO = 1_000_000
+"""Micro-units in one unit of the currency."""
 SCOPES = (
     ("inference", "Inference: call models, list them, read usage"),
     ("management", "Management: keys, endpoints and settings by API"),
@@ -109,6 +110,20 @@ class ProjectForm(forms.Form):
     )
 
 
+class OriginsForm(forms.Form):
+    """Which pages may read what the project's endpoints answer."""
+
+    origins = forms.CharField(
+        required=False,
+        max_length=16_000,
+        strip=True,
+        help_text="One a line, as https://app.example.org. A * lets every page.",
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "x-mono", "spellcheck": "false", "autocomplete": "off"}
+        ),
+    )
+
+
 class NewProjectForm(forms.Form):
     """A new project: its name, and the slug that stays for good."""
 
@@ -179,7 +194,7 @@ class BudgetForm(forms.Form):
         label="For", error_messages={"required": "Choose what the budget is for."}
     )
     amount = forms.DecimalField(
-        label="Amount a month",
+        label="Dollars a month",
         min_value=Decimal("0.01"),
         max_value=Decimal(1_000_000_000),
         decimal_places=6,
@@ -205,7 +220,7 @@ class BudgetForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         if budget is not None:
-            amount = (Decimal(budget.amount) / UNIT).normalize()
+            amount = (Decimal(budget.amount) / MICRO).normalize()
             kwargs["initial"] = {
                 "subject_id": budget.subject_id,
                 "amount": f"{amount:f}",
@@ -217,7 +232,7 @@ class BudgetForm(forms.Form):
 
     def micro(self) -> int:
         """Return the amount in micro-units."""
-        return int(self.cleaned_data["amount"] * UNIT)
+        return int(self.cleaned_data["amount"] * MICRO)
 
 
 def attach(form: forms.Form, problem: Problem) -> None:

@@ -14,18 +14,20 @@ from urllib.parse import unquote
 from inference.contracts import OPERATIONS, route_key
 from inference.problems import Refused
 
-PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/v1(/|$)"
+PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/(v1(/|$)|health$)"
 """The pattern as proxies need it, for paths without a query."""
 
-is_plane_target = re.compile(rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/v1(?:[/?]|$)").match
+is_plane_target = re.compile(
+    rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/(?:v1(?:[/?]|$)|health(?:\?|$))"
+).match
 """The same question about a request target as it stands on the wire, query and all."""
 
-_PARTS = re.compile(r"/(proj_[0-9A-Za-z]+)/([^/]+)/v1(?:/(.*))?", re.DOTALL)
-_TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]|//", re.IGNORECASE)
-_SLASHED_NAME = re.compile(
-    r"(?<=/v1/models/)[\w.:@+-]+(?:%2f[\w.:@+-]+)*$", re.IGNORECASE | re.ASCII
-)
-"""A model's name with its slashes encoded, as SDKs write it: no other place takes them so."""
+READ = (b"GET", b"HEAD")
+HEALTH = "/health"
+"""As ``Target.rest``: beside ``/v1`` and not below it, where many look for it."""
+
+_PARTS = re.compile(r"/(proj_[0-9A-Za-z]+)/([^/]+)/(?:v1(?:/(.*))?|health)", re.DOTALL)
+_TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]", re.IGNORECASE)
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 
 
@@ -65,12 +67,18 @@ def _read_target(raw: bytes) -> Target:
     parts = _PARTS.fullmatch(path)
     if parts is None or not path.isascii() or not path.isprintable():
         raise Refused("invalid_request", "The path is malformed.")
-    if _TRICKS.search(_SLASHED_NAME.sub("", path)) or _DOTS.search(path):
+    if "//" in path:
+        # An SDK's base URL that ends with a slash too many; answered, it would hide that.
+        meant = re.sub("//+", "/", path)
+        raise Refused("invalid_request", f"The path has an empty part. Did you mean {meant}?")
+    if _TRICKS.search(path) or _DOTS.search(path):
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
     project, slug = parts[1], unquote(parts[2])
+    if path.endswith("/health") and parts[3] is None:
+        return Target(project, slug, HEALTH, "health", READ, route_key(project, slug), "")
     rest = unquote((parts[3] or "").removesuffix("/"))
     methods, key = _methods(rest), route_key(project, slug)
-    operation = "models" if methods == (b"GET",) else rest
+    operation = "models" if methods == READ else rest
     return Target(project, slug, rest, operation, methods, key, "/" + rest)
 
 
@@ -81,5 +89,5 @@ def _methods(rest: str) -> tuple[bytes, ...]:
     if rest in OPERATIONS:
         return (b"POST",)
     if rest == "models" or rest.startswith("models/"):
-        return (b"GET",)
+        return READ
     return ()

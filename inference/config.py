@@ -47,6 +47,7 @@ class Bounds:
 class PlaneConfig:
     """What one gateway process needs to know. Peppers are newest first, two at most.
 
+    ``origins``: pages that may read answers of every project (``inference.origins``).
     Without a ``journal_dir`` the journal dies with the process' temporary folder.
     """
 
@@ -54,6 +55,7 @@ class PlaneConfig:
     peppers: tuple[bytes, ...]
     keyring: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     outage_s: float = 600.0
     metrics_dir: str = ""

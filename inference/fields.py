@@ -28,7 +28,15 @@ UP = frozenset(
 )
 """What a worker may see of a request's head. Never its key, cookies or addresses."""
 
-SINGLE = (b"authorization", b"content-type", b"content-encoding", b"x-request-id")
+SINGLE = (
+    b"authorization",
+    b"api-key",
+    b"x-api-key",
+    b"content-type",
+    b"content-encoding",
+    b"x-request-id",
+    b"origin",
+)
 """Fields of which two would be two truths."""
 
 SSE: Final = (
@@ -38,6 +46,10 @@ SSE: Final = (
 _RATE: Final = (
     b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
 )
+
+_OURS: Final = b"\r\nx-xerotier-request-id: "
+_AS_IT_SAYS: Final = b"\r\nx-content-type-options: nosniff\r\n"
+"""An answer of a worker stands under the origin of our pages, and must never become one."""
 
 _SANE_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}").fullmatch
 
@@ -56,18 +68,19 @@ NO_SLO = Slo()
 class Names:
     """The ids of one request: ours, and the caller's own if it sent a sane one."""
 
-    __slots__ = ("caller_id", "raw", "request_id")
+    __slots__ = ("caller_id", "raw", "request_id", "shown")
 
     def __init__(self, request_id: str, caller_id: str = "") -> None:
         self.request_id = request_id
         self.caller_id = caller_id
         self.raw = request_id.encode()
+        self.shown: Lines = b""
+        """What a page of another origin needs, to read the answer."""
 
     def lines(self) -> Lines:
-        """Return the two id fields that every response has."""
-        shown = self.caller_id.encode() if self.caller_id else self.raw
-        parts = (b"x-request-id: ", shown, b"\r\nx-xerotier-request-id: ", self.raw, b"\r\n")
-        return b"".join(parts)
+        """Return the fields that every response has: two ids, and that it is what it says."""
+        named = self.caller_id.encode() if self.caller_id else self.raw
+        return b"".join((b"x-request-id: ", named, _OURS, self.raw, _AS_IT_SAYS, self.shown))
 
     def worker_lines(self, worker_id: str) -> Lines:
         """Return the ids of the worker that was chosen, and of the choice (``ids.decision_id``)."""

@@ -19,6 +19,7 @@ from inference.passes import looks_like_pass
 from inference.problems import Refused
 
 INFERENCE = "inference"
+OPTIONS = b"OPTIONS"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Fields = Mapping[bytes, bytes]
 
@@ -32,25 +33,41 @@ _NO_OWN = (
     "No machine of this project serves this endpoint right now, and shared machines never serve "
     "its tier. Add a machine of your own, or move the endpoint to another tier."
 )
+_KEY_FIELDS = (b"api-key", b"x-api-key")
 _SLO_FIELDS = (b"x-slo-ttft-ms", b"x-slo-tpot-ms")
 
 
 def read_method(target: Target, method: bytes) -> None:
     """Refuse a method that this place does not know. Unknown places are not judged here."""
-    if target.methods and method not in target.methods:
-        allowed = tuple(known.decode() for known in target.methods)
-        raise Refused("method_not_allowed", f"Use {' or '.join(allowed)} here.", allow=allowed)
+    if target.methods and method not in target.methods and method != OPTIONS:
+        first = target.methods[0].decode()
+        raise Refused("method_not_allowed", f"Use {first} here.", allow=allowed_here(target))
+
+
+def allowed_here(target: Target) -> tuple[str, ...]:
+    """Name the methods that a place takes. One that is unknown takes any, to say so."""
+    return (*(known.decode() for known in target.methods), "OPTIONS")
 
 
 def read_bearer(fields: Fields) -> bytes:
-    """Return the API key or the pass of a request, checked for its form without a look-up."""
-    scheme, _, token = fields.get(b"authorization", b"").partition(b" ")
-    token = token.strip()
-    if scheme.lower() != b"bearer":
-        raise Refused("invalid_api_key", _BAD_KEY)
+    """Return the API key or the pass of a request, checked for its form without a look-up.
+
+    Clients of other clouds send a key as ``api-key`` or ``x-api-key``. A bearer wins over them.
+    """
+    authorization = fields.get(b"authorization")
+    if authorization is None:
+        token = _bare_key(fields)
+    else:
+        scheme, _, token = authorization.partition(b" ")
+        token = token.strip() if scheme.lower() == b"bearer" else b""
     if not is_key(token.decode("latin-1")) and not looks_like_pass(token):
         raise Refused("invalid_api_key", _BAD_KEY)
     return token
+
+
+def _bare_key(fields: Fields) -> bytes:
+    named = {fields[name] for name in _KEY_FIELDS if name in fields}
+    return named.pop() if len(named) == 1 else b""
 
 
 def check_grant(grant: Grant | None, target: Target, address: str, now: float) -> Grant:
@@ -144,6 +161,9 @@ def _positive(fields: Fields, name: bytes) -> float | None:
 
 
 def _unsupported(target: Target) -> Refused:
+    if not target.rest:
+        text = "This is a base URL: an operation follows it, such as …/v1/chat/completions."
+        return Refused("operation_not_supported", text)
     return Refused("operation_not_supported", f"This endpoint has no operation {target.rest!r}.")
 
 

@@ -70,7 +70,10 @@ class Plane:
     passes: PassBook = field(default_factory=PassBook)
     able: dict[AbleKey, Able] = field(default_factory=dict)
     """Workers that can serve an operation, found once for each set of pools."""
+    stopping: bool = False
+    """No new requests should come: probes and connections say so. Those that come are served."""
     draining: bool = False
+    """None is let in any more."""
     running: set[Exchange] = field(default_factory=set)
     """Exchanges that have not ended yet."""
 

@@ -15,7 +15,7 @@ REQUEST, AUTH, RATE, SERVICE = (
     "service_error",
 )
 
-TOO_MANY, UNAVAILABLE = 429, 503
+UNKNOWN, TOO_MANY, UNAVAILABLE = 401, 429, 503
 
 CODES: dict[str, tuple[int, str]] = {
     "invalid_request": (400, REQUEST),
@@ -104,6 +104,8 @@ class Refused(Exception):
         fields = [(b"content-type", b"application/json")]
         if self.status in (TOO_MANY, UNAVAILABLE):
             fields.append((b"retry-after", b"%d" % self._wait_s()))
+        if self.status == UNKNOWN:
+            fields.append((b"www-authenticate", b"Bearer"))
         if self.code in FINAL:
             fields.append((b"x-should-retry", b"false"))
         if self.allow:

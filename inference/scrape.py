@@ -23,6 +23,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _COUNTERS = (
     ("requests", "Inference requests that ended.", ("operation", "status", "ending", "code")),
     ("endpoints", "Inference requests by endpoint.", ("endpoint",)),
+    ("turned_away", "Requests that were refused while they were read.", ("status",)),
     (
         "worker_errors",
         "Errors that workers answered, by status, and answers that were late for their asker.",

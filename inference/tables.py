@@ -96,6 +96,8 @@ class Tables:
         While it stays, and the channel is heard, that need not be looked at again."""
         self._heard_until = -1.0
         self._last_sign = now()
+        self.on_change: Callable[[str], None] = _nobody_hears
+        """Told the name of each entry that was written; nothing, if some may have been missed."""
 
     def __len__(self) -> int:
         """Return how many entries are in memory."""
@@ -211,6 +213,7 @@ class Tables:
         self.generation += 1
         self._heard_until = -1.0
         self._absent.clear()
+        self.on_change("")
 
     def is_hearing(self) -> bool:
         """Say whether the channel is alive."""
@@ -226,6 +229,7 @@ class Tables:
             return
         self.generation += 1
         self._absent.pop(key, None)
+        self.on_change(key)
         reading = self._reading.get(key)
         if reading is not None:
             reading[0] = max(reading[0], version)
@@ -239,6 +243,10 @@ def _bounded(table: OrderedDict[str, T], key: str, value: T, size: int) -> None:
     table.move_to_end(key)
     while len(table) > size:
         table.popitem(last=False)
+
+
+def _nobody_hears(_name: str) -> None:
+    """Do without."""
 
 
 def _decode(key: str, text: bytes | None) -> Thing | None:

@@ -15,7 +15,8 @@ from inference.admission.desk import Desk
 from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.exchange import core
-from inference.faults import IMPLAUSIBLE, Faults
+from inference.exchange.recheck import Recheck
+from inference.faults import Faults
 from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.fleet.probe import Prober
@@ -34,27 +35,23 @@ from inference.sources.url import ValkeyUrl
 from inference.sources.valkey import Changes, ValkeySource
 from inference.tables import Tables
 from inference.timers import Wheel
+from inference.turned_away import TurnedAway
 
 SNAPSHOT_EVERY_S = 1.0
 
 
 class Reports:
-    """Tells the log and the metrics of every request that ended, and of false claims."""
+    """Tells the log and the metrics of every request that ended."""
 
-    def __init__(
-        self, log: RequestLog, metrics: Metrics, refusals: Refusals, faults: Faults
-    ) -> None:
+    def __init__(self, log: RequestLog, metrics: Metrics, refusals: Refusals) -> None:
         self.log = log
         self.metrics = metrics
         self.refused = refusals.refused
-        self.faults = faults
 
     def ended(self, outcome: Outcome) -> None:
         """Pass it on."""
         self.metrics.ended(outcome)
         self.log.ended(outcome)
-        if outcome.is_doubted:
-            self.faults.count(outcome.worker_id, outcome.project, outcome.status, IMPLAUSIBLE)
 
 
 class Gateway:
@@ -94,7 +91,7 @@ class Gateway:
                 Random(),  # noqa: S311 - spreads work, hides nothing
             ),
             wheel=Wheel(loop),
-            reporter=Reports(self.log, self.metrics, self.refusals, self.health.faults),
+            reporter=Reports(self.log, self.metrics, self.refusals),
         )
         self.prober = Prober(
             self.fleet,
@@ -104,7 +101,9 @@ class Gateway:
             every_s=config.waits.probe_every_s,
             wait_s=config.waits.probe_s,
         )
+        self.recheck = Recheck(self.plane)
         self.health.suspect = self.prober.suspect
+        self.turned_away = TurnedAway(loop.time, self.log.say)
         self._snapshots = Snapshots(Path(config.metrics_dir)) if config.metrics_dir else None
         self._writer: asyncio.Task[None] | None = None
 
@@ -116,15 +115,17 @@ class Gateway:
         await self.link.ready(timeout_s=1.0)
         self.prober.start()
         self.roster.start(self._see)
+        self.recheck.start()
         self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
             self._begin_snapshots(self._snapshots)
 
     async def stop(self) -> None:
         """End what still runs, send the last events, close every connection."""
-        self.plane.draining = True
+        self.plane.stopping = self.plane.draining = True
         self.prober.stop()
         self.roster.stop()
+        self.recheck.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
         await self.desk.stop()
@@ -141,7 +142,7 @@ class Gateway:
 
     def unready(self) -> dict[str, str | None]:
         """Say by name why this process should get no new requests; nothing where all is well."""
-        stopping = "the gateway is stopping" if self.plane.draining else None
+        stopping = "the gateway is stopping" if self.plane.stopping else None
         away = None if self.link.is_up else "Valkey can't be reached"
         return {"gateway": stopping, "valkey": away, "limits": None if away else self.desk.trouble}
 
@@ -171,6 +172,7 @@ class Gateway:
                 **self.desk.counts(),
             }
         )
+        snapshot["turned_away"] = self.turned_away.counts()
         snapshot["worker_errors"] = self.health.faults.counts()
         return snapshot
 

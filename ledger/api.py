@@ -11,10 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.rest import CurrencyField, ManagementView, Window, page_of, page_shape
-from ledger import payments, selectors
+from common import tenancy
+from common.rest import ManagementView, Window, page_of, page_shape
+from ledger import payments, selectors, services
 from ledger.rules import EntryKind
+from projects import selectors as projects
 from projects.access import seat_of
+from projects.errors import ProjectNotFound
 
 
 class LedgerWindow(Window):
@@ -33,7 +36,6 @@ class BalanceOut(serializers.Serializer[Any]):
 
     object = serializers.ChoiceField(["balance"], default="balance")
     granted = serializers.IntegerField(help_text="Everything but charges: top-ups, refunds, …")
-    currency = CurrencyField()
     spent = serializers.IntegerField()
     balance = serializers.IntegerField(help_text="granted − spent")
 
@@ -45,8 +47,7 @@ class EntryOut(serializers.Serializer[Any]):
     id = serializers.CharField()
     at = serializers.DateTimeField()
     kind = serializers.ChoiceField(EntryKind.choices)
-    amount = serializers.IntegerField(help_text="Micro-units of the currency")
-    currency = CurrencyField()
+    amount = serializers.IntegerField()
     request_id = serializers.CharField()
     endpoint_id = serializers.CharField()
     key_id = serializers.CharField()
@@ -91,10 +92,17 @@ class PaymentNotice(APIView):
 
     @extend_schema(exclude=True)
     def post(self, request: Request) -> Response:
-        """Credit a payment, once, if the provider signed the notice; set aside what fits nobody."""
+        """Credit a payment, once, if the provider signed the notice."""
         paid = payments.provider().read(
             cast("bytes", request.data), request.headers.get("Stripe-Signature", "")
         )
         if paid is not None:
-            payments.take(paid)
+            project = projects.project_by_public_id(paid.project_public_id)
+            if project is None:
+                raise ProjectNotFound("There is no such project.")
+            # The provider's signature stands in for a seat: it names the project itself.
+            with tenancy.within(project.pk, project.public_id):
+                services.top_up(
+                    project=project, amount=paid.amount, note="Payment", reference=paid.reference
+                )
         return Response(status=status.HTTP_204_NO_CONTENT)

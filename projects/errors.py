@@ -99,6 +99,13 @@ class SlugNotConfirmed(Problem):
     code = "project_slug_not_confirmed"
 
 
+class OriginMalformed(Problem):
+    """No browser writes an origin like this."""
+
+    code = "origin_malformed"
+    status = 400
+
+
 class LastOwner(Problem):
     """A project is never without an owner."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -17,7 +18,7 @@ class Project(models.Model):
 
     ``public_id`` and ``slug`` are permanent: URLs and keys carry them. A trigger refuses
     to change them. From ``delete_after`` on nobody sits in it any more; the row stays for good,
-    because usage and bills name it.
+    because usage and bills name it. Pages of ``origins`` may read what its endpoints answer.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.project_id, editable=False)
@@ -25,6 +26,7 @@ class Project(models.Model):
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField(auto_now_add=True)
     requires_second_factor = models.BooleanField(default=False)
+    origins = ArrayField(models.CharField(max_length=253), default=list, blank=True)
     delete_after = models.DateTimeField(null=True, blank=True)
     purged_at = models.DateTimeField(null=True, blank=True, editable=False)
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)

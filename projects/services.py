@@ -18,8 +18,10 @@ from audit import services as audit
 from common import clock, ids, outbox
 from common.actor import SYSTEM, Actor
 from common.names import check_name, visible
+from inference.origins import is_origin
 from projects import rules, selectors
 from projects.errors import (
+    OriginMalformed,
     ProjectNotMarked,
     ProjectSlugMalformed,
     ProjectSlugTaken,
@@ -33,6 +35,7 @@ from projects.rules import Role
 if TYPE_CHECKING:
     from projects.access import Seat
 
+ORIGINS_MAX = 50
 GRACE = timedelta(days=7)
 """Between marking a project for deletion and its end."""
 
@@ -119,6 +122,28 @@ def require_second_factor(*, seat: Seat, is_required: bool) -> None:
         raise SecondFactorRequired("Set up a second factor yourself before you ask others to.")
     action = "project.second_factor_required" if is_required else "project.second_factor_optional"
     _change(seat.project, seat.actor, action, requires_second_factor=is_required)
+
+
+def allow_origins(*, project: Project, origins: list[str], by: Actor = SYSTEM) -> None:
+    """Let pages of these origins, and of no others, read what the endpoints answer.
+
+    Raises ``OriginMalformed``.
+    """
+    wanted = list(dict.fromkeys(origin.strip().rstrip("/").lower() for origin in origins))
+    for origin in wanted:
+        if not is_origin(origin):
+            raise OriginMalformed(
+                f"“{origin}” is no origin. Write it as the browser does: a scheme, a host and "
+                "perhaps a port, such as https://app.example.org. * is every page there is.",
+                param="origins",
+            )
+    if len(wanted) > ORIGINS_MAX:
+        raise OriginMalformed(f"A project lists {ORIGINS_MAX} origins at most.", param="origins")
+    if wanted == project.origins:
+        return
+    with transaction.atomic():
+        _change(project, by, "project.origins_changed", origins=wanted)
+        outbox.announce("project", project.pk)
 
 
 def mark_for_deletion(*, project: Project, slug: str, by: Actor = SYSTEM) -> None:

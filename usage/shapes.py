@@ -7,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from common.rest.inputs import DEFAULT_LIMIT, MAX_LIMIT, StrictSerializer
-from common.rest.money import CurrencyField
 from usage.models import BudgetScope
 from usage.rules import Grain
 from usage.selectors import Filter
@@ -63,8 +62,7 @@ class SummaryOut(serializers.Serializer[Any]):
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
-    cost = serializers.IntegerField(help_text="Micro-units of the currency")
-    currency = CurrencyField()
+    cost = serializers.IntegerField()
     ttft_p50_ms = serializers.FloatField(allow_null=True, help_text="Time to first token, streams")
     ttft_p95_ms = serializers.FloatField(allow_null=True)
     ttft_p99_ms = serializers.FloatField(allow_null=True)
@@ -79,8 +77,7 @@ class PointOut(serializers.Serializer[Any]):
     failures = serializers.IntegerField()
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
-    cost = serializers.IntegerField(help_text="Micro-units of the currency")
-    currency = CurrencyField()
+    cost = serializers.IntegerField()
 
 
 class RecordOut(serializers.Serializer[Any]):
@@ -103,8 +100,7 @@ class RecordOut(serializers.Serializer[Any]):
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
-    cost = serializers.IntegerField(help_text="Micro-units of the currency")
-    currency = CurrencyField()
+    cost = serializers.IntegerField()
     tier = serializers.CharField()
     terms_number = serializers.IntegerField(
         help_text="Version of the tier's terms it was billed on"
@@ -148,7 +144,6 @@ class BudgetOut(serializers.Serializer[Any]):
     amount = serializers.IntegerField(source="budget.amount")
     enforced = serializers.BooleanField(source="budget.is_enforced")
     spent = serializers.IntegerField()
-    currency = CurrencyField()
     percent = serializers.IntegerField(help_text="Whole per cent, rounded down")
     set_at = serializers.DateTimeField(source="budget.set_at")
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import h11
 
 from inference.edges.asgi import PEER, Receive, Scope, Send
+from inference.fields import Names, pairs_of
+from inference.ids import request_id
 from inference.ops import Check
+from inference.ports import Headers
 from inference.problems import Refused
 
 FACTS: Final = b"x-xerotier-front"
@@ -156,12 +161,18 @@ async def _unavailable(send: Send) -> None:
     await answer_refusal(send, refusal)
 
 
-async def answer_refusal(send: Send, refusal: Refused) -> None:
-    """Answer a request with a refusal in its envelope."""
+async def answer_refusal(
+    send: Send, refusal: Refused, extra: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer a request with a refusal in its envelope, and with an id, as every answer has."""
     body = refusal.body()
-    headers = [*refusal.headers(), (b"content-length", b"%d" % len(body))]
+    headers = [*_ids(), *refusal.headers(), (b"content-length", b"%d" % len(body)), *extra]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send(_body(body, more=False))
+
+
+def _ids() -> Headers:
+    return pairs_of(Names(request_id(time.time())).lines())
 
 
 async def no_socket(scope: Scope, _receive: Receive, send: Send) -> None:
@@ -170,7 +181,7 @@ async def no_socket(scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
         return
     body = Refused("endpoint_not_found", "There is no WebSocket here.").body()
-    headers = [(b"content-type", b"application/json")]
+    headers = [*_ids(), (b"content-type", b"application/json")]
     await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": body})
 

@@ -6,8 +6,10 @@ Django looks at the announced length only, and by then has the whole body on dis
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from typing import Any
+
+from inference.problems import Refused
+from xerotier_site.front import answer_refusal
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -57,15 +59,5 @@ class BodyLimit:
 
 
 async def _refuse(send: Any) -> None:
-    body = (
-        b'{"error":{"message":"The request body is too large.","type":"invalid_request_error",'
-        b'"param":null,"code":"request_too_large"}}'
-    )
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-    ]
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    refusal = Refused("request_too_large", "The request body is too large.")
+    await answer_refusal(send, refusal, [(b"connection", b"close")])

@@ -14,6 +14,7 @@ from inference.address import is_plane_target
 from inference.config import Bounds, PlaneConfig, Waits
 from inference.edges.asgi import AsgiEdge, Receive, Scope, Send, raw_target
 from inference.ops import PATHS, Check, Ops
+from inference.origins import is_origin
 from inference.peers import Proxies
 from inference.problems import Refused
 from inference.wiring import Gateway
@@ -41,6 +42,7 @@ def read_config() -> PlaneConfig:
         peppers=tuple(pepper.partition(":")[2].encode() for pepper in peppers[:PEPPERS_MAX]),
         keyring=tuple(env.keyring("XEROTIER_KEYRING")),
         trusted_proxies=tuple(env.networks("XEROTIER_TRUSTED_PROXIES")),
+        origins=_origins(),
         allowed_hosts=tuple(env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
         outage_s=float(env.number("XEROTIER_OUTAGE_S", 600)),
         journal_dir=env.text("XEROTIER_JOURNAL_DIR", f"{env.text('XEROTIER_HOME', 'var')}/journal"),
@@ -63,6 +65,15 @@ def read_config() -> PlaneConfig:
 def _valkey_url() -> str:
     shared = env.url("VALKEY_URL", env.VALKEYS, "redis://localhost:6379")
     return env.url("XEROTIER_PLANE_VALKEY_URL", env.VALKEYS, shared)
+
+
+def _origins() -> tuple[str, ...]:
+    found = env.names("XEROTIER_CORS_ORIGINS", [])
+    for origin in found:
+        if not is_origin(origin):
+            wrong = f"{origin!r} is no origin such as https://app.example.org"
+            env.mistakes.append(f"XEROTIER_CORS_ORIGINS: {wrong}")
+    return tuple(found)
 
 
 class PlaneMount:

@@ -74,6 +74,7 @@ class PlatformServer(uvicorn.Server):
         """Start the gateway before the first connection can come."""
         gateway = await self.mount.started()
         self.context.plane = gateway.plane
+        self.context.turned_away = gateway.turned_away
         self.context.watch(self.server_state.connections)
         await super().startup(sockets)
 
@@ -100,15 +101,16 @@ class PlatformServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop in good order.
 
-        New work is refused at once, but the listener stays open for a moment, until the load
-        balancer has seen that we are not ready. What runs may finish, for ``grace_s``; then
-        streams end with an error they can read. uvicorn's own way would close every
-        connection without a cycle, and those are all our streams.
+        Until the load balancer has seen that we are not ready, what it still sends is served,
+        and each connection ends with its answer. Then nothing new is let in. What runs may
+        finish, for ``grace_s``; then streams end with an error they can read. uvicorn's own way
+        would close every connection without a cycle, and those are all our streams.
         """
         waits, gateway = self.mount.config.waits, await self.mount.started()
-        gateway.plane.draining = True
+        gateway.plane.stopping = True
         end = asyncio.get_running_loop().time() + waits.grace_s
         await _pass(waits.drain_delay_s)
+        gateway.plane.draining = True
         for listener in self.servers:
             listener.close()
         for connection in list(self.server_state.connections):

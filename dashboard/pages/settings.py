@@ -16,7 +16,7 @@ from common.problems import Problem
 from dashboard import proof
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
-from dashboard.forms import ProjectForm, attach
+from dashboard.forms import OriginsForm, ProjectForm, attach
 from dashboard.pages.confirm import Confirmation, confirm
 from projects import selectors, services
 from projects.rules import Role
@@ -35,6 +35,7 @@ class Settings:
     crumbs: tuple[Crumb, ...]
     tabs: tuple[Chip, ...]
     form: ProjectForm
+    origins: OriginsForm
     role: str
     may_rename: bool
     may_own: bool
@@ -60,6 +61,24 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
             return redirect("project:settings", seat.project.public_id)
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/settings.html", _context(seat, form), status=status)
+
+
+@require_POST
+@project_page(at_least=Role.ADMIN)
+def origins(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """Take the list of pages that may read what the endpoints answer."""
+    form = OriginsForm(request.POST)
+    if form.is_valid():
+        wanted = form.cleaned_data["origins"].split()
+        try:
+            services.allow_origins(project=seat.project, origins=wanted, by=seat.actor)
+        except Problem as problem:
+            form.add_error("origins", problem.message)
+        else:
+            messages.success(request, "The list of pages is saved. It holds within a second.")
+            return redirect("project:settings", seat.project.public_id)
+    context = _context(seat, ProjectForm(initial={"name": seat.project.name}), form)
+    return show(request, "dashboard/settings.html", context, status=HTTP_UNPROCESSABLE)
 
 
 @require_POST
@@ -109,12 +128,14 @@ def restore(request: HttpRequest, seat: Seat) -> HttpResponse:
     return redirect("project:settings", seat.project.public_id)
 
 
-def _context(seat: Seat, form: ProjectForm) -> Settings:
+def _context(seat: Seat, form: ProjectForm, origins: OriginsForm | None = None) -> Settings:
+    listed = {"origins": "\n".join(seat.project.origins)}
     return Settings(
         shell=shell_for(seat, "settings"),
         crumbs=crumbs_to(seat),
         tabs=tabs_of_settings(seat, "settings"),
         form=form,
+        origins=origins or OriginsForm(initial=listed),
         role=seat.role.value,
         may_rename=may(seat, Role.ADMIN),
         may_own=may(seat, Role.OWNER),

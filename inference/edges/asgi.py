@@ -72,11 +72,11 @@ class AsgiCaller:
 
     def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
         """Send the head; a server frames by itself what has no length."""
-        if self.exchange.plane.draining:
+        if self.exchange.plane.stopping:
             lines += b"connection: close\r\n"
         start: Message = {"type": "http.response.start", "status": status}
         # Whether the connection goes on is for the server to say, so it has to hear of this one.
-        if self._takes_lines and not self.exchange.plane.draining:
+        if self._takes_lines and not self.exchange.plane.stopping:
             start[LINES] = lines
         else:
             start["headers"] = pairs_of(lines)

@@ -10,6 +10,7 @@ from inference.config import PlaneConfig
 from inference.edges.flow import Flow
 from inference.peers import Proxies
 from inference.plane import Plane
+from inference.turned_away import TurnedAway
 
 SWEEP_S = 0.25
 POLL_S = 0.0125
@@ -29,12 +30,13 @@ class Swept(ABC):
 
 
 class EdgeContext:
-    """Rules for connections. ``plane`` is there before the first of them."""
+    """Rules for connections. ``plane`` and ``turned_away`` are there before the first of them."""
 
     def __init__(self, config: PlaneConfig) -> None:
         self.config = config
         self.proxies = Proxies(config.trusted_proxies)
         self.plane: Plane
+        self.turned_away: TurnedAway
         self.held: set[Flow] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._swept_at = 0.0

@@ -143,7 +143,7 @@ class FastTurn:
     def start(self, status: int, lines: Lines, *, has_length: bool) -> None:
         """Write the head; it leaves with the first piece of the body."""
         protocol = self._protocol
-        if protocol.context.plane.draining or not self._is_worth_reading():
+        if protocol.context.plane.stopping or not self._is_worth_reading():
             self.keeps = False
         framing = b""
         if not has_length and self._is_new:

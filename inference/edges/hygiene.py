@@ -16,12 +16,9 @@ VERSIONS = ("1.0", "1.1")
 FORWARDED = (b"forwarded", b"x-forwarded-")
 """Fields in which proxies say whom they speak for; lies, unless a proxy of ours says it."""
 
-LATE = 408
-BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 2\r\n"
-    b"connection: close\r\n\r\n"
-)
-"""The whole answer to a connection too many."""
+LATE, FULL, OTHER_VERSION = 408, 503, 505
+_CODES = {LATE: "request_timeout", FULL: "service_unavailable"}
+_PREFACE = b"PRI * HTTP/2"
 
 
 class Malformed(Exception):
@@ -31,7 +28,14 @@ class Malformed(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.code = "request_timeout" if status == LATE else "invalid_request"
+        self.code = _CODES.get(status, "invalid_request")
+
+
+def unreadable(data: bytes) -> Malformed:
+    """Say what is wrong with bytes that the parser does not take."""
+    if data.startswith(_PREFACE):
+        return Malformed(OTHER_VERSION, "HTTP/2 is not spoken here without TLS: use HTTP/1.1.")
+    return Malformed(400, "This is not HTTP/1.1 of RFC 9112.")
 
 
 def check_size(size: int, bounds: Bounds) -> None:
@@ -54,7 +58,7 @@ def check_head(version: str, target: bytes, headers: Headers, hosts: tuple[str, 
     ``hosts`` is empty where any host will do, as for probes. Raises ``Malformed``.
     """
     if version not in VERSIONS:
-        raise Malformed(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise Malformed(OTHER_VERSION, "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     if not target.startswith(b"/") or b"#" in target:
         # Absolute form would bring a second host; * and authority form ask for no page; and
         # where a fragment begins the next reader may see the end of the path.

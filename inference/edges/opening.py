@@ -9,8 +9,9 @@ from uvicorn._types import HTTPScope
 from inference.address import is_plane_target
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
-from inference.edges.hygiene import Malformed, check_bounds, check_head
+from inference.edges.hygiene import check_bounds, check_head
 from inference.edges.known import KnownHead
+from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
 from inference.exchange.head import Head
 
@@ -25,6 +26,8 @@ PROBES = (b"/healthz", b"/readyz", b"/metrics")
 def of_head(protocol: PlatformProtocol, at_most: int, *, is_alone: bool) -> Turn | None:
     """Return the turn of the head that the parser has just read; none for a WebSocket.
 
+    Any other offer to change the protocol is declined (``offers``).
+
     ``at_most``: bytes it may have. ``is_alone``: nothing before it waits. Raises ``Malformed``.
     """
     parser, url, headers = protocol.parser, protocol.url, protocol.headers
@@ -32,18 +35,24 @@ def of_head(protocol: PlatformProtocol, at_most: int, *, is_alone: bool) -> Turn
     check_bounds(url, headers, at_most, config.bounds)
     check_head(version, url, headers, () if url in PROBES else config.allowed_hosts)
     is_plane = is_plane_target(url) is not None
-    if not parser.should_upgrade():
-        return _turn(protocol, version, is_plane=is_plane)
-    if is_plane or not is_alone or not protocol._should_upgrade():  # noqa: SLF001 - uvicorn's
-        raise Malformed(400, "Nothing but a WebSocket can be upgraded to here.")
-    protocol.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
-    return None
+    if parser.should_upgrade():
+        if is_alone and not is_plane and _is_for_a_socket(protocol):
+            protocol.scope = {"method": "GET", "headers": headers}  # type: ignore[typeddict-item] # why: all that uvicorn's upgrade reads
+            return None
+        protocol.declined = without_offer(headers)
+    return _turn(protocol, version, is_plane=is_plane)
+
+
+def _is_for_a_socket(protocol: PlatformProtocol) -> bool:
+    is_bare = protocol.parser.get_method() == b"GET" and not has_body(protocol.headers)
+    return is_bare and protocol._should_upgrade()  # noqa: SLF001 - uvicorn's
 
 
 def _turn(protocol: PlatformProtocol, version: str, *, is_plane: bool) -> Turn:
     parser, url, headers = protocol.parser, protocol.url, protocol.headers
     method, wants_continue = parser.get_method(), protocol.expect_100_continue
-    keeps = version != "1.0" and parser.should_keep_alive()
+    is_last = version == "1.0" or protocol.context.plane.stopping
+    keeps = not is_last and parser.should_keep_alive()
     if not is_plane:
         page = scope_of(protocol, version, method, url, headers)
         cycle = new_cycle(protocol, page, keeps=keeps, wants_continue=wants_continue)

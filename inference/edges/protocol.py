@@ -21,11 +21,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from inference.edges import opening
+from inference.edges import offers, opening
 from inference.edges.context import EdgeContext, Swept
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
-from inference.edges.hygiene import BUSY, Malformed, check_size
+from inference.edges.hygiene import FULL, Malformed, check_size, unreadable
 from inference.edges.known import HeadMemory
 from inference.edges.turns import RefusalTurn, Turn
 from inference.ports import Headers
@@ -52,12 +52,11 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self._current: Turn | None = None
         self._reading: Turn | None = None
         self._fault: Malformed | None = None
+        self.declined = b""  # A head like the last, without its offer (``offers``).
         self._in_head = False
         self._head_bytes = self._chunk_bytes = 0
-        self._is_pumping = False
-        self._is_over = False
+        self._is_pumping = self._is_over = self._was_used = False
         self._since = self._last_read = 0.0
-        self._was_used = False
         self.memory = HeadMemory()
 
     # ── The connection ─────────────────────────────────────────────────────────────────
@@ -69,8 +68,7 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self.flow = self.pace = Flow(transport, self.context.held, self._now)
         self._since = self._last_read = self._now()
         if is_full:
-            transport.write(BUSY)
-            self.hang_up()
+            self._break(Malformed(FULL, "Too many connections are open. Please try again."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let every request know that nobody listens any more."""
@@ -97,16 +95,17 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
     def hang_up(self) -> None:
         """Close, after what was written has arrived.
 
-        While the caller still sends, closing at once would reset the connection and destroy
-        the answer on its way (RFC 9112 section 9.6): so we close our side and read on a little.
+        While the caller still sends, closing at once would reset the connection and destroy the
+        answer on its way (RFC 9112 section 9.6): we close our side and read on a little.
         """
         if self._is_over or self.transport.is_closing():
             return
         self._is_over = True
         self._since = self._now()
+        is_sent_more = self._in_head or self._reading is not None or self._fault is not None
         if self.pace.write_paused:
             self.transport.abort()
-        elif (self._in_head or self._reading is not None) and self.transport.can_write_eof():
+        elif is_sent_more and self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()
@@ -153,14 +152,14 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
             head_bytes = self._head_bytes + self._chunk_bytes * self._in_head
             check_size(head_bytes, self.context.config.bounds)
             self._head_bytes += self._chunk_bytes
-            self.parser.feed_data(data)
+            offers.feed(self, data)
         except Malformed as fault:
             self._break(fault)
         except httptools.HttpParserUpgrade:
             self._is_over = True
             self.handle_websocket_upgrade()
         except httptools.HttpParserError:
-            self._break(self._fault or Malformed(400, "This is not HTTP/1.1 of RFC 9112."))
+            self._break(self._fault or unreadable(data))
         else:
             self._pump()
 
@@ -232,14 +231,14 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
 
     def on_message_complete(self) -> None:
         """Mark a request as complete."""
-        if self._reading is not None:
+        if self._reading is not None and not self.declined:
             self._reading.is_read = True
             self._reading = None
 
     def _break(self, fault: Malformed) -> None:
         """Refuse the request being read, behind those that wait, and read no more."""
         turn, self._reading = self._reading, None
-        self._in_head = False
+        self._in_head, self._fault = False, fault
         if turn is None:
             self._turns.append(RefusalTurn(self, fault))
         elif turn is not self._current:

@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from inference.edges.asgi import LEFT
 from inference.edges.hygiene import Malformed
+from inference.fields import Names, lines_of
+from inference.ids import request_id
 from inference.problems import Refused
 
 if TYPE_CHECKING:  # the protocol makes its turns
@@ -140,15 +142,15 @@ class RefusalTurn:
 
     def begin(self) -> None:
         """Answer."""
-        fault = self._fault
-        body = Refused(fault.code, fault.message).body()
-        self._protocol.transport.write(
-            STATUS_LINE[fault.status]
-            + self._protocol.date_line()
-            + b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
-            + b"connection: close\r\n\r\n"
-            + body
-        )
+        fault, protocol = self._fault, self._protocol
+        context, refusal = protocol.context, Refused(fault.code, fault.message)
+        names, body = Names(request_id(context.plane.clock())), refusal.body()
+        lines = names.lines() + lines_of(refusal.headers())
+        end = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        parts = (STATUS_LINE[fault.status], protocol.date_line(), lines, end, body)
+        protocol.transport.write(b"".join(parts))
+        peer = protocol.client[0] if protocol.client else ""
+        context.turned_away.note(names.request_id, peer, fault.status, fault.message)
         self.is_answered = True
 
     def go_on(self) -> None:

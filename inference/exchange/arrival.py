@@ -5,10 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
+from inference.address import Target
+from inference.contracts import Route
 from inference.exchange.head import Head
 from inference.exchange.look_up import LookUp, Passed
+from inference.exchange.open_doors import (
+    NO_CONTENT,
+    find_health,
+    find_route,
+    health_body,
+    needs_key,
+    options_lines,
+)
 from inference.fields import Names
+from inference.gate import OPTIONS
 from inference.ids import request_id
+from inference.origins import lines_for
 from inference.outcome import Outcome
 from inference.plane import Plane
 from inference.ports import Caller, Lines
@@ -46,11 +58,42 @@ class Arrival(ABC):
         plane.wheel.arm(self)
         self._head = head
         try:
+            if head.origin:
+                self.names.shown = lines_for(head.origin, plane.config.origins)
             head.read(self.outcome)
-            _check(plane, head)
-            self._find(head, moment)
+            if head.origin or not needs_key(head):
+                self._open(head, moment)
+            else:
+                _check(plane, head)
+                self._find(head, moment)
         except Refused as refusal:
             self.refuse(refusal)
+
+    def _open(self, head: Head, moment: float) -> None:
+        """Look at the endpoint first: its project's pages may read the answer, whatever it is."""
+
+        def on_known(route: Route | None, sure: bool) -> None:
+            if self.state != READING:
+                return
+            if head.origin and route is not None and not self.names.shown:
+                self.names.shown = lines_for(head.origin, route.origins)
+            try:
+                _check(self.plane, head)
+                if needs_key(head):
+                    self._find(head, moment)
+                elif head.method == OPTIONS:
+                    lines = options_lines(head, may_read=bool(self.names.shown))
+                    self._answer(NO_CONTENT, lines, b"")
+                else:
+                    find_health(self.plane, route, sure=sure, then=self._tell_health)
+            except Refused as refusal:
+                self.refuse(refusal)
+
+        find_route(self.plane, head.target, on_known)
+
+    def _tell_health(self, status: int) -> None:
+        if self.state == READING:
+            self._answer(status, *health_body(status))
 
     def _find(self, head: Head, moment: float) -> None:
         """Ask the gate, unless it has passed this very head and nothing has changed since."""
@@ -80,6 +123,20 @@ class Arrival(ABC):
         outcome.route, outcome.key_id = passed.route, grant.key_id
         outcome.secret_id, outcome.slo = grant.secret_id, passed.slo
         self._go_on()
+
+    @property
+    def passed(self) -> Passed | None:
+        """Say what let it in, once it was."""
+        return self._passed
+
+    @property
+    def target(self) -> Target:
+        """Say what it asks for. Only of one whose head was read."""
+        return self._head.target
+
+    @abstractmethod
+    def _answer(self, status: int, lines: Lines, body: bytes) -> None:
+        """Answer without asking anybody."""
 
     @abstractmethod
     def on_due(self, now: float) -> None:

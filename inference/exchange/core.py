@@ -14,6 +14,7 @@ from inference.exchange.body import Body
 from inference.exchange.head_start import HeadStart
 from inference.exchange.look_up import Passed
 from inference.exchange.models import models_answer
+from inference.exchange.open_doors import NO_CONTENT
 from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
 from inference.fields import lines_of, rate_lines
@@ -60,7 +61,7 @@ class Exchange(Arrival):
         idle_at = self.plane.now() + waits.body_idle_s
         self.due = min(idle_at, self.outcome.began_at + waits.body_whole_s)
         if body.size > bounds.body_bytes:
-            self._fail(too_large(self.plane))
+            self.fail(too_large(self.plane))
         elif body.is_passing:
             self._go_on_sending()
         elif body.size > bounds.whole_body_bytes:
@@ -102,13 +103,13 @@ class Exchange(Arrival):
 
     def stop(self) -> None:
         """End it now, because the process stops."""
-        self._fail(Refused("service_unavailable", "The gateway is stopping."))
+        self.fail(Refused("service_unavailable", "The gateway is stopping."))
 
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
         is_uploading = not self._body.is_complete and not self._is_holding
         if is_uploading and self.state in (READING, RELAYING):
-            self._fail(Refused("request_timeout", "The request body did not arrive in time."))
+            self.fail(Refused("request_timeout", "The request body did not arrive in time."))
         elif self._relay is not None:
             self._relay.on_due(now)
         else:
@@ -147,8 +148,11 @@ class Exchange(Arrival):
 
     def _answer_models(self, passed: Passed) -> None:
         body = models_answer(passed.route, self._head.target.rest)
-        self.conclude(200, "", "complete")
-        self._send(200, b"content-type: application/json\r\n", body)
+        self._answer(200, b"content-type: application/json\r\n", body)
+
+    def _answer(self, status: int, lines: Lines, body: bytes) -> None:
+        self.conclude(status, "", "complete")
+        self._send(status, lines, body)
 
     def _admit(self, passed: Passed, made: Prepared) -> None:
         self._made = made
@@ -221,7 +225,7 @@ class Exchange(Arrival):
         try:
             is_fast = relay.send(self._body.pass_on(made))
         except Refused as refusal:
-            self._fail(refusal)
+            self.fail(refusal)
             return
         if self._body.is_behind:
             self._is_slicing = True
@@ -270,7 +274,8 @@ class Exchange(Arrival):
         plane.reporter.ended(outcome)
         plane.running.discard(self)
 
-    def _fail(self, refusal: Refused) -> None:
+    def fail(self, refusal: Refused) -> None:
+        """End it with an error, in whatever form it can still take."""
         if self._relay is not None:
             self._relay.end(refusal)
         else:
@@ -286,7 +291,9 @@ class Exchange(Arrival):
         self._send(refusal.status, lines_of(refusal.headers()) + extra, refusal.body())
 
     def _send(self, status: int, lines: Lines, body: bytes) -> None:
-        lines = b"%b%bcontent-length: %d\r\n" % (self.names.lines(), lines, len(body))
+        lines = self.names.lines() + lines
+        if status != NO_CONTENT:
+            lines += b"content-length: %d\r\n" % len(body)
         self.caller.start(status, lines, has_length=True)
         self.caller.write(body)
         self.caller.finish()

@@ -28,6 +28,7 @@ class Head:
         "found_at",
         "headers",
         "method",
+        "origin",
         "passed",
         "raw_target",
         "target",
@@ -45,6 +46,8 @@ class Head:
         self.announced = int(length) if length.isdigit() else 0
         """Bytes of body, 0 if it does not say."""
         self.caller_id = sane_id(self.fields.get(b"x-request-id", b""))
+        self.origin = self.fields.get(b"origin", b"")
+        """Of which page it is, if of one."""
         self.up = b""
         """The lines that a worker may see."""
         self.passed: Passed | None = None

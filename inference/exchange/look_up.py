@@ -7,6 +7,7 @@ from operator import is_
 from typing import TYPE_CHECKING
 
 from inference import gate, pass_keys
+from inference.address import READ
 from inference.contracts import (
     Grant,
     Pool,
@@ -26,26 +27,31 @@ from inference.tables import Found, Thing
 if TYPE_CHECKING:  # a head keeps what was found for it
     from inference.exchange.head import Head
 
-ONLY_GET = (b"GET",)
 ABLE_MAX = 4096
 
 
 class Passed:
     """A request that passed the gate. ``pools``: who can serve it, best pool first.
 
-    ``is_lasting``: the same will pass again for as long as the tables don't change.
+    ``grant_name``: where in Valkey what was granted lies; a pass lies nowhere.
     """
 
-    __slots__ = ("grant", "is_lasting", "pools", "route", "slo")
+    __slots__ = ("grant", "grant_name", "pools", "route", "slo")
 
     def __init__(
-        self, grant: Grant, route: Route, pools: list[list[Worker]], slo: Slo, *, is_lasting: bool
+        self, grant: Grant, route: Route, pools: list[list[Worker]], slo: Slo, grant_name: str
     ) -> None:
         self.grant = grant
         self.route = route
         self.pools = pools
         self.slo = slo
-        self.is_lasting = is_lasting
+        self.grant_name = grant_name
+
+    @property
+    def is_lasting(self) -> bool:
+        """Say whether the same will pass again for as long as the tables don't change."""
+        # A pass is read anew each time: who signs is looked up, and it is over in minutes.
+        return bool(self.grant_name)
 
 
 class LookUp:
@@ -58,6 +64,7 @@ class LookUp:
         "_address",
         "_fields",
         "_grant",
+        "_grant_name",
         "_passed",
         "_plane",
         "_refused",
@@ -85,6 +92,7 @@ class LookUp:
         self._shown: Grant | None = None
         self._slo = NO_SLO
         self._grant: Grant
+        self._grant_name = ""
         self._route: Route
 
     def begin(self, address: str) -> None:
@@ -102,14 +110,18 @@ class LookUp:
             keys.append(key)
             grant, route = tables.look(key), tables.look(name)
             if isinstance(grant, Grant) and isinstance(route, Route):
+                self._grant_name = key
                 self._check(grant, route, sure=True)
                 return
         tables.resolve(keys, self._on_rows)
 
     def _on_rows(self, found: Found, sure: bool) -> None:
-        first, *rest = found.values()
-        grant = next((thing for thing in rest if isinstance(thing, Grant)), None)
-        route = first if isinstance(first, Route) else None
+        route, grant = None, None
+        for name, thing in found.items():
+            if isinstance(thing, Route):
+                route = thing
+            elif isinstance(thing, Grant) and grant is None:
+                self._grant_name, grant = name, thing
         try:
             self._check(grant, route, sure=sure)
         except Refused as refusal:
@@ -156,7 +168,7 @@ class LookUp:
         self._grant = gate.check_grant(grant, target, self._address, plane.clock())
         _need(sure or route is not None)
         self._route = gate.check_route(route, target)
-        if target.methods == ONLY_GET:
+        if target.methods == READ:
             self._pass([])
             return
         gate.check_operation(self._route, target)
@@ -193,10 +205,7 @@ class LookUp:
         self._pass(known[1])
 
     def _pass(self, pools: list[list[Worker]]) -> None:
-        # A pass is read anew each time: who signs is looked up, and it is over in minutes.
-        is_lasting = not self._token
-        passed = Passed(self._grant, self._route, pools, self._slo, is_lasting=is_lasting)
-        self._passed(passed)
+        self._passed(Passed(self._grant, self._route, pools, self._slo, self._grant_name))
 
 
 def _need(known: bool) -> None:

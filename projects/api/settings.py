@@ -35,6 +35,11 @@ class ProjectPatch(StrictSerializer):
     requires_second_factor = serializers.BooleanField(
         required=False, help_text="Let in only people who have one; an owner's decision"
     )
+    origins = serializers.ListField(
+        child=serializers.CharField(max_length=253),
+        required=False,
+        help_text="Origins of pages that may read what endpoints answer (CORS), or *",
+    )
 
 
 class DeleteQuery(StrictSerializer):
@@ -51,6 +56,10 @@ class ProjectOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     name = serializers.CharField()
     requires_second_factor = serializers.BooleanField()
+    origins = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Pages of these origins may read what endpoints answer (CORS)",
+    )
     created_at = serializers.DateTimeField()
     delete_after = serializers.DateTimeField(
         allow_null=True, help_text="Set while marked for deletion: when it ends"
@@ -84,7 +93,7 @@ class ProjectDetail(ManagementView):
         operation_id="change_project", tags=["project"], request=ProjectPatch, responses=ProjectOut
     )
     def patch(self, request: Request, project_id: str) -> Response:
-        """Rename the project, or decide whether it asks for a second factor."""
+        """Rename the project, decide whether it asks for a second factor, and which pages read."""
         seat = seat_of(request, project_id, at_least=Role.ADMIN)
         said = parse(ProjectPatch, request)
         check_match(request, _etag(seat.project))
@@ -170,6 +179,8 @@ def _change(seat: Seat, said: dict[str, Any]) -> None:
         services.require_second_factor(seat=seat, is_required=said["requires_second_factor"])
     if "name" in said:
         services.rename_project(project=seat.project, name=said["name"], by=seat.actor)
+    if "origins" in said:
+        services.allow_origins(project=seat.project, origins=said["origins"], by=seat.actor)
 
 
 def _project(seat: Seat) -> Response:
@@ -177,4 +188,5 @@ def _project(seat: Seat) -> Response:
 
 
 def _etag(project: Project) -> str:
-    return etag_of([project.name, project.requires_second_factor, project.delete_after])
+    shown = [project.name, project.requires_second_factor, project.delete_after, project.origins]
+    return etag_of(shown)

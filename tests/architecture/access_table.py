@@ -123,6 +123,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "settings/members/": {"GET": Door(VIEWER), "POST": Door(ADMIN, 422)},
     "settings/members/<str:member_id>/remove/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "settings/members/<str:member_id>/role/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
+    "settings/origins/": {"POST": Door(ADMIN, 302)},
     "settings/restore/": {"POST": Door(OWNER, 409)},
     "settings/second-factor/": {"POST": Door(OWNER, 422)},
     "settings/transfer/": {"GET": Door(OWNER), "POST": Door(OWNER, 422)},

@@ -17,6 +17,7 @@ BY_API = {
     "keys/<str:key_id>/rotate/": "POST api-keys/<str:key_id>/rotate",
     "keys/<str:key_id>/revoke/": "DELETE api-keys/<str:key_id>",
     "settings/": "PATCH project",
+    "settings/origins/": "PATCH project",
     "settings/second-factor/": "PATCH project",
     "settings/billing/budgets/new/": "POST budgets",
     "settings/billing/budgets/<str:budget_id>/": "PATCH budgets/<str:budget_id>",

@@ -22,6 +22,7 @@ from inference.exchange.head import Head
 from inference.exchange.look_up import Passed
 from inference.ports import Headers
 from inference.problems import Refused
+from inference.turned_away import TurnedAway
 
 CONFIG = PlaneConfig(valkey_url="", peppers=(b"",), allowed_hosts=("localhost",))
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n")
@@ -128,14 +129,19 @@ class Desk:
     loop: asyncio.AbstractEventLoop
     chance: random.Random
     is_patient: bool = False
-    draining: bool = False
+    stopping: bool = False
     told: list[Told] = field(default_factory=list)
     troubles: list[object] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
+    def clock(self) -> float:
+        """Say what time it is: always the same."""
+        return 1_700_000_000.0
+
     def connect(self) -> Wire:
         self.loop.set_exception_handler(lambda _, context: self.troubles.append(context))
         context = EdgeContext(CONFIG)
+        context.turned_away = TurnedAway(self.loop.time, lambda *_, **__: None)
         context.plane = self  # type: ignore[assignment] # why: all that the edge reads of it
         wire = Wire(self)
         wire.protocol = PlatformProtocol(

@@ -24,6 +24,7 @@ HEAD = b"Host: localhost\r\n"
 POST = b"POST " + CHAT.encode() + b" HTTP/1.1\r\n" + HEAD
 PAGE = b"GET /page?x=1 HTTP/1.1\r\n" + HEAD
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
 SEEDS = [
     POST + b'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"model":"m"}',
     # The same head with other lengths: a connection knows it again.
@@ -36,6 +37,9 @@ SEEDS = [
     PAGE.replace(b"GET", b"HEAD") + b"Connection: keep-alive\r\n\r\n",
     b"POST /form HTTP/1.1\r\nContent-Length: 3\r\n" + HEAD + b"\r\na=b",
     b"POST /form HTTP/1.1\r\n" + HEAD + CHUNKED + b"3\r\na=b\r\n0\r\n\r\n",
+    POST + OFFER + b"Content-Length: 4\r\n\r\nGET ",
+    POST + OFFER + CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
+    PAGE + OFFER + b"\r\n",
     b"OPTIONS /x HTTP/1.1\r\n" + HEAD + b"Origin: http://localhost\r\n\r\n",
 ]
 LAST = [

@@ -1,4 +1,4 @@
-"""A gateway that stops: refuses what is new, finishes what runs, tells what it cuts."""
+"""A gateway that stops: serves what still comes, finishes what runs, tells what it cuts."""
 
 from __future__ import annotations
 
@@ -20,28 +20,31 @@ BEGUN = SSE_HEAD + chunk(delta("Pa"))
 RUNNING = request(CHAT, STREAM, key=KEY)
 
 
-async def test_running_stream_is_finished_and_new_work_is_refused(
+async def test_running_stream_is_finished_and_new_work_is_served_until_the_door_closes(
     config: PlaneConfig, world: World, hire: Hire
 ) -> None:
     more = asyncio.Event()
-    await hire([BEGUN, more, chunk(DONE), SSE_END])
-    waits = replace(config.waits, drain_delay_s=0.3, grace_s=3.0)
+    await hire([BEGUN, more, chunk(DONE), SSE_END], [answer(completion())])
+    waits = replace(config.waits, drain_delay_s=1.5, grace_s=5.0)
 
     async with serve(replace(config, waits=waits)) as running:
         caller, idle = await running.connect(), await running.connect()
+        late = await running.connect()
         await caller.send(RUNNING)
         heard = await caller.head()
         running.server.stop()
-        await until(lambda: running.gateway.plane.draining)
+        await until(lambda: running.gateway.plane.stopping)
         ready = await running.ask(request("/readyz", method="GET"))
         await idle.send(request(CHAT, ASK, key=KEY))
-        refused = await idle.answer()
+        served = await idle.answer()
+        assert await idle.closed()
+        await until(lambda: running.gateway.plane.draining)
+        assert await late.closed()
         more.set()
         await caller.rest(heard)
 
     assert ready.status == 503
-    assert (refused.status, refused.error["code"]) == (503, "service_unavailable")
-    assert (refused.header("connection"), refused.header("retry-after")) == ("close", "2")
+    assert (served.status, served.header("connection")) == (200, "close")
     assert (heard.body, heard.complete) == (delta("Pa") + DONE, True)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from inference.admission.local import Allowance, Share
-from inference.tests.asks import ask_of, route_of, terms_of
+from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from inference.tests.limits import open_shards, stage_in
 from inference.tests.test_admission_functions import uuid7_at
 from inference.tests.valkey import Shard, Size, Terms
@@ -83,6 +84,29 @@ async def test_what_runs_is_held_again_before_a_restored_valkey_admits(tmp_path:
         verdict = await stage.admit(ask_of(route))
 
     assert (verdict.allowed, verdict.code) == (False, "rate_limit_exceeded")
+
+
+@pytest.mark.anyio
+async def test_share_of_concurrency_is_of_the_endpoint_whatever_key_and_kind(
+    tmp_path: Path,
+) -> None:
+    ours = route_of(terms_of(concurrent=8))
+    theirs = route_of(terms_of(concurrent=8), endpoint_id="ep_2", endpoint="other")
+    other_key = replace(GRANT, key_id="key_2")
+    async with stage_in(tmp_path) as stage:
+        before = ask_of(ours)
+        await stage.upkeep.turn()
+        assert (await stage.admit(before)).allowed
+        await stage.cut()
+
+        second = await stage.admit(ask_of(ours, other_key, streaming=True))
+        third = await stage.admit(ask_of(ours))
+        elsewhere = await stage.admit(ask_of(theirs))
+        stage.limiter.settle(ended(before))
+        again = await stage.admit(ask_of(ours))
+
+    said = [verdict.allowed for verdict in (second, third, elsewhere, again)]
+    assert said == [True, False, True, True]
 
 
 def test_estimate_that_is_told_again_stays_an_estimate(shard: Shard) -> None:

@@ -68,8 +68,17 @@ HOLDERS: Final = (
 )
 """Members with an engine's own settings inside."""
 
-OTHERS: Final = ("cache_prompt", "id_slot", "slot_id", "session_params")
-"""What reaches for something that an earlier request left in an engine (llama.cpp, SGLang). It may
+OTHERS: Final = (
+    "cache_prompt",  # llama.cpp, and so are the next two
+    "id_slot",
+    "slot_id",
+    "session_params",  # SGLang
+    "bootstrap_host",
+    "bootstrap_room",
+    "kv_transfer_params",  # vLLM
+    "prompt_embeds",
+)
+"""What reaches for something that an earlier request left in an engine, or past its text. It may
 have been another project's, and what is found there tells what was asked."""
 
 VALUE_MAX: Final = 4096
@@ -162,7 +171,7 @@ def _check_choices(name: str, value: int | None) -> None:
 def _check_others(name: str, value: Any) -> None:
     # The wish for nothing of the kind is fulfilled.
     if value is not False and value != -1:
-        message = f"'{name}' can't be chosen: what is kept of a request is for nobody else."
+        message = f"'{name}' can't be set: what an engine keeps of a request is for nobody else."
         raise Malformed("invalid_request", message, name)
 
 

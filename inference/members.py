@@ -20,6 +20,9 @@ ASK_USAGE: Final = b'"include_usage":true'
 MEMBERS_MAX: Final = 256
 """Fields a body may have: several times as many as any API knows."""
 
+SHOWN_MAX: Final = 80
+"""Characters of a caller's own name that an error repeats."""
+
 _NAME: Final = re.compile(rb'[ \t\n\r]*"([^"\\]*+(?:\\.[^"\\]*+)*+)"[ \t\n\r]*:[ \t\n\r]*')
 _NEXT: Final = re.compile(rb"[ \t\n\r]*([,}])")
 _MARK: Final = b"\xef\xbb\xbf"
@@ -120,7 +123,8 @@ def marked() -> Malformed:
 
 def twice(name: str) -> Malformed:
     """Say that a name stands twice, which parsers read differently."""
-    return Malformed("invalid_request", f"'{name}' is given twice.", name)
+    shown = name[:SHOWN_MAX]
+    return Malformed("invalid_request", f"'{shown}' is given twice.", shown)
 
 
 def too_many() -> Malformed:
@@ -133,7 +137,7 @@ def name_of(raw: bytes) -> str:
     if b"\\" not in raw:
         return raw.decode("utf-8", "replace")
     try:
-        name: str = json.loads(b'"%b"' % raw)
+        name: str = json.loads(b'"%b"' % readable(raw))
     except ValueError:
         return ""
     return name

@@ -70,6 +70,10 @@ class Asked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     dimensions: Raw = NOTHING
     top_n: Raw = NOTHING
     return_documents: Raw = NOTHING
+    reasoning: Raw = NOTHING
+    text: Raw = NOTHING
+    chat_template_kwargs: Raw = NOTHING
+    prompt_cache_key: Raw = NOTHING
 
 
 class Options(msgspec.Struct, gc=False):

@@ -107,6 +107,8 @@ def test_no_engine_generates_more_than_is_held_for(ask: dict[str, Any], operatio
         pytest.param({"Options": {}}, "Options", id="options in capitals"),
         pytest.param({"cache_prompt": True}, "cache_prompt", id="what others left"),
         pytest.param({"id_slot": 0}, "id_slot", id="a slot"),
+        pytest.param({"kv_transfer_params": {}}, "kv_transfer_params", id="another's memory"),
+        pytest.param({"prompt_embeds": ["a"]}, "prompt_embeds", id="prompts beside the prompt"),
         pytest.param({"extra_body": {"cache_prompt": True}}, "extra_body.cache_prompt", id="in it"),
         pytest.param({"options": {"x": "y" * 5000}}, "options", id="options too long to be read"),
     ],
@@ -147,7 +149,10 @@ def test_no_field_may_stand_twice_however_it_is_spelled(read: Any) -> None:
         b'{"model":"m","max_tokens":1,"max_tokens":1}',
         b'{"model":"m","max_tokens":1,"x":[{"y":2}],"max_\\u0074okens":99}',
         b'{"model":"m","x":1,"x":{"x":2}}',
+        b'{"model":"m","\\ud83d":1,"\\ud83d":2}',
         b'{"model":"m","x":1,"y":{"x":2,"y":3},"x":{"x":2,"y":3}}',
     ):
-        with pytest.raises(Malformed, match="is given twice"):
+        with pytest.raises(Malformed, match="is given twice") as refusal:
             read(body, "completions")
+
+        assert refusal.value.message.encode()  # It can be said, half a character or not.

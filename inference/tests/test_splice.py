@@ -100,6 +100,15 @@ def test_what_is_no_request_is_refused(body: bytes, code: str, param: str | None
     assert (refusal.value.code, refusal.value.param) == (code, param)
 
 
+def test_refusal_repeats_a_name_that_stands_twice_but_not_without_end() -> None:
+    body = b'{"model":"m","%b":1,"%b":2}' % (b"n" * 9000, b"n" * 9000)
+
+    with pytest.raises(Malformed, match="is given twice") as refusal:
+        read_request(body)
+
+    assert len(refusal.value.message) < 200
+
+
 @pytest.mark.parametrize(
     ("fields", "wanted"),
     [

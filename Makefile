@@ -15,7 +15,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench chaos soak check fmt lock env env-dev env-clients python clean
+.PHONY: help run test compiled test-compiled bench pairs chaos soak check fmt lock env env-dev env-clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: compiled ## Compare with other gateways (QUICK=1: one round); writes benc
 
 soak: compiled ## Load two gateways for MINUTES (10); a third of the callers leaves
 	$(PY) -m tests.soak --minutes $(MINUTES)
+
+pairs: env-dev ## Play 10,000 hostile workers before hostile callers, and compare what was charged (SEED=…)
+	$(PY) -m pytest -n 0 inference/tests/test_pairs.py --pairs 10000 $(if $(SEED),--fuzz-seed $(SEED))
 
 chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)
 	$(PY) -m tests.chaos $(or $(T),metering) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))

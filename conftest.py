@@ -19,6 +19,7 @@ pytest_plugins = ["tests.platform", "tests.tidy", "tests.together", "tests.told"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-bytes", type=int, default=300_000, help="how much each fuzz test eats")
+    parser.addoption("--pairs", type=int, default=1500, help="how many hostile pairs are played")
     parser.addoption("--fuzz-seed", type=int, default=1, help="where its chance begins")
 
 

@@ -69,7 +69,7 @@ class UserAdmin(KeptAdmin):
     readonly_fields = ["email", "joined_at", "last_login"]
     ordering = ["-joined_at"]
     actions = ["sign_out", "remove_factors"]
-    actions_detail = ["see_as"]
+    actions_detail = ["see_as", "suspend"]
 
     def has_add_permission(self, request: object) -> bool:
         """Refuse: people register themselves."""
@@ -110,6 +110,11 @@ class UserAdmin(KeptAdmin):
     def see_as(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Lead to the question whether to look through this person's eyes."""
         return redirect("see-as", user_id=object_id)
+
+    @action(description="Suspend, or lift that", url_path="suspend")  # type: ignore[untyped-decorator] # why: unfold ships no types
+    def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the page that asks why, and until when."""
+        return redirect("suspend-person", user_id=object_id)
 
 
 @admin.register(EmailAddress)

@@ -13,7 +13,7 @@ from agents import offers
 from catalog import selectors
 from catalog.rules import NAME_MAX
 from common import clock
-from common.rest import ManagementView, Window, page_of, page_shape
+from common.rest import CurrencyField, ManagementView, Window, page_of, page_shape
 from projects.access import seat_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class ModelOut(serializers.Serializer[Any]):
 class TermsOut(serializers.Serializer[Any]):
     """A tier's numbers, in force now. Null is unlimited; prices are micro-units."""
 
-    price_per_million = serializers.IntegerField()
+    price_per_million = serializers.IntegerField(help_text="Micro-units of the currency")
+    currency = CurrencyField()
     cached_percent = serializers.IntegerField()
     tokens_per_min = serializers.IntegerField(allow_null=True)
     requests_per_min = serializers.IntegerField(allow_null=True)

@@ -74,14 +74,20 @@ def chosen_model(name: str) -> CatalogModel:
     return model
 
 
+def known_tier(slug: str) -> ServiceTier:
+    """Return an offered tier, whether anybody serves it or not. Raises ``TierUnknown``."""
+    tier = catalog.offered_tier(slug)
+    if tier is None:
+        raise TierUnknown(f"There is no tier “{slug}”.", param="tier")
+    return tier
+
+
 def chosen_tier(slug: str, *, project: Project, model: CatalogModel) -> ServiceTier:
     """Return a tier that an endpoint of this model can be opened on, or moved to.
 
     Raises ``TierUnknown``, or ``TierUnavailable`` where no live machine would serve it.
     """
-    tier = catalog.offered_tier(slug)
-    if tier is None:
-        raise TierUnknown(f"There is no tier “{slug}”.", param="tier")
+    tier = known_tier(slug)
     live = selectors.live_workers(
         project=project,
         model_name=model.name,

@@ -50,6 +50,14 @@ def live_workers(
     return alive(rows)
 
 
+def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:
+    """Return the active workers of a tier, whoever they serve: for operators."""
+    active = Worker.objects.filter(state=WorkerState.ACTIVE)
+    if is_self_hosted:
+        return active.exclude(project=None)
+    return active.filter(project=None, tiers__contains=[tier])
+
+
 def alive(workers: QuerySet[Worker]) -> list[Worker]:
     """Return those that no gateway has found out."""
     found = list(workers)

@@ -19,6 +19,25 @@ class TierUnknown(Problem):
     status = 404
 
 
+class NumberMalformed(Problem):
+    """What was written is no such number of a tier."""
+
+    code = "tier_number_malformed"
+
+
+class NothingChanges(Problem):
+    """New terms that say what the old ones say."""
+
+    code = "terms_unchanged"
+
+
+class TermsBegun(Problem):
+    """Terms that have begun stay: requests were billed on them."""
+
+    code = "terms_begun"
+    status = 409
+
+
 class TermsInThePast(Problem):
     """Terms may not begin before now: requests were already billed on the old ones."""
 

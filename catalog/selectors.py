@@ -40,6 +40,16 @@ def shared_tiers() -> list[str]:
     return list(tiers.values_list("slug", flat=True))
 
 
+def tier_named(slug: str) -> ServiceTier | None:
+    """Return a tier by its slug, also one that is not offered any more."""
+    return all_tiers().filter(slug=slug).first()
+
+
+def terms_to_come(tier: ServiceTier, moment: datetime) -> QuerySet[TierTerms]:
+    """Return a tier's terms that have not begun, the next first."""
+    return tier.terms.filter(effective_from__gt=moment).order_by("effective_from")
+
+
 def self_hosted_tier() -> ServiceTier | None:
     """Return the tier on whose terms projects' own machines are billed: the first of its kind."""
     return ServiceTier.objects.filter(is_self_hosted=True).order_by("rank", "slug").first()

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import F
 
 from audit import services as audit
-from catalog import defaults, selectors
-from catalog.errors import TermsInThePast
+from catalog import defaults, selectors, terms
+from catalog.errors import NothingChanges, TermsBegun, TermsInThePast
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
@@ -36,7 +36,7 @@ def set_terms(
     with transaction.atomic():
         ServiceTier.objects.select_for_update().get(pk=tier.pk)
         number = selectors.last_number(tier) + 1
-        terms = TierTerms.objects.create(
+        row = TierTerms.objects.create(
             tier=tier, number=number, effective_from=begin, **dict(numbers)
         )
         audit.record(
@@ -46,8 +46,41 @@ def set_terms(
             after={**numbers, "number": number, "effective_from": begin},
         )
         if begin <= now:
-            _begin(terms, now)
-    return terms
+            _begin(row, now)
+    return row
+
+
+def supersede_terms(
+    *,
+    tier: ServiceTier,
+    changes: Mapping[str, int | None],
+    effective_from: datetime | None = None,
+    by: Actor = SYSTEM,
+) -> TierTerms:
+    """Give a tier new terms that differ from those then in force in what is said, and nothing else.
+
+    None is unlimited. Raises ``NothingChanges`` or ``TermsInThePast``.
+    """
+    before = terms.of(selectors.terms_at(tier, effective_from or clock.now()))
+    after = before | dict(changes)
+    if before == after:
+        raise NothingChanges("The new terms say what the old ones say. Change a number.")
+    return set_terms(tier=tier, numbers=after, effective_from=effective_from, by=by)
+
+
+def withdraw_terms(*, row: TierTerms, by: Actor = SYSTEM) -> None:
+    """Take back terms that have not begun. Raises ``TermsBegun``."""
+    with transaction.atomic():
+        found = TierTerms.objects.select_for_update().filter(pk=row.pk, begun_at=None).first()
+        if found is None or found.effective_from <= clock.now():
+            raise TermsBegun("These terms have begun: requests were billed on them. Set new ones.")
+        found.delete()
+        audit.record(
+            by=by,
+            action="tier.terms_withdrawn",
+            subject=("tier", row.tier.slug),
+            after={"number": row.number, "effective_from": row.effective_from},
+        )
 
 
 def begin_due_terms() -> int:
@@ -56,14 +89,14 @@ def begin_due_terms() -> int:
     due = TierTerms.objects.filter(begun_at=None, effective_from__lte=now)
     with transaction.atomic():
         found = list(due.select_for_update(skip_locked=True))
-        for terms in found:
-            _begin(terms, now)
+        for row in found:
+            _begin(row, now)
     return len(found)
 
 
-def _begin(terms: TierTerms, now: datetime) -> None:
-    TierTerms.objects.filter(pk=terms.pk).update(begun_at=now)
-    outbox.announce("tier", terms.tier_id)
+def _begin(row: TierTerms, now: datetime) -> None:
+    TierTerms.objects.filter(pk=row.pk).update(begun_at=now)
+    outbox.announce("tier", row.tier_id)
 
 
 def save_model(*, name: str, fields: Mapping[str, Any], by: Actor = SYSTEM) -> CatalogModel:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from inference.contracts import requests_at_once
+
 if TYPE_CHECKING:
     from catalog.models import CatalogModel, ServiceTier, TierTerms
 
@@ -48,6 +50,7 @@ class TierCard:
     requests_per_min: int | None
     monthly_tokens: int | None
     concurrent: int
+    requests_at_once: int | None
     max_model_gb: int | None
     is_preemptible: bool
     reason: str = ""
@@ -89,6 +92,9 @@ def tier_card(tier: ServiceTier, now: datetime, reason: str = "") -> TierCard:
         requests_per_min=terms.requests_per_min,
         monthly_tokens=terms.monthly_tokens,
         concurrent=terms.concurrent,
+        requests_at_once=requests_at_once(tier.slug, terms.requests_per_min)
+        if terms.requests_per_min is not None
+        else None,
         max_model_gb=None if limit is None else limit // GB,
         is_preemptible=tier.is_preemptible,
         reason=reason,

@@ -29,7 +29,7 @@ DEFAULT = RANGES[1]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a chart. ``look`` is ``main``, ``bad`` or ``previous``."""
+    """One line of a chart. ``look`` is ``main``, ``bad``, ``refused`` or ``previous``."""
 
     label: str
     look: str

@@ -10,6 +10,7 @@ from django import forms
 
 from catalog.rules import NAME_MAX
 from common import clock
+from common.money import UNIT
 from endpoints.rules import MAX_LENGTH
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from common.problems import Problem
     from usage.models import Budget
 
-MICRO = 1_000_000
-"""Micro-units in one unit of the currency."""
 SCOPES = (
     ("inference", "Inference: call models, list them, read usage"),
     ("management", "Management: keys, endpoints and settings by API"),
@@ -194,7 +193,7 @@ class BudgetForm(forms.Form):
         label="For", error_messages={"required": "Choose what the budget is for."}
     )
     amount = forms.DecimalField(
-        label="Dollars a month",
+        label="Amount a month",
         min_value=Decimal("0.01"),
         max_value=Decimal(1_000_000_000),
         decimal_places=6,
@@ -220,7 +219,7 @@ class BudgetForm(forms.Form):
         **kwargs: Any,
     ) -> None:
         if budget is not None:
-            amount = (Decimal(budget.amount) / MICRO).normalize()
+            amount = (Decimal(budget.amount) / UNIT).normalize()
             kwargs["initial"] = {
                 "subject_id": budget.subject_id,
                 "amount": f"{amount:f}",
@@ -232,7 +231,7 @@ class BudgetForm(forms.Form):
 
     def micro(self) -> int:
         """Return the amount in micro-units."""
-        return int(self.cleaned_data["amount"] * MICRO)
+        return int(self.cleaned_data["amount"] * UNIT)
 
 
 def attach(form: forms.Form, problem: Problem) -> None:

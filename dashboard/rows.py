@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.urls import reverse
 
 from dashboard.contexts import may
+from endpoints import live
 from projects.errors import RoleInsufficient
 from projects.rules import Role
+from usage.rules import is_failure
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey, KeySecret
     from endpoints.models import Endpoint
+    from endpoints.rules import Live
     from projects.access import Seat
     from projects.models import Project
     from usage.models import UsageRecord
@@ -30,14 +33,19 @@ class State:
     word: str
 
 
-_ENDPOINT_STATES = {
-    "active": State("good", "active"),
+_LIVE_STATES = {
+    "serving": State("good", "serving"),
+    "no_worker": State("bad", "no worker"),
+    "no_balance": State("bad", "no balance"),
+    "over_budget": State("bad", "over budget"),
+    "allowance_used": State("bad", "allowance used"),
     "paused": State("", "paused"),
+    "suspended": State("bad", "suspended"),
     "retired": State("bad", "retired"),
 }
 _SECRET_STATES = {False: State("good", "current"), True: State("warning", "ending")}
 _ENDINGS = {
-    "caller_left": State("warning", "caller left"),
+    "caller_left": State("", "left early"),
     "worker_broke": State("bad", "worker broke"),
     "timeout": State("bad", "timed out"),
     "refused": State("bad", "refused"),
@@ -58,6 +66,7 @@ class EndpointRow:
     task: str
     tier: str
     state: State
+    sentence: str
     is_paused: bool
     created_at: datetime
 
@@ -117,8 +126,19 @@ def base_url_of(project: Project, slug: str) -> str:
     return f"{settings.PUBLIC_URL}/{project.public_id}/{slug}/v1"
 
 
+def endpoint_rows(project: Project, endpoints: Sequence[Endpoint]) -> tuple[EndpointRow, ...]:
+    """Lay out endpoints; their models and tiers are expected to be loaded."""
+    states = live.states_of(project, endpoints)
+    return tuple(_endpoint_row(project, endpoint, states[endpoint.pk]) for endpoint in endpoints)
+
+
 def endpoint_row(project: Project, endpoint: Endpoint) -> EndpointRow:
-    """Lay out an endpoint; its model and tier are expected to be loaded."""
+    """Lay out one endpoint; its model and tier are expected to be loaded."""
+    [row] = endpoint_rows(project, [endpoint])
+    return row
+
+
+def _endpoint_row(project: Project, endpoint: Endpoint, found: Live) -> EndpointRow:
     return EndpointRow(
         slug=endpoint.slug,
         public_id=endpoint.public_id,
@@ -128,7 +148,8 @@ def endpoint_row(project: Project, endpoint: Endpoint) -> EndpointRow:
         model_title=endpoint.model.title,
         task=endpoint.model.task,
         tier=endpoint.tier.name,
-        state=_ENDPOINT_STATES[endpoint.state],
+        state=_LIVE_STATES[found.word],
+        sentence=found.sentence,
         is_paused=endpoint.state == "paused",
         created_at=endpoint.created_at,
     )
@@ -182,7 +203,7 @@ def record_row(record: UsageRecord, key_names: dict[str, str]) -> RecordRow:
         tokens_out=record.tokens_out,
         cost=record.cost,
         source=record.source,
-        ttft_ms=record.ttft_ms,
+        ttft_ms=record.ttft_ms if record.streamed else None,
         latency_ms=record.latency_ms,
         status=record.status,
         outcome=outcome_of(record.status, record.ending),
@@ -193,7 +214,7 @@ def outcome_of(status: int, ending: str) -> State:
     """Say how a request ended, in a dot and a word."""
     if ending in _ENDINGS:
         return _ENDINGS[ending]
-    return State("good" if status < HTTPStatus.BAD_REQUEST else "bad", str(status))
+    return State("bad" if is_failure(status, ending) else "good", str(status))
 
 
 def may_change(seat: Seat, creator_id: int | None) -> bool:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from agents import offers
 from catalog.rules import NAME_MAX
+from common import clock
 from common.rest import (
     ManagementView,
     StrictSerializer,
@@ -24,6 +25,8 @@ from common.rest import (
 )
 from endpoints import selectors, services
 from endpoints.errors import EndpointUnknown, SlugNotConfirmed
+from endpoints.live import state_of, states_of
+from endpoints.rules import LIVE_WORDS
 from projects.access import Seat, seat_of
 from projects.rules import Role
 
@@ -57,6 +60,26 @@ class RetireQuery(StrictSerializer):
     slug = serializers.CharField(max_length=63, help_text="The endpoint's slug, to confirm")
 
 
+class OverrideOut(serializers.Serializer[Any]):
+    """Limits that are not the tier's. Null: as the tier says. The last of a list wins."""
+
+    requests_per_min = serializers.IntegerField(allow_null=True)
+    tokens_per_min = serializers.IntegerField(allow_null=True)
+    concurrent = serializers.IntegerField(allow_null=True)
+    monthly_tokens = serializers.IntegerField(allow_null=True)
+    request_timeout_s = serializers.IntegerField(allow_null=True)
+    idle_timeout_s = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+    ends_at = serializers.DateTimeField(allow_null=True)
+
+
+class LiveOut(serializers.Serializer[Any]):
+    """Whether requests would be answered now, from the world and not from a setting."""
+
+    word = serializers.ChoiceField(LIVE_WORDS)
+    sentence = serializers.CharField()
+
+
 class EndpointOut(serializers.Serializer[Any]):
     """What a caller may read of an endpoint."""
 
@@ -65,9 +88,29 @@ class EndpointOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     model = serializers.CharField(source="model.name")
     tier = serializers.CharField(source="tier.slug")
-    state = serializers.ChoiceField(["active", "paused", "retired"])
+    state = serializers.ChoiceField(
+        ["active", "paused", "retired"], help_text="What was asked for; `live` says what is so"
+    )
+    live = serializers.SerializerMethodField()
+    overrides = serializers.SerializerMethodField()
     path = serializers.SerializerMethodField(help_text="Base path of its OpenAI surface")
     created_at = serializers.DateTimeField()
+
+    @extend_schema_field(LiveOut)
+    def get_live(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Return how it stands; a list has looked it up for all of its endpoints."""
+        known = self.context.get("live") or {}
+        return LiveOut(known.get(endpoint.pk) or state_of(endpoint)).data
+
+    @extend_schema_field(OverrideOut(many=True))
+    def get_overrides(self, endpoint: Endpoint) -> list[dict[str, Any]]:
+        """Return what the platform's operator has set apart from the tier, if anything."""
+        rows = self.context.get("overrides")
+        if rows is None:
+            now = clock.now()
+            rows = selectors.overrides_of(project=endpoint.project, moment=now, endpoint=endpoint)
+        mine = [row for row in rows if row.endpoint_id in (None, endpoint.pk)]
+        return [dict(OverrideOut(row).data) for row in mine]
 
     @extend_schema_field(serializers.CharField())
     def get_path(self, endpoint: Endpoint) -> str:
@@ -93,7 +136,9 @@ class EndpointList(ManagementView):
         """List the project's endpoints, newest first."""
         seat = seat_of(request, project_id)
         rows = selectors.endpoints_of(project=seat.project).select_related("project")
-        return Response(page_of(rows, self.asked, lambda row: EndpointOut(row).data))
+        overrides = selectors.overrides_of(project=seat.project, moment=clock.now())
+        known = {"live": states_of(seat.project, list(rows)), "overrides": overrides}
+        return Response(page_of(rows, self.asked, lambda row: EndpointOut(row, context=known).data))
 
     @extend_schema(
         operation_id="open_endpoint",
@@ -175,6 +220,7 @@ def _endpoint(seat: Seat, name: str) -> Endpoint:
 def _other_tier(seat: Seat, endpoint: Endpoint, slug: str) -> ServiceTier | None:
     if slug == endpoint.tier.slug:
         return None
+    offers.known_tier(slug)
     seat.check_money("Moving an endpoint to another tier changes what it costs")
     return offers.chosen_tier(slug, project=seat.project, model=endpoint.model)
 

@@ -56,3 +56,16 @@ class SlugNotConfirmed(Problem):
     """Retiring an endpoint asks for its slug, and another one was said."""
 
     code = "slug_not_confirmed"
+
+
+class OverrideMalformed(Problem):
+    """An override of nothing, without a reason, or that would be over already."""
+
+    code = "override_malformed"
+
+
+class OverrideUnknown(Problem):
+    """There is no override to end."""
+
+    code = "override_not_found"
+    status = 404

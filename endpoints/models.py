@@ -86,3 +86,38 @@ class AllowanceClaim(ProjectOwned):
 
     def __str__(self) -> str:
         return f"{self.person_id}: {self.tier_id} in {self.project_id}"
+
+
+class LimitOverride(ProjectOwned):
+    """Other limits than the tier's, for one project or one endpoint of it, until a moment.
+
+    Empty columns leave the tier's number as it is. There is at most one live row for the
+    project as a whole and one for each endpoint, which wins.
+    """
+
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, related_name="+")
+    requests_per_min = models.PositiveIntegerField(null=True)
+    tokens_per_min = models.PositiveIntegerField(null=True)
+    concurrent = models.PositiveIntegerField(null=True)
+    monthly_tokens = models.PositiveBigIntegerField(null=True)
+    request_timeout_s = models.PositiveIntegerField(null=True)
+    idle_timeout_s = models.PositiveIntegerField(null=True)
+    reason = models.CharField(max_length=240)
+    made_by = models.CharField(max_length=254)
+    made_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "endpoint"],
+                condition=models.Q(ended_at=None),
+                nulls_distinct=False,
+                name="one_live_override",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id}: {self.reason}"

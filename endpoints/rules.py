@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 SLUG = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 MAX_LENGTH = 63
@@ -46,3 +49,102 @@ def told(changes: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]
         yield _STATE_ACTIONS[str(changes["state"])], {}
     if "tier" in changes:
         yield "endpoint.moved_to_tier", {"tier": str(changes["tier"])}
+
+
+# ── What the world says of an endpoint ─────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Whether an endpoint would answer now, in a word for programs and a sentence for people."""
+
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides that. Money and tokens are said as people read them."""
+
+    state: str
+    suspension: str
+    has_worker: bool
+    is_paid: bool
+    is_broke: bool
+    balance: str
+    spent_budget: str
+    used_allowance: str
+
+
+SERVING = "serving"
+LIVE_WORDS = (
+    SERVING,
+    "no_worker",
+    "no_balance",
+    "over_budget",
+    "allowance_used",
+    "paused",
+    "suspended",
+    "retired",
+)
+
+
+def live_of(facts: Facts) -> Live:
+    """Say how an endpoint stands: what stops most comes first."""
+    stops = (
+        (facts.state == "retired", "retired", "It was retired for good."),
+        (bool(facts.suspension), "suspended", f"The project is suspended: {facts.suspension}"),
+        (facts.state == "paused", "paused", "It is paused: requests are refused."),
+        (
+            not facts.has_worker,
+            "no_worker",
+            "No machine serves its model on its tier now: requests are refused.",
+        ),
+        (
+            facts.is_paid and facts.is_broke,
+            "no_balance",
+            f"The balance is {facts.balance}: requests are refused until credit is added.",
+        ),
+        (
+            facts.is_paid and bool(facts.spent_budget),
+            "over_budget",
+            f"{facts.spent_budget} is used up: requests are refused until the month ends.",
+        ),
+        (
+            bool(facts.used_allowance),
+            "allowance_used",
+            f"{facts.used_allowance} are used up: requests are refused until the month ends.",
+        ),
+    )
+    found = next(((word, sentence) for is_so, word, sentence in stops if is_so), None)
+    return Live(*(found or (SERVING, "It answers requests.")))
+
+
+# ── Limits that are not the tier's ─────────────────────────────────────────────────────
+
+LIMITS = {
+    "requests_per_min": "requests a minute",
+    "tokens_per_min": "tokens a minute",
+    "concurrent": "running at once",
+    "monthly_tokens": "tokens a month",
+    "request_timeout_s": "seconds for an answer",
+    "idle_timeout_s": "seconds of silence in a stream",
+}
+"""What an override may change, and in which words."""
+
+
+def limits_in_force(overrides: Iterable[Mapping[str, int | None]]) -> dict[str, int]:
+    """Return what is another than the tier's; later ones win, limit by limit."""
+    found: dict[str, int] = {}
+    for override in overrides:
+        found |= {name: value for name in LIMITS if (value := override[name]) is not None}
+    return found
+
+
+def override_said(limits: Mapping[str, Any], reason: str, ends_at: datetime | None) -> str:
+    """Say an override in a sentence: ``500 requests a minute until 1 January 2027: a launch``."""
+    said = ", ".join(
+        f"{limits[name]:,} {words}" for name, words in LIMITS.items() if limits[name] is not None
+    )
+    until = f" until {ends_at.day} {ends_at:%B %Y, %H:%M} UTC" if ends_at else ""
+    return f"{said}{until}: {reason}"

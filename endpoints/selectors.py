@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
-from endpoints.models import Endpoint, EndpointState
+from endpoints.models import Endpoint, EndpointState, LimitOverride
+from endpoints.rules import LIMITS, limits_in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     from catalog.models import ServiceTier
     from projects.models import Project
 
@@ -40,6 +44,28 @@ def is_slug_taken(*, project: Project, slug: str) -> bool:
     return Endpoint.objects.filter(project=project, slug=slug).exists()
 
 
+def reach_of(tier: ServiceTier) -> tuple[int, int]:
+    """Return how many living endpoints of how many projects a tier has: for operators."""
+    living = Endpoint.objects.filter(tier=tier).exclude(state=EndpointState.RETIRED)
+    return living.count(), living.order_by().values("project").distinct().count()
+
+
 def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:
     """Return the living endpoints of a project on one tier."""
     return endpoints_of(project=project).filter(tier=tier)
+
+
+def overrides_of(
+    *, project: Project, moment: datetime, endpoint: Endpoint | None = None
+) -> list[LimitOverride]:
+    """Return what changes the limits at a moment: of the whole project, then of an endpoint."""
+    live = LimitOverride.objects.filter(project=project, ended_at=None).filter(
+        Q(ends_at=None) | Q(ends_at__gt=moment)
+    )
+    mine = live.filter(Q(endpoint=None) | Q(endpoint=endpoint)) if endpoint else live
+    return list(mine.select_related("endpoint").order_by(F("endpoint").asc(nulls_first=True)))
+
+
+def limits_over(overrides: Iterable[LimitOverride]) -> dict[str, int]:
+    """Return what overrides make of the tier's limits, the last one winning."""
+    return limits_in_force({name: getattr(row, name) for name in LIMITS} for row in overrides)

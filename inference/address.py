@@ -28,6 +28,10 @@ HEALTH = "/health"
 
 _PARTS = re.compile(r"/(proj_[0-9A-Za-z]+)/([^/]+)/(?:v1(?:/(.*))?|health)", re.DOTALL)
 _TRICKS = re.compile(r"%(2f|2e|5c|23|3f|25|[01][0-9a-f]|7f)|[\\#]", re.IGNORECASE)
+_SLASHED_NAME = re.compile(
+    r"(?<=/v1/models/)[\w.:@+-]+(?:%2f[\w.:@+-]+)*$", re.IGNORECASE | re.ASCII
+)
+"""A model's name with its slashes encoded, as SDKs write it: no other place takes them so."""
 _DOTS = re.compile(r"(?:^|/)\.{1,2}(?:/|$)")
 
 
@@ -71,7 +75,7 @@ def _read_target(raw: bytes) -> Target:
         # An SDK's base URL that ends with a slash too many; answered, it would hide that.
         meant = re.sub("//+", "/", path)
         raise Refused("invalid_request", f"The path has an empty part. Did you mean {meant}?")
-    if _TRICKS.search(path) or _DOTS.search(path):
+    if _TRICKS.search(_SLASHED_NAME.sub("", path)) or _DOTS.search(path):
         raise Refused("invalid_request", "The path may not hold encoded or dotted separators.")
     project, slug = parts[1], unquote(parts[2])
     if path.endswith("/health") and parts[3] is None:

@@ -88,6 +88,16 @@ def cost_of(
     return -(-hundredths * price_per_million // 100_000_000)
 
 
+def requests_at_once(tier: str, a_minute: int) -> int:
+    """Return how many requests may come in one moment, after a pause: half, but a few at least."""
+    return max(3 if tier == "free" else 10, a_minute // 2)
+
+
+def tokens_at_once(a_minute: int) -> int:
+    """Return how many tokens may be asked for in one moment, after a pause."""
+    return max(1, a_minute // 2)
+
+
 def digest_of(secret: bytes, pepper: bytes) -> str:
     """Return the only form of an API key that is ever stored: HMAC-SHA-256, hex."""
     keyed = _keyed(pepper).copy()
@@ -187,6 +197,7 @@ class Route:
     terms: Terms
     pools: tuple[str, ...]
     context_length: int | None = None
+    capabilities: tuple[str, ...] = ()
     created_at: int = 0
     defaults: dict[str, Any] = field(default_factory=dict)
     paused: bool = False

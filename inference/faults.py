@@ -16,6 +16,8 @@ COUNTED_MAX: Final = 2000
 
 TELL_EVERY_S: Final = 60.0
 LATE: Final = "late"
+IMPLAUSIBLE: Final = "implausible_usage"
+"""It claims tokens that can't be so (``claims``)."""
 CREDENTIAL: Final = (401, 402, 403, 407)
 """The worker refused us, not the request: only the operator can mend that."""
 
@@ -37,9 +39,9 @@ class Faults:
         self._say = say
         self._counts: dict[tuple[str, str, str], _Count] = {}
 
-    def count(self, worker_id: str, project: str, status: int) -> None:
+    def count(self, worker_id: str, project: str, status: int, kind: str = "") -> None:
         """Count one; ``status`` 0 is an answer that was not there in its asker's time."""
-        kind = str(status) if status else LATE
+        kind = kind or (str(status) if status else LATE)
         counts, key = self._counts, (worker_id, project, kind)
         if key not in counts and len(counts) >= COUNTED_MAX:
             key = ("other", "other", kind)

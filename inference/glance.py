@@ -10,10 +10,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from inference.shapes import Answer, Asked, Number, Options
+from inference.shapes import Answer, Asked, Figures, Number, Options
 
-ANSWER_MAX = 16 * 1024
-"""An answer larger than this is not parsed: its usage is looked for at its end."""
+ANSWER_MAX = 1024 * 1024
+"""An answer larger than this is not kept: its usage is looked for as it passes."""
 
 _ASKED = msgspec.json.Decoder(Asked)
 _OPTIONS = msgspec.json.Decoder(Options)
@@ -93,21 +93,34 @@ def prompt_bytes(asked: Asked) -> int:
     return size
 
 
-def usage_in(answer: bytes) -> tuple[int, int, int] | None:
+def usage_in(answer: bytes) -> tuple[int, int, int | None] | None:
     """Read tokens in, out and cached of a whole answer; none if it needs careful reading."""
     if len(answer) > ANSWER_MAX:
         return None
     try:
-        figures = _ANSWER.decode(answer).usage
+        said = _ANSWER.decode(answer)
     except _UNUSUAL:
         return None
-    if figures is None or figures.output_tokens or figures.input_tokens_details:
+    figures = said.usage
+    if figures is None or said.error or not _is_usual(figures):
         return None
-    tokens_in, tokens_out = figures.prompt_tokens, figures.completion_tokens
-    cached = figures.prompt_tokens_details.cached_tokens if figures.prompt_tokens_details else 0
-    if tokens_in < 0 or tokens_out < 0 or (cached or 0) < 0:
+    tokens_in, tokens_out = figures.prompt_tokens, figures.completion_tokens or 0
+    details, total = figures.prompt_tokens_details, figures.total_tokens or 0
+    cached = None if details is None else details.cached_tokens
+    if min(tokens_in, tokens_out, total, cached or 0) < 0:
         return None
-    return tokens_in, tokens_out, min(cached or 0, tokens_in)
+    tokens_out = max(tokens_out, total - tokens_in)
+    return tokens_in, tokens_out, None if cached is None else min(cached, tokens_in)
+
+
+def _is_usual(figures: Figures) -> bool:
+    """Say whether it is the dialect that is read here."""
+    return not (
+        figures.output_tokens
+        or figures.input_tokens_details
+        or figures.prompt_cache_hit_tokens
+        or figures.cached_tokens
+    )
 
 
 def _is_utf8(body: bytes) -> bool:

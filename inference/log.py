@@ -79,7 +79,7 @@ class RequestLog:
             f',"streamed":{"true" if outcome.streamed else "false"}'
             f',"status":{outcome.status},"ttft_ms":{ttft}'
             f',"latency_ms":{milliseconds_text(outcome.latency_ms)},"tokens_in":{tokens.tokens_in}'
-            f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached}'
+            f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached or 0}'
             f"{_slo(outcome)}}}"
         )
 

@@ -58,7 +58,7 @@ class _Cell:
                 self.ttft_s += ttft_s
             self.tokens_in += tokens.tokens_in
             self.tokens_out += tokens.tokens_out
-            self.tokens_cached += tokens.tokens_cached
+            self.tokens_cached += tokens.tokens_cached or 0
 
 
 class Metrics:

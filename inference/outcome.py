@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
+from inference.claims import ABSENT, NOTHING, Bounds, Seen, charge
 from inference.contracts import Route, Terms, UsageEvent, cost_of
 from inference.fields import NO_SLO, Names
-from inference.tokens import Usage, estimate_tokens
 
 _THOUSANDTHS: Final = [f".{number:03d}" for number in range(1000)]
 
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 """Operations that generate no tokens, however long their answer is."""
 
-NOTHING = Usage(0, 0, 0)
-
 
 class Outcome:
     """Facts of one request, gathered while it runs. ``…_at`` are loop seconds.
 
     Known once it is closed: ``source``, ``tokens``, ``ttft_ms`` (until the first byte of a
-    worker's answer) and ``latency_ms`` (from the request's head to its end).
+    worker's answer), ``latency_ms`` (from the request's head to its end), and ``is_doubted``:
+    the worker's claim of its tokens can't be so.
     """
 
     __slots__ = (
-        "answer_bytes",
         "began_at",
+        "bounds",
         "code",
-        "deltas",
         "ended_at",
         "ending",
         "endpoint",
         "first_at",
+        "is_doubted",
         "key_id",
         "latency_ms",
         "names",
@@ -40,13 +39,13 @@ class Outcome:
         "prompt_bytes",
         "route",
         "secret_id",
+        "seen",
         "slo",
         "source",
         "status",
         "streamed",
         "tokens",
         "ttft_ms",
-        "usage",
         "worker_id",
     )
 
@@ -65,25 +64,27 @@ class Outcome:
         self.ended_at = 0.0
         self.ttft_ms: float | None = None
         self.latency_ms = 0.0
-        self.prompt_bytes = self.answer_bytes = self.deltas = 0
-        self.usage: Usage | None = None
-        self.source = "absent"
+        self.prompt_bytes = 0
+        self.seen: Seen | None = None
+        self.bounds: Bounds | None = None
+        self.source = ABSENT
         self.tokens = NOTHING
+        self.is_doubted = False
 
     def close(self, status: int, code: str, ending: str, now: float) -> None:
         """Say how it ended, and settle on its tokens.
 
-        As the engine counted them, or as we can tell, or none at all: nothing is charged for
-        what never gave a byte, nor for a worker's own refusal. What a limit cut off was given.
+        As the engine counted them, or as we can tell, or none at all (``claims``): nothing is
+        charged for what never gave a byte, nor for a worker's own refusal. What a limit cut
+        off was given.
         """
         self.status, self.code, self.ending, self.ended_at = status, code, ending, now
         self.latency_ms = _milliseconds(now - self.began_at)
         if self.first_at is not None:
             self.ttft_ms = _milliseconds(self.first_at - self.began_at)
-        if self.usage is not None:
-            self.source, self.tokens = "measured", self.usage
-        elif self.first_at is not None and (ending != "refused" or self.deltas):
-            self.source, self.tokens = "estimated", self._estimate()
+        if self.seen is not None and self.bounds is not None:
+            due = charge(self.seen, self.bounds, has_left=ending == "caller_left")
+            self.source, self.tokens, self.is_doubted = due.source, due.tokens, due.is_doubted
 
     def event(self) -> UsageEvent:
         """Say what was used. Only of a closed request that passed the gate."""
@@ -104,7 +105,7 @@ class Outcome:
             source=self.source,
             tokens_in=tokens.tokens_in,
             tokens_out=tokens.tokens_out,
-            tokens_cached=tokens.tokens_cached,
+            tokens_cached=tokens.tokens_cached or 0,
             ttft_ms=self.ttft_ms,
             latency_ms=self.latency_ms,
             tier=route.terms.tier,
@@ -121,16 +122,10 @@ class Outcome:
         return cost_of(
             tokens.tokens_in,
             tokens.tokens_out,
-            tokens.tokens_cached,
+            tokens.tokens_cached or 0,
             price_per_million=terms.price_per_million,
             cached_percent=terms.cached_percent,
         )
-
-    def _estimate(self) -> Usage:
-        is_text = self.answer_bytes and self.operation not in ONLY_READ
-        generated = estimate_tokens(self.answer_bytes) if is_text else 0
-        out = self.deltas if self.streamed else generated
-        return Usage(estimate_tokens(self.prompt_bytes), out, 0)
 
 
 def _milliseconds(seconds: float) -> float:

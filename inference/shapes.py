@@ -98,13 +98,17 @@ class Figures(msgspec.Struct, gc=False):
     """``usage`` in its usual dialect, and what tells that it is another."""
 
     prompt_tokens: Count = -1
-    completion_tokens: Count = 0
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
     prompt_tokens_details: Details | None = None
     output_tokens: Raw = NOTHING
     input_tokens_details: Raw = NOTHING
+    prompt_cache_hit_tokens: Raw = NOTHING
+    cached_tokens: Raw = NOTHING
 
 
 class Answer(msgspec.Struct, gc=False):
-    """A plain answer, of which only the usage is wanted."""
+    """A plain answer, of which only the usage is wanted, if it is none of an error."""
 
     usage: Figures | None = None
+    error: Raw = NOTHING

@@ -30,13 +30,16 @@ Json = dict[str, Any]
 
 @dataclass(init=False)
 class Usage:
-    """Tokens of a request as its engine counted them. ``tokens_cached`` are part of the input."""
+    """Tokens of a request as its engine counted them.
+
+    ``tokens_cached`` are part of the input; none if it did not say how many there were.
+    """
 
     tokens_in: int
     tokens_out: int
-    tokens_cached: int
+    tokens_cached: int | None
 
-    def __init__(self, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> None:
+    def __init__(self, tokens_in: int, tokens_out: int, tokens_cached: int | None = None) -> None:
         self.tokens_in = tokens_in
         self.tokens_out = tokens_out
         self.tokens_cached = tokens_cached
@@ -67,17 +70,40 @@ def usage_of(document: object) -> Usage | None:
 
 
 def usage_from(usage: Json) -> Usage | None:
-    """Read a ``usage`` object in either dialect; none unless its figures are counts."""
-    tokens_out = _count(usage, "completion_tokens", "output_tokens") or 0
+    """Read a ``usage`` object in any dialect; none if it holds no count.
+
+    What it leaves out follows from the total, and so does what it says too little of:
+    engines forget to count what was thought.
+    """
+    tokens_out = _count(usage, "completion_tokens", "output_tokens")
     tokens_in = _count(usage, "prompt_tokens", "input_tokens")
-    if tokens_in is None:
-        total = _count(usage, "total_tokens")
-        if total is None:
-            return None
-        tokens_in = max(0, total - tokens_out)
+    total = _count(usage, "total_tokens")
+    if tokens_out is None and tokens_in is None and total is None:
+        return None
+    known_out, whole = tokens_out or 0, total or 0
+    known_in = max(0, whole - known_out) if tokens_in is None else tokens_in
+    cached = cached_in(usage)
+    if cached is not None:
+        cached = min(cached, known_in)
+    return Usage(known_in, max(known_out, whole - known_in), cached)
+
+
+def cached_in(usage: Json) -> int | None:
+    """Read how much of the prompt was cached; none if that is not said."""
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
-    return Usage(tokens_in, tokens_out, min(cached or 0, tokens_in))
+    if cached is None:
+        cached = _count(usage, "prompt_cache_hit_tokens", "cached_tokens")
+    return cached
+
+
+def merged(known: Usage | None, said: Usage | None) -> Usage | None:
+    """Put a later claim to an earlier one: a smaller figure takes nothing back."""
+    if known is None or said is None:
+        return said or known
+    cached = known.tokens_cached if said.tokens_cached is None else said.tokens_cached
+    tokens_in = max(known.tokens_in, said.tokens_in)
+    return Usage(tokens_in, max(known.tokens_out, said.tokens_out), cached)
 
 
 def usage_of_answer(tail: bytes, *, is_whole: bool) -> Usage | None:

@@ -16,7 +16,7 @@ from inference.config import PlaneConfig
 from inference.contracts import Worker
 from inference.exchange import core
 from inference.exchange.recheck import Recheck
-from inference.faults import Faults
+from inference.faults import IMPLAUSIBLE, Faults
 from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.fleet.probe import Prober
@@ -41,17 +41,22 @@ SNAPSHOT_EVERY_S = 1.0
 
 
 class Reports:
-    """Tells the log and the metrics of every request that ended."""
+    """Tells the log and the metrics of every request that ended, and of false claims."""
 
-    def __init__(self, log: RequestLog, metrics: Metrics, refusals: Refusals) -> None:
+    def __init__(
+        self, log: RequestLog, metrics: Metrics, refusals: Refusals, faults: Faults
+    ) -> None:
         self.log = log
         self.metrics = metrics
         self.refused = refusals.refused
+        self.faults = faults
 
     def ended(self, outcome: Outcome) -> None:
         """Pass it on."""
         self.metrics.ended(outcome)
         self.log.ended(outcome)
+        if outcome.is_doubted:
+            self.faults.count(outcome.worker_id, outcome.project, outcome.status, IMPLAUSIBLE)
 
 
 class Gateway:
@@ -91,7 +96,7 @@ class Gateway:
                 Random(),  # noqa: S311 - spreads work, hides nothing
             ),
             wheel=Wheel(loop),
-            reporter=Reports(self.log, self.metrics, self.refusals),
+            reporter=Reports(self.log, self.metrics, self.refusals, self.health.faults),
         )
         self.prober = Prober(
             self.fleet,

@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from common.actor import Actor, ActorKind
-from common.admin import KeptAdmin
+from common.admin import KeptAdmin, ReadOnlyAdmin
+from common.money import UNIT, money
 from ledger import services
-from ledger.models import LedgerEntry
-from ledger.rules import UNIT, EntryKind, as_money
+from ledger.models import LedgerEntry, UnmatchedPayment
+from ledger.rules import EntryKind
 
 _BY_HAND = [
     (kind.value, kind.label) for kind in (EntryKind.TOP_UP, EntryKind.REFUND, EntryKind.ADJUSTMENT)
@@ -27,7 +28,7 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argu
         label="Amount",
         decimal_places=6,
         max_digits=15,
-        help_text="In units; adjustments may be negative",
+        help_text="Such as 12.50, in the platform’s currency; adjustments may be negative",
     )
     note = forms.CharField(max_length=240, help_text="Why: the project sees this")
 
@@ -44,12 +45,21 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argu
         return said
 
 
+@admin.register(UnmatchedPayment)
+class UnmatchedPaymentAdmin(ReadOnlyAdmin):
+    """Payments that were credited to nobody: pay back, or grant credit by hand."""
+
+    list_display = ["reference", "project", "minor", "currency", "reason", "seen_at"]
+    search_fields = ["reference", "project"]
+    list_filter = ["currency", "seen_at"]
+
+
 @admin.register(LedgerEntry)
 class LedgerAdmin(KeptAdmin):
     """Every movement of every project. New ones may be added; none can be changed."""
 
     form = EntryForm
-    list_display = ["id", "at", "project", "kind", "money", "request_id", "note", "written_by"]
+    list_display = ["id", "at", "project", "kind", "moved", "request_id", "note", "written_by"]
     list_filter = ["kind", "at"]
     search_fields = ["project__slug", "project__public_id", "request_id", "reference", "note"]
     list_select_related = ["project"]
@@ -57,9 +67,9 @@ class LedgerAdmin(KeptAdmin):
     show_full_result_count = False
 
     @admin.display(description="Amount", ordering="amount")
-    def money(self, entry: LedgerEntry) -> str:
+    def moved(self, entry: LedgerEntry) -> str:
         """Return the amount for people."""
-        return as_money(entry.amount)
+        return money(entry.amount)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: a ledger is written once."""

@@ -11,13 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common import tenancy
-from common.rest import ManagementView, Window, page_of, page_shape
-from ledger import payments, selectors, services
+from common.rest import CurrencyField, ManagementView, Window, page_of, page_shape
+from ledger import payments, selectors
 from ledger.rules import EntryKind
-from projects import selectors as projects
 from projects.access import seat_of
-from projects.errors import ProjectNotFound
 
 
 class LedgerWindow(Window):
@@ -36,6 +33,7 @@ class BalanceOut(serializers.Serializer[Any]):
 
     object = serializers.ChoiceField(["balance"], default="balance")
     granted = serializers.IntegerField(help_text="Everything but charges: top-ups, refunds, …")
+    currency = CurrencyField()
     spent = serializers.IntegerField()
     balance = serializers.IntegerField(help_text="granted − spent")
 
@@ -47,7 +45,8 @@ class EntryOut(serializers.Serializer[Any]):
     id = serializers.CharField()
     at = serializers.DateTimeField()
     kind = serializers.ChoiceField(EntryKind.choices)
-    amount = serializers.IntegerField()
+    amount = serializers.IntegerField(help_text="Micro-units of the currency")
+    currency = CurrencyField()
     request_id = serializers.CharField()
     endpoint_id = serializers.CharField()
     key_id = serializers.CharField()
@@ -92,17 +91,10 @@ class PaymentNotice(APIView):
 
     @extend_schema(exclude=True)
     def post(self, request: Request) -> Response:
-        """Credit a payment, once, if the provider signed the notice."""
+        """Credit a payment, once, if the provider signed the notice; set aside what fits nobody."""
         paid = payments.provider().read(
             cast("bytes", request.data), request.headers.get("Stripe-Signature", "")
         )
         if paid is not None:
-            project = projects.project_by_public_id(paid.project_public_id)
-            if project is None:
-                raise ProjectNotFound("There is no such project.")
-            # The provider's signature stands in for a seat: it names the project itself.
-            with tenancy.within(project.pk, project.public_id):
-                services.top_up(
-                    project=project, amount=paid.amount, note="Payment", reference=paid.reference
-                )
+            payments.take(paid)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -17,6 +17,12 @@ class PaymentUnverified(Problem):
     code = "payment_unverified"
 
 
+class PaymentMalformed(Problem):
+    """A signed notice of a payment of nothing, or of one that nobody understands."""
+
+    code = "payment_malformed"
+
+
 class PaymentsOff(Problem):
     """No payment provider is set up."""
 

@@ -57,3 +57,24 @@ class LedgerEntry(ProjectOwned):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"
+
+
+class UnmatchedPayment(models.Model):
+    """A payment that arrived and could be credited to nobody: for the operator to settle.
+
+    ``minor`` counts the smallest unit of its own currency, as the provider said it.
+    """
+
+    reference = models.CharField(max_length=120, unique=True)
+    project = models.CharField(max_length=64, blank=True, help_text="As the payment named it")
+    minor = models.BigIntegerField("amount", help_text="In the currency’s smallest unit")
+    currency = models.CharField(max_length=8)
+    reason = models.CharField(max_length=120)
+    seen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "unmatched payment"
+
+    def __str__(self) -> str:
+        return f"{self.minor} {self.currency}"

@@ -9,13 +9,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
 
-from ledger.errors import PaymentsOff, PaymentUnverified
+from common import tenancy
+from common.money import micro_of
+from ledger import services
+from ledger.errors import PaymentMalformed, PaymentsOff, PaymentUnverified
+from ledger.models import LedgerEntry, UnmatchedPayment
+from projects import selectors as projects
+
+logger = logging.getLogger(__name__)
 
 TOLERANCE_S = 300
 """How old a signed notice may be (Stripe's own default)."""
@@ -23,11 +31,20 @@ TOLERANCE_S = 300
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment that has arrived: for which project, how much, and its unique name."""
+    """A payment that has arrived: for which project, how much, and its unique name.
+
+    ``minor`` is in the smallest unit of its own currency, as the provider counts.
+    """
 
     project_public_id: str
-    amount: int
+    minor: int
+    currency: str
     reference: str
+
+    @property
+    def amount(self) -> int:
+        """What it is in micro-units. Raises ``ValueError`` for a currency nobody knows."""
+        return micro_of(self.minor, self.currency)
 
 
 class Provider(Protocol):
@@ -36,7 +53,8 @@ class Provider(Protocol):
     def read(self, body: bytes, signature: str) -> Payment | None:
         """Return the payment a notice tells of; none if it tells of something else.
 
-        Raises ``PaymentUnverified`` if the provider did not sign it, or too long ago.
+        Raises ``PaymentUnverified`` if the provider did not sign it, or too long ago, and
+        ``PaymentMalformed`` for a payment of nothing, or that nobody understands.
         """
 
 
@@ -53,15 +71,10 @@ class Stripe:
     def read(self, body: bytes, signature: str) -> Payment | None:
         """Check the signature and read the notice."""
         self._verify(body, signature)
-        notice: dict[str, Any] = json.loads(body)
-        if notice.get("type") != "checkout.session.completed":
-            return None
-        session = notice["data"]["object"]
-        if session.get("payment_status") != "paid":
-            return None
-        # Stripe counts in cents.
-        amount = int(session["amount_total"]) * 10_000
-        return Payment(session["client_reference_id"], amount, f"stripe:{session['id']}")
+        try:
+            return _payment(json.loads(body))
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise PaymentMalformed(f"The notice can’t be read as a payment: {fault!r}") from fault
 
     def _verify(self, body: bytes, signature: str) -> None:
         fields = [part.partition("=") for part in signature.split(",")]
@@ -72,6 +85,52 @@ class Stripe:
         is_fresh = moment.isdigit() and abs(now - int(moment)) <= TOLERANCE_S
         if not is_fresh or not any(hmac.compare_digest(wanted, value) for value in given):
             raise PaymentUnverified("The notice is not signed by the payment provider.")
+
+
+def _payment(notice: dict[str, Any]) -> Payment | None:
+    if notice.get("type") != "checkout.session.completed":
+        return None
+    session = notice["data"]["object"]
+    if session.get("payment_status") != "paid":
+        return None
+    minor, currency = session["amount_total"], str(session["currency"]).upper()
+    if not isinstance(minor, int) or minor <= 0:
+        raise PaymentMalformed("A payment is of an amount above zero.", param="amount_total")
+    name = str(session.get("client_reference_id") or "")
+    return Payment(name, minor, currency, f"stripe:{session['id']}")
+
+
+def take(paid: Payment) -> LedgerEntry | None:
+    """Credit a payment, once; one that fits nobody is set aside for the operator, whole.
+
+    It was paid, so nothing of it may be lost; but money of another currency is not ours to
+    convert, and a project that we don't know is nobody to credit.
+    """
+    project = projects.project_by_public_id(paid.project_public_id)
+    wrong = f"paid in {paid.currency}, not in {settings.CURRENCY}"
+    if paid.currency != settings.CURRENCY or project is None:
+        _set_aside(paid, wrong if paid.currency != settings.CURRENCY else "no such project")
+        return None
+    # The provider's signature stands in for a seat: it names the project itself.
+    with tenancy.within(project.pk, project.public_id):
+        return services.top_up(
+            project=project, amount=paid.amount, note="Payment", reference=paid.reference
+        )
+
+
+def _set_aside(paid: Payment, reason: str) -> None:
+    # It belongs to no tenant that could be entered.
+    with tenancy.system():
+        UnmatchedPayment.objects.get_or_create(
+            reference=paid.reference,
+            defaults={
+                "project": paid.project_public_id[:64],
+                "minor": paid.minor,
+                "currency": paid.currency[:8],
+                "reason": reason,
+            },
+        )
+    logger.warning("payment %s was set aside: %s", paid.reference, reason)
 
 
 def provider() -> Provider:

@@ -1,4 +1,4 @@
-"""Which movements there are, and how amounts are said to people."""
+"""Which movements there are."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import TextChoices
-
-UNIT = 1_000_000
-"""Micro-units in one unit of the currency."""
 
 
 class EntryKind(TextChoices):
@@ -41,12 +38,3 @@ def started_hours(
     while hour < end or hour == first:
         yield hour
         hour += HOUR
-
-
-def as_money(micro: int, *, places: int = 2) -> str:
-    """Return micro-units for people: ``12.64``, ``-0.50``; small amounts keep more places."""
-    sign, micro = ("-", -micro) if micro < 0 else ("", micro)
-    whole, rest = divmod(micro, UNIT)
-    digits = f"{rest:06d}"
-    shown = max(places, len(digits.rstrip("0")))
-    return f"{sign}{whole:,}.{digits[:shown]}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -18,6 +18,7 @@ from catalog import selectors as catalog
 from catalog.models import TierTerms
 from common import clock
 from endpoints import allowance
+from endpoints import selectors as endpoints
 from endpoints.models import Endpoint, EndpointState
 from inference import pass_keys as signers
 from inference.contracts import (
@@ -85,9 +86,10 @@ def route_of(endpoint: Endpoint) -> Entry:
         endpoint_id=endpoint.public_id,
         model=model.name,
         task=model.task,
-        terms=_terms(endpoint, catalog.terms_at(endpoint.tier, now)),
+        terms=_terms_of(endpoint, now),
         pools=(_pool_name(endpoint),),
         context_length=model.context_length,
+        capabilities=tuple(model.capabilities),
         created_at=int(endpoint.created_at.timestamp()),
         defaults=model.defaults,
         paused=endpoint.state == EndpointState.PAUSED,
@@ -156,6 +158,14 @@ def _pool_name(endpoint: Endpoint) -> str:
     if tier.is_self_hosted:
         return own_pool(endpoint.project.public_id, model)
     return shared_pool(tier.slug, model)
+
+
+def _terms_of(endpoint: Endpoint, now: datetime) -> Terms:
+    """Return the tier's terms in force, with the limits that an operator gave this tenant."""
+    terms = _terms(endpoint, catalog.terms_at(endpoint.tier, now))
+    found = endpoints.overrides_of(project=endpoint.project, moment=now, endpoint=endpoint)
+    other: dict[str, Any] = endpoints.limits_over(found)
+    return replace(terms, **other) if other else terms
 
 
 def _terms(endpoint: Endpoint, row: TierTerms) -> Terms:

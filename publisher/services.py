@@ -110,6 +110,7 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
         *_grants(apikeys.touch_keys(int(subject))),
         *_routes(endpoints.touch_endpoints(project_id=int(subject))),
     ],
+    "limits": lambda subject: _routes(endpoints.touch_endpoints(project_id=int(subject))),
     "endpoint": lambda subject: _routes([int(subject)]),
     "worker": lambda subject: _pools(int(subject)),
     "jwks": lambda subject: [pass_keys()],

@@ -11,8 +11,17 @@ from django.urls import URLPattern, path
 
 from common import clock
 from common.admin import ReadOnlyAdmin
+from common.money import money
 from usage import reconcile
-from usage.models import Budget, BudgetNotice, PoisonEvent, UsageRecord, UsageRollup
+from usage.models import (
+    Budget,
+    BudgetNotice,
+    PoisonEvent,
+    RefusalRollup,
+    RefusedCall,
+    UsageRecord,
+    UsageRollup,
+)
 
 
 @admin.register(UsageRecord)
@@ -20,8 +29,22 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     """Every request of every project. Nobody changes these rows."""
 
     list_display = ["request_id", "started_at", "project", "endpoint", "model", "status"]
-    list_display += ["ending", "tokens_in", "tokens_out", "cost", "source", "ttft_ms", "latency_ms"]
+    list_display += [
+        "ending",
+        "tokens_in",
+        "tokens_out",
+        "costs",
+        "source",
+        "ttft_ms",
+        "latency_ms",
+    ]
     list_filter = ["started_at", "status", "ending", "source", "tier", "operation"]
+
+    @admin.display(description="Cost", ordering="cost")
+    def costs(self, record: UsageRecord) -> str:
+        """Return the cost with its currency."""
+        return money(record.cost)
+
     search_fields = ["request_id", "caller_request_id", "endpoint", "key_id", "project__slug"]
     list_select_related = ["project"]
 
@@ -35,6 +58,26 @@ class PoisonEventAdmin(ReadOnlyAdmin):
     search_fields = ["entry_id", "body", "reason"]
 
 
+@admin.register(RefusalRollup)
+class RefusalRollupAdmin(ReadOnlyAdmin):
+    """How often what was refused, by minute, hour and day."""
+
+    list_display = ["grain", "at", "project", "endpoint", "key_id", "code", "count"]
+    list_filter = ["grain", "code", "at"]
+    search_fields = ["project__slug", "endpoint", "key_id"]
+    list_select_related = ["project"]
+
+
+@admin.register(RefusedCall)
+class RefusedCallAdmin(ReadOnlyAdmin):
+    """The last refused requests of each project and code, by either id."""
+
+    list_display = ["request_id", "at", "project", "endpoint", "key_id", "code", "message"]
+    list_filter = ["code", "at"]
+    search_fields = ["request_id", "caller_request_id", "project__slug", "key_id"]
+    list_select_related = ["project"]
+
+
 PERIODS_DAYS = (7, 31, 92)
 ROWS_MAX = 500
 
@@ -44,8 +87,14 @@ class UsageRollupAdmin(ReadOnlyAdmin):
     """Derived sums: rebuilt with ``manage.py rollups``."""
 
     list_display = ["grain", "at", "project", "endpoint", "key_id", "model", "requests"]
-    list_display += ["failures", "tokens_in", "tokens_out", "cost"]
+    list_display += ["failures", "tokens_in", "tokens_out", "costs"]
     list_filter = ["grain", "at", "model"]
+
+    @admin.display(description="Cost", ordering="cost")
+    def costs(self, rollup: UsageRollup) -> str:
+        """Return the cost with its currency."""
+        return money(rollup.cost)
+
     search_fields = ["project__slug", "endpoint", "key_id"]
     list_select_related = ["project"]
 
@@ -81,9 +130,15 @@ class UsageRollupAdmin(ReadOnlyAdmin):
 class BudgetAdmin(ReadOnlyAdmin):
     """What projects allow themselves a month."""
 
-    list_display = ["public_id", "project", "scope", "subject_id", "amount", "is_enforced"]
+    list_display = ["public_id", "project", "scope", "subject_id", "ceiling", "is_enforced"]
     list_display += ["set_at", "ended_at"]
     list_filter = ["scope", "is_enforced"]
+
+    @admin.display(description="Amount a month", ordering="amount")
+    def ceiling(self, budget: Budget) -> str:
+        """Return the amount with its currency."""
+        return money(budget.amount)
+
     search_fields = ["project__slug", "subject_id", "public_id"]
     list_select_related = ["project"]
 
@@ -92,7 +147,13 @@ class BudgetAdmin(ReadOnlyAdmin):
 class BudgetNoticeAdmin(ReadOnlyAdmin):
     """Which thresholds somebody was told of."""
 
-    list_display = ["budget", "project", "month", "percent", "spent", "sent_at"]
+    list_display = ["budget", "project", "month", "percent", "had_cost", "sent_at"]
     list_filter = ["percent", "month"]
+
+    @admin.display(description="Spent", ordering="spent")
+    def had_cost(self, notice: BudgetNotice) -> str:
+        """Return what was spent with its currency."""
+        return money(notice.spent)
+
     search_fields = ["project__slug", "budget__public_id"]
     list_select_related = ["project", "budget"]

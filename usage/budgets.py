@@ -16,8 +16,8 @@ from django.template.loader import render_to_string
 from audit import services as audit
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.money import money
 from common.problems import Stale
-from ledger.rules import as_money
 from projects import selectors as projects
 from projects.rules import Role
 from usage import rules, selectors
@@ -178,8 +178,8 @@ def _mail(budget: Budget, percent: int, spent: int) -> None:
         "project": budget.project,
         "budget": budget,
         "percent": percent,
-        "spent": as_money(spent),
-        "amount": as_money(budget.amount),
+        "spent": money(spent),
+        "amount": money(budget.amount),
         "url": f"{settings.PUBLIC_URL}/dashboard/{budget.project.public_id}/usage/",
     }
     text = render_to_string("usage/email/budget.txt", said)

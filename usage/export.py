@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
+
 from projects.models import Project
 from usage import selectors
 from usage.models import UsageRecord
@@ -31,6 +33,7 @@ FIELDS = (
     "tokens_out",
     "tokens_cached",
     "cost",
+    "currency",
     "tier",
     "terms_number",
     "ttft_ms",
@@ -57,7 +60,7 @@ def json_lines(*, project: Project, wanted: Filter) -> Iterator[str]:
 
 def as_dict(record: UsageRecord) -> dict[str, Any]:
     """Return what is said of a record outside, in the order of the columns."""
-    said = {name: getattr(record, name) for name in FIELDS}
+    said = {name: getattr(record, name, settings.CURRENCY) for name in FIELDS}
     said["started_at"] = record.started_at.isoformat().replace("+00:00", "Z")
     return said
 

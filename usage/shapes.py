@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from common.rest.inputs import DEFAULT_LIMIT, MAX_LIMIT, StrictSerializer
+from common.rest.money import CurrencyField
 from usage.models import BudgetScope
 from usage.rules import Grain
 from usage.selectors import Filter
@@ -62,7 +63,8 @@ class SummaryOut(serializers.Serializer[Any]):
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
-    cost = serializers.IntegerField()
+    cost = serializers.IntegerField(help_text="Micro-units of the currency")
+    currency = CurrencyField()
     ttft_p50_ms = serializers.FloatField(allow_null=True, help_text="Time to first token, streams")
     ttft_p95_ms = serializers.FloatField(allow_null=True)
     ttft_p99_ms = serializers.FloatField(allow_null=True)
@@ -77,7 +79,8 @@ class PointOut(serializers.Serializer[Any]):
     failures = serializers.IntegerField()
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
-    cost = serializers.IntegerField()
+    cost = serializers.IntegerField(help_text="Micro-units of the currency")
+    currency = CurrencyField()
 
 
 class RecordOut(serializers.Serializer[Any]):
@@ -100,7 +103,8 @@ class RecordOut(serializers.Serializer[Any]):
     tokens_in = serializers.IntegerField()
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
-    cost = serializers.IntegerField()
+    cost = serializers.IntegerField(help_text="Micro-units of the currency")
+    currency = CurrencyField()
     tier = serializers.CharField()
     terms_number = serializers.IntegerField(
         help_text="Version of the tier's terms it was billed on"
@@ -144,6 +148,7 @@ class BudgetOut(serializers.Serializer[Any]):
     amount = serializers.IntegerField(source="budget.amount")
     enforced = serializers.BooleanField(source="budget.is_enforced")
     spent = serializers.IntegerField()
+    currency = CurrencyField()
     percent = serializers.IntegerField(help_text="Whole per cent, rounded down")
     set_at = serializers.DateTimeField(source="budget.set_at")
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
-from agents.models import Worker
+from agents.models import Worker, WorkerState
 from apikeys.models import ApiKey
 from audit.models import AuditEntry
 from common import clock, deliveries
@@ -67,11 +67,18 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _tenants(now: datetime) -> list[Figure]:
     live = ApiKey.objects.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
-    answering = Endpoint.objects.filter(state=EndpointState.ACTIVE)
+    answering = Endpoint.objects.filter(
+        state=EndpointState.ACTIVE,
+        project__suspended_at=None,
+        project__delete_after=None,
+        model__name__in=Worker.objects.filter(state=WorkerState.ACTIVE).values("model_name"),
+    )
     return [
         Figure("People", User.objects.count(), "registered", _list("accounts_user")),
         Figure("Projects", Project.objects.count(), "tenants", _list("projects_project")),
-        Figure("Endpoints", answering.count(), "answering", _list("endpoints_endpoint")),
+        Figure(
+            "Endpoints", answering.count(), "active, with a machine", _list("endpoints_endpoint")
+        ),
         Figure("API keys", live.count(), "live", _list("apikeys_apikey")),
     ]
 

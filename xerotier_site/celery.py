@@ -58,6 +58,11 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"expires": 5},
         },
+        "end overrides of limits whose moment has come": {
+            "task": "endpoints.end_due",
+            "schedule": 15.0,
+            "options": {"expires": 15},
+        },
         "chain the heads of the audit log": {
             "task": "audit.anchor_heads",
             "schedule": 60.0,

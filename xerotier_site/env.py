@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 from cryptography.fernet import Fernet
 from environs import Env, EnvError
 
+from common.currencies import exponent_of
 from xerotier_site import smtp
 from xerotier_site.known_settings import NAMES, NEIGHBOURS
 
@@ -68,6 +69,17 @@ def flag(name: str, *, default: bool) -> bool:
     except EnvError:
         mistakes.append(f"{name}: give 1 or 0, not {_raw.str(name)!r}")
         return default
+
+
+def currency(name: str, default: str) -> str:
+    """Read a currency's ISO code."""
+    found = text(name, default)
+    try:
+        exponent_of(found)
+    except ValueError as fault:
+        mistakes.append(f"{name}: {fault}")
+        return default
+    return found
 
 
 def number(name: str, default: int, *, least: int = 0) -> int:

@@ -290,5 +290,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # ── Money ──────────────────────────────────────────────────────────────────────────────
+CURRENCY = env.currency("XEROTIER_CURRENCY", "USD")
+"""What prices, balances and payments are in, as ISO code; payments in another are set aside."""
 STRIPE_WEBHOOK_SECRET = env.text("XEROTIER_STRIPE_WEBHOOK_SECRET", "")
 """Signs the notices of payments; empty: no payments are taken."""

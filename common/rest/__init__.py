@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from common.rest.inputs import NoQuery, StrictSerializer, Window, parse
 from common.rest.lists import as_list, page_of, page_shape
+from common.rest.money import CurrencyField
 from common.rest.once import answered_once
 from common.rest.preconditions import check_match, etag_of
 from common.rest.views import ManagementView, once_seated
 
 __all__ = [
+    "CurrencyField",
     "ManagementView",
     "NoQuery",
     "StrictSerializer",

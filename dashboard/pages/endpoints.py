@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -16,20 +17,24 @@ from common import clock
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.pages.confirm import Confirmation, confirm
+from dashboard.refusals import Refused, refused_of
 from dashboard.rows import (
     EndpointRow,
     KeyRow,
     RecordRow,
     endpoint_row,
+    endpoint_rows,
     key_row,
     may_change,
     record_row,
 )
 from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
-from endpoints import selectors, services
+from endpoints import rules, selectors, services
 from endpoints.errors import EndpointUnknown
 from projects.rules import Role
+from usage import refused
 from usage import selectors as usage
+from usage.selectors import Filter
 
 if TYPE_CHECKING:
     from endpoints.models import Endpoint
@@ -57,6 +62,8 @@ class EndpointPage:
     snippets: tuple[Snippet, ...]
     keys: tuple[KeyRow, ...]
     records: tuple[RecordRow, ...]
+    refused: Refused
+    overrides: tuple[str, ...]
     may_change: bool
 
 
@@ -68,7 +75,7 @@ def endpoint_list(request: HttpRequest, seat: Seat) -> HttpResponse:
     context = EndpointList(
         shell_for(seat, "endpoints"),
         crumbs_to(seat),
-        tuple(endpoint_row(seat.project, endpoint) for endpoint in rows),
+        endpoint_rows(seat.project, list(rows)),
     )
     return show(request, "dashboard/endpoints.html", context)
 
@@ -92,9 +99,22 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
         ),
         keys=keys,
         records=_records(seat, slug),
+        refused=_refused(seat, slug),
+        overrides=_overrides(seat, endpoint),
         may_change=may_change(seat, endpoint.created_by_id),
     )
     return show(request, "dashboard/endpoint.html", context)
+
+
+def _overrides(seat: Seat, endpoint: Endpoint) -> tuple[str, ...]:
+    now = clock.now()
+    rows = selectors.overrides_of(project=seat.project, moment=now, endpoint=endpoint)
+    return tuple(rules.override_said(vars(row), row.reason, row.ends_at) for row in rows)
+
+
+def _refused(seat: Seat, slug: str) -> Refused:
+    wanted = Filter(since=clock.now() - timedelta(days=1), endpoint=slug)
+    return refused_of(refused.counts(project=seat.project, wanted=wanted))
 
 
 @require_POST

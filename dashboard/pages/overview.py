@@ -16,9 +16,12 @@ from dashboard import charts
 from dashboard.budget_rows import BudgetRow, budget_rows
 from dashboard.contexts import Chip, Shell, shell_for
 from dashboard.door import project_page, show
-from dashboard.rows import EndpointRow, RecordRow, endpoint_row, record_row
+from dashboard.refusals import Refused, refused_of
+from dashboard.rows import EndpointRow, RecordRow, endpoint_rows, record_row
 from endpoints import selectors as endpoints
+from usage import live, refused
 from usage import selectors as usage
+from usage.live import Allowance
 
 if TYPE_CHECKING:
     from projects.access import Seat
@@ -52,11 +55,18 @@ class Overview:
     endpoints: tuple[EndpointRow, ...]
     steps: tuple[Step, ...]
     notices: tuple[BudgetRow, ...]
+    refused: Refused
+    allowances: tuple[Allowance, ...]
 
     @property
     def is_started(self) -> bool:
         """Say whether every step of getting started is done."""
         return all(step.is_done for step in self.steps)
+
+    @property
+    def in_trouble(self) -> tuple[EndpointRow, ...]:
+        """Return the endpoints that refuse everything, though nobody paused them."""
+        return tuple(row for row in self.endpoints if row.state.tone == "bad")
 
     @property
     def change_percent(self) -> float | None:
@@ -83,18 +93,21 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
     this, before = _spans(begin, choice.length)
     lately, _ = usage.page(project=project, wanted=usage.Filter(), limit=LATEST)
     names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
-    rows = [endpoint_row(project, endpoint) for endpoint in endpoints.endpoints_of(project=project)]
+    rows = endpoint_rows(project, list(endpoints.endpoints_of(project=project)))
+    refusals = refused_of(refused.counts(project=project, wanted=this))
     context = Overview(
         shell=shell_for(seat, "overview"),
         ranges=ranges_of(choice, reverse("project:overview", args=[project.public_id])),
         totals=usage.totals(project=project, wanted=this),
         before=usage.totals(project=project, wanted=before),
         chart=_chart(project, choice, now, (this, before)),
-        has_requests=bool(lately),
+        has_requests=bool(lately) or refusals.total > 0,
         records=tuple(record_row(record, names) for record in lately),
-        endpoints=tuple(rows),
+        endpoints=rows,
         steps=_steps(project, rows, has_key=bool(names), has_request=bool(lately)),
         notices=tuple(row for row in budget_rows(seat) if row.reached),
+        refused=refusals,
+        allowances=tuple(live.allowances(project=project)),
     )
     return show(request, "dashboard/overview.html", context)
 
@@ -104,6 +117,16 @@ def ranges_of(choice: charts.Range, url: str, rest: str = "") -> tuple[Chip, ...
     return tuple(
         Chip(one.label, f"{url}?range={one.name}{rest}", one == choice) for one in charts.RANGES
     )
+
+
+def refused_by_step(
+    project: Project, wanted: usage.Filter, choice: charts.Range
+) -> dict[datetime, int]:
+    """Return how many requests were refused in each step of a range."""
+    counted: dict[datetime, int] = {}
+    for point in refused.series(project=project, wanted=wanted, step=choice.step):
+        counted[point.at] = counted.get(point.at, 0) + point.count
+    return counted
 
 
 def _spans(begin: datetime, length: timedelta) -> tuple[usage.Filter, usage.Filter]:
@@ -130,13 +153,14 @@ def _chart(
         charts.steps_of(choice, now),
         (
             charts.Line("Requests", "main", this),
+            charts.Line("Refused", "refused", refused_by_step(project, spans[0], choice)),
             charts.Line(f"{choice.label} before", "previous", shifted),
         ),
     )
 
 
 def _steps(
-    project: Project, rows: list[EndpointRow], *, has_key: bool, has_request: bool
+    project: Project, rows: tuple[EndpointRow, ...], *, has_key: bool, has_request: bool
 ) -> tuple[Step, ...]:
     create = reverse("project:new-endpoint", args=[project.public_id])
     keys = reverse("project:new-key", args=[project.public_id])

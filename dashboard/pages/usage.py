@@ -16,15 +16,19 @@ from common import clock
 from dashboard import charts
 from dashboard.contexts import Chip, Choice, Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
+from dashboard.pages.overview import refused_by_step
+from dashboard.refusals import Refused, RefusedRow, refused_of, refused_row
 from dashboard.rows import RecordRow, record_row
 from endpoints import selectors as endpoints
-from usage import rules, selectors
+from usage import refused, rules, selectors
 
 if TYPE_CHECKING:
     from projects.access import Seat
     from projects.models import Project
+    from usage.models import RefusedCall, UsageRecord
 
 PAGE = 50
+REFUSED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class UsagePage:
     records: tuple[RecordRow, ...]
     more_url: str
     clear_url: str
+    refused: Refused
+    refusals: tuple[RefusedRow, ...]
+    asked_for: str
 
 
 @require_GET
@@ -55,8 +62,8 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
     choice = charts.range_named(said.get("range", ""))
     wanted = _filter(said, charts.steps_of(choice, now)[0])
     names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
-    after = rules.cursor_from(said.get("after", ""))
-    found, further = selectors.page(project=project, wanted=wanted, after=after, limit=PAGE)
+    name = said.get("q", "").strip()[:128]
+    found, further, refusals = _found(project, wanted, name, said.get("after", ""))
     base = reverse("project:usage", args=[project.public_id])
     kept = {"endpoint": wanted.endpoint, "key": wanted.key_id, "failed": said.get("failed", "")}
     context = UsagePage(
@@ -68,7 +75,7 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
         keys=_choices(names, wanted.key_id),
         failed_only=wanted.failed_only,
         is_filtered=any(kept.values()),
-        has_any=bool(found) or selectors.has_any(project=project),
+        has_any=bool(found or refusals or name) or selectors.has_any(project=project),
         totals=selectors.totals(project=project, wanted=wanted),
         chart=_chart(project, wanted, choice, now),
         records=tuple(record_row(record, names) for record in found),
@@ -76,8 +83,24 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
         if further
         else "",
         clear_url=_url(base, {"range": choice.name}),
+        refused=refused_of(refused.counts(project=project, wanted=wanted)),
+        refusals=tuple(refused_row(call, names) for call in refusals),
+        asked_for=name,
     )
     return show(request, "dashboard/usage.html", context)
+
+
+def _found(
+    project: Project, wanted: selectors.Filter, name: str, after: str
+) -> tuple[list[UsageRecord], rules.Cursor | None, list[RefusedCall]]:
+    """Return what a page lists: the requests of an id, or a page of those a filter means."""
+    if name:
+        records, refusals = refused.requests_named(project=project, name=name)
+        return records, None, refusals
+    cursor = rules.cursor_from(after)
+    records, further = selectors.page(project=project, wanted=wanted, after=cursor, limit=PAGE)
+    latest = refused.latest(project=project, wanted=wanted, limit=REFUSED) if not after else []
+    return records, further, latest
 
 
 def _filter(said: QueryDict, since: datetime) -> selectors.Filter:
@@ -121,5 +144,6 @@ def _chart(
         (
             charts.Line("Requests", "main", {point.at: point.requests for point in points}),
             charts.Line("Failed", "bad", {point.at: point.failures for point in points}),
+            charts.Line("Refused", "refused", refused_by_step(project, wanted, choice)),
         ),
     )

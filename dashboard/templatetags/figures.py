@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django import template
+
+from common import money as said
+
+if TYPE_CHECKING:
+    from usage.selectors import Totals
 
 register = template.Library()
 
-MICRO = 1_000_000
 LEAST_SHOWN = 100
 """Micro-units: what four places of a currency can say."""
 GIB = 1024**3
@@ -36,9 +42,7 @@ def money(micro: int | None) -> str:
     """Write micro-units of the currency with as many places as say something: ``$0.50``."""
     if micro is None:
         return NOTHING
-    whole, rest = divmod(micro, MICRO)
-    places = f"{rest:06d}".rstrip("0").ljust(2, "0")
-    return f"${whole:,}.{places}"
+    return said.money(micro)
 
 
 @register.filter
@@ -56,9 +60,9 @@ def balance(micro: int) -> str:
 @register.filter
 def cost(micro: int) -> str:
     """Write what something cost, the same number of places below each other: ``$0.0020``."""
-    if micro >= MICRO or micro == 0:
-        return f"${micro / MICRO:,.2f}"
-    return f"${micro / MICRO:.4f}" if micro >= LEAST_SHOWN else "< $0.0001"
+    if micro >= said.UNIT or micro == 0:
+        return said.rounded(micro, 2)
+    return said.rounded(micro, 4) if micro >= LEAST_SHOWN else f"< {said.money(LEAST_SHOWN)}"
 
 
 @register.filter
@@ -150,6 +154,35 @@ def requests(count: int) -> str:
 def failed(count: int) -> str:
     """Say how many failed."""
     return f"{count:,} failed" if count else "none failed"
+
+
+@register.filter
+def failed_or_left(totals: Totals) -> str:
+    """Say how many failed, and apart from them how many callers left early."""
+    left = f" · {totals.left_early:,} left early" if totals.left_early else ""
+    return f"{failed(totals.failures)}{left}"
+
+
+@register.filter
+def ttft_spread(totals: Totals) -> str:
+    """Say half's and the slowest hundredth's time to first token; of streams, if there are any."""
+    if totals.ttft_p50_ms is None:
+        return "no streams in this range"
+    return f"p50 {duration(totals.ttft_p50_ms)} · p99 {duration(totals.ttft_p99_ms)}"
+
+
+@register.filter
+def refused_title(count: int) -> str:
+    """Head the list of refused requests."""
+    return f"{count:,} refused" if count else "Refused"
+
+
+@register.filter
+def nothing_found(asked_for: str) -> str:
+    """Say why a list of requests is empty."""
+    if asked_for:
+        return "No admitted request has this id. Ids stand in the answer’s X-Xerotier-Request-ID."
+    return "No request of this range fits the filters. Take a longer range, or clear them."
 
 
 @register.filter

@@ -11,12 +11,13 @@ from dashboard.tests.cast import signed_in
 from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_user, seat
+from tests.make import make_endpoint, make_user, make_worker, seat
 
 
 @pytest.fixture
 def page(ada: User) -> Client:
     load_defaults()
+    make_worker()
     return signed_in(ada)
 
 
@@ -45,8 +46,8 @@ def test_created_endpoint_is_shown_with_its_url(page: Client, acme: Project, ada
         pytest.param({"slug": ""}, "Give the endpoint a slug.", id="no slug"),
         pytest.param({"slug": "new"}, "This word is reserved; choose another.", id="reserved"),
         pytest.param({"model": ""}, "Choose a model.", id="no model"),
-        pytest.param({"model": "gone"}, "The catalog lists no such model", id="unlisted model"),
-        pytest.param({"tier": "gone"}, "This tier is no longer offered.", id="unknown tier"),
+        pytest.param({"model": "gone"}, "The catalog lists no model", id="unlisted model"),
+        pytest.param({"tier": "gone"}, "There is no tier", id="unknown tier"),
     ],
 )
 def test_refused_endpoint_keeps_what_was_typed(

@@ -19,7 +19,7 @@ from endpoints.models import Endpoint
 from endpoints.rules import fault_in_slug
 from endpoints.services import open_endpoint, pause_endpoint, retire_endpoint
 from projects.models import Project
-from tests.make import make_endpoint, make_key, make_model, make_tier
+from tests.make import make_endpoint, make_key, make_model, make_tier, make_worker
 
 URL = "/{project}/v1/management/endpoints"
 
@@ -112,6 +112,7 @@ def test_change_raises_the_version_and_is_announced(acme: Project) -> None:
 
 def test_endpoint_is_opened_by_api_with_a_management_key(acme: Project) -> None:
     load_defaults()
+    make_worker(tiers=("gpu_nvidia_shared", "free", "cpu_amd_optimized"))
     key = make_key(acme, scopes=("management",))
     client = APIClient(headers={"authorization": f"Bearer {key.secret}"})
 
@@ -141,6 +142,7 @@ def test_refusal_names_the_field_and_writes_nothing(
     as_ada: APIClient, acme: Project, said: dict[str, object], status: int, code: str, param: str
 ) -> None:
     load_defaults()
+    make_worker()
     model = "smollm2-135m-instruct"
 
     answer = as_ada.post(

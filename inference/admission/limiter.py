@@ -176,11 +176,11 @@ class ValkeyLimiter:
     def renew(self, request_id: str, tokens_so_far: int, on_verdict: OnVerdict) -> None:
         """Hold more: ``tokens_so_far`` (prompt and answer, estimated) were used up."""
         running = self._running.get(request_id)
-        if running is None or running.plan.covered is None:
+        if running is None:
             on_verdict(Verdict(True))
             return
         plan = running.plan
-        short = tokens_so_far + plan.step - running.plan.covered
+        short = tokens_so_far + plan.step - running.covered
         tokens = max(1, -(-short // plan.step)) * plan.step
         more = price(running.line.route.terms, plan.est_in, plan.est_out + tokens)
         running.wants(tokens, more - plan.est_money, on_verdict)

@@ -7,17 +7,14 @@ reserve the first slice of either: an estimate that is corrected when the reques
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from inference.contracts import Terms, cost_of
+from inference.contracts import Terms, cost_of, requests_at_once, tokens_at_once
 from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
 from inference.room import longest_answer
 
 MINUTE_US: Final = 60_000_000
-BURST_LEAST_FREE: Final = 3
-BURST_LEAST: Final = 10
-FREE: Final = "free"
 
 
 @dataclass(init=False)
@@ -25,7 +22,8 @@ class Plan:
     """What one request is expected to use and what it holds, in tokens and micro-units.
 
     ``est_*`` is charged if its gateway is never heard of again. ``covered`` is the number of
-    tokens up to which nothing need be renewed (none: all); ``step`` is a renewal's.
+    tokens up to which nothing need be renewed (none: all); ``step`` is a renewal's. ``held``
+    is how many were put aside at first, be there a price or not.
     """
 
     est_in: int
@@ -35,6 +33,7 @@ class Plan:
     hold_money: int
     covered: int | None
     step: int
+    held: int = field(compare=False)
 
     def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
         self,
@@ -45,6 +44,7 @@ class Plan:
         hold_money: int,
         covered: int | None,
         step: int,
+        held: int = 0,
     ) -> None:
         self.est_in = est_in
         self.est_out = est_out
@@ -53,6 +53,7 @@ class Plan:
         self.hold_money = hold_money
         self.covered = covered
         self.step = step
+        self.held = held
 
 
 def price(terms: Terms, tokens_in: int, tokens_out: int, tokens_cached: int = 0) -> int:
@@ -86,6 +87,7 @@ def plan_of(ask: Ask) -> Plan:
         hold_money=max(price(terms, prompt, held_out), terms.least_hold),
         covered=prompt + est_out if is_partial or ask.is_open else None,
         step=min(ask.n * SLICE_TOKENS, TOKENS_MAX),
+        held=prompt + held_out,
     )
 
 
@@ -94,8 +96,7 @@ def request_bucket(terms: Terms) -> tuple[int, int]:
     if terms.requests_per_min is None:
         return 0, 0
     step_us = -(-MINUTE_US // terms.requests_per_min)
-    least = BURST_LEAST_FREE if terms.tier == FREE else BURST_LEAST
-    return step_us, step_us * max(least, terms.requests_per_min // 2)
+    return step_us, step_us * requests_at_once(terms.tier, terms.requests_per_min)
 
 
 def token_bucket(terms: Terms) -> tuple[float, float]:
@@ -103,4 +104,4 @@ def token_bucket(terms: Terms) -> tuple[float, float]:
     if terms.tokens_per_min is None:
         return 0.0, 0.0
     step_us = MINUTE_US / terms.tokens_per_min
-    return step_us, step_us * max(1, terms.tokens_per_min // 2)
+    return step_us, step_us * tokens_at_once(terms.tokens_per_min)

@@ -68,8 +68,12 @@ class Running:
         plan.hold_money += self.more_money
         if plan.hold_tokens:
             plan.hold_tokens += self.more_tokens
-        if plan.covered is not None:
-            plan.covered += self.more_tokens
+        plan.covered = self.covered + self.more_tokens
+
+    @property
+    def covered(self) -> int:
+        """Return how many tokens are put aside."""
+        return self.plan.held if self.plan.covered is None else self.plan.covered
 
     def tell(self, verdict: Verdict) -> None:
         """Answer the one who asked for admission."""

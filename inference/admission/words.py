@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from inference.contracts import Grant, Route
+from inference.contracts import Grant, Route, Terms, requests_at_once, tokens_at_once
 from inference.ports import RateLimits, Verdict
+
+SECONDS: Final = 60
 
 ADMITTED: Final = b"admitted"
 ENDED: Final = b"ended"
@@ -69,11 +71,35 @@ def refusal(
     return Verdict(False, code, _message(word, grant, route), wait_s, limits)
 
 
+def _of_requests(terms: Terms) -> str:
+    a_minute = terms.requests_per_min or 0
+    at_once = requests_at_once(terms.tier, a_minute)
+    return (
+        f"This endpoint takes {a_minute} requests a minute: {at_once} at once, all of them used, "
+        f"then {_refill(a_minute)}."
+    )
+
+
+def _of_tokens(terms: Terms) -> str:
+    a_minute = terms.tokens_per_min or 0
+    return (
+        f"This endpoint takes {a_minute} tokens a minute: {tokens_at_once(a_minute)} at once, "
+        f"then {_refill(a_minute)}. Fewer are left than this request asks for."
+    )
+
+
+def _refill(a_minute: int) -> str:
+    """Say how fast a bucket fills: ``1.1 a second``, ``one every 20 seconds``."""
+    if a_minute >= SECONDS:
+        return f"{a_minute / SECONDS:.3g} a second"
+    return f"one every {SECONDS / max(a_minute, 1):.3g} seconds"
+
+
 def _message(word: bytes, grant: Grant, route: Route) -> str:
     terms = route.terms
     return {
-        b"requests": f"This endpoint takes {terms.requests_per_min} requests per minute.",
-        b"tokens": f"This endpoint takes {terms.tokens_per_min} tokens per minute.",
+        b"requests": _of_requests(terms),
+        b"tokens": _of_tokens(terms),
         b"concurrency": f"This endpoint serves {terms.concurrent} concurrent requests at most.",
         b"quota": f"This key may make {grant.quota_requests} requests in "
         f"{grant.quota_window_s} seconds.",

@@ -136,19 +136,23 @@ class Asking(Answer):
 
         def on_words(said: bytes) -> None:
             self._error = refusal_of(kind, status, said)
-            self._drop_call()
-            if self._made.body is not None:
-                self.wait_for_answer()
-            if self._errors < ERRORS_MAX:
-                self._ask()
-            else:
-                self._give_up()
+            self._turn_on()
 
         self._erring = erring = Erring(on_words)
         if self._call is not None:
             self._call.tell(erring)
         if self._made.body is not None:
             exchange.wait_until(min(exchange.due, exchange.plane.now() + READ_S))
+
+    def _turn_on(self) -> None:
+        """Turn from a worker that answered with an error to another, if that may help."""
+        self._drop_call()
+        if self._made.body is not None:
+            self.wait_for_answer()
+        if self._errors < ERRORS_MAX:
+            self._ask()
+        else:
+            self._give_up()
 
     def _give_up(self) -> None:
         if self._error is not None and not self._is_full:

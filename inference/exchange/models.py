@@ -16,15 +16,25 @@ def models_answer(route: Route, rest: str) -> bytes:
     model = _describe(route)
     if rest == "models":
         return json.dumps({"object": "list", "data": [model]}).encode()
-    if rest.removeprefix("models/") != route.model:
+    if rest.removeprefix("models/").lower() != route.model.lower():
         raise Refused("model_not_found", "This endpoint does not serve such a model.", "model")
     return json.dumps(model).encode()
 
 
 def _describe(route: Route) -> dict[str, Any]:
-    return {
+    """Describe a model: OpenAI's four fields, and what clients otherwise have to be told.
+
+    The window goes by three names, because clients read vLLM's, llama.cpp's or OpenRouter's.
+    """
+    said: dict[str, Any] = {
         "id": route.model,
         "object": "model",
         "created": route.created_at,
         "owned_by": OWNER,
     }
+    if route.context_length is not None:
+        said["context_length"] = said["max_model_len"] = route.context_length
+        said["meta"] = {"n_ctx": route.context_length}
+    if route.capabilities:
+        said["capabilities"] = list(route.capabilities)
+    return said

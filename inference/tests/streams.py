@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from inference.tests.plain_model import stream_facts
 from inference.tokens import Usage, usage_of
 
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
@@ -19,6 +20,8 @@ USAGES = st.fixed_dictionaries(
 CHUNKS = st.one_of(
     WORDS.map(lambda word: {"choices": [{"delta": {"content": word}}]}),
     WORDS.map(lambda word: {"choices": [{"delta": {"content": word}}], "usage": None}),
+    WORDS.map(lambda word: {"choices": [{"index": 1, "delta": {"thinking": word}}]}),
+    WORDS.map(lambda word: {"type": "response.output_text.delta", "delta": word}),
     USAGES.map(lambda usage: {"choices": [{"delta": {}}], "usage": usage}),
     USAGES.map(lambda usage: {"choices": [], "usage": usage}),
     st.just({"choices": [], "usage": None}),
@@ -74,6 +77,8 @@ class Seen:
     usage: Usage | None = None
     done: bool = False
     events: int = 0
+    deltas: int = 0
+    text_bytes: int = 0
 
 
 _BLOCK = re.compile(rb"[\r\n]*[^\r\n](?s:.)*?(?:(?>\r\n|\r|\n){2}|\Z)")
@@ -87,6 +92,8 @@ def whole(stream: bytes, *, drop_usage: bool) -> Seen:
         at = match.end()
         _one(seen, match.group(), drop_usage=drop_usage)
     seen.relayed += stream[at:]
+    facts = stream_facts(stream)
+    seen.deltas, seen.text_bytes = facts.pieces, facts.text
     return seen
 
 

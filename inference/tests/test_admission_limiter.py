@@ -38,12 +38,14 @@ async def test_admitted_request_learns_what_is_left(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("route", "grant", "code", "says"),
     [
-        pytest.param(route_of(), GRANT, "rate_limit_exceeded", "64 requests per minute", id="rpm"),
+        pytest.param(
+            route_of(), GRANT, "rate_limit_exceeded", "64 requests a minute: 32 at once", id="rpm"
+        ),
         pytest.param(
             route_of(terms_of(tokens_per_min=100, requests_per_min=None)),
             GRANT,
             "rate_limit_exceeded",
-            "100 tokens per minute",
+            "100 tokens a minute: 50 at once",
             id="tpm",
         ),
         pytest.param(

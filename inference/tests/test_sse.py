@@ -36,7 +36,96 @@ def test_no_cut_shows(data: st.DataObject, stream: bytes, drop_usage: bool) -> N
     assert scan.usage == same.usage == wanted.usage
     assert scan.done is same.done is wanted.done
     assert scan.events == same.events == wanted.events
-    assert scan.deltas == same.deltas
+    assert scan.deltas == same.deltas == wanted.deltas
+    assert scan.text_bytes == same.text_bytes == wanted.text_bytes
+
+
+def said(document: object) -> bytes:
+    return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("document", [
+    {"choices": [{"delta": {"content": "日本"}}]},
+    {"choices": [{"delta": {"role": "assistant", "reasoning": "a\n\"b\"\\"}}]},
+    {"choices": [{"delta": {"content": None, "thinking": "abcdef"}}], "usage": None},
+    {"choices": [{"text": "abcdef", "logprobs": {"tokens": ["abc", "def"]}}]},
+    {"choices": [{"delta": {"refusal": "abcdef"}}]},
+    {"choices": [{"delta": {"audio": {"id": "a1", "data": "AAAA", "transcript": "abcdef"}}}]},
+    {"choices": [{"delta": {"tool_calls": [{"id": "c", "function": {"arguments": "{\"ab\":"}}]}}]},
+    {"choices": [{"delta": {"a name of tomorrow": "abcdef"}}]},
+    {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "abcdef"},
+    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "abcdef"}},
+    {"token": {"id": 7, "text": "abcdef"}},
+])  # fmt: skip
+def test_text_counts_by_its_bytes_under_any_name_and_in_any_frame(document: object) -> None:
+    scan = StreamFilter(drop_usage=True)
+
+    for number in range(1, 41):
+        assert scan.feed(said(document)) == said(document)
+        assert (scan.deltas, scan.text_bytes) == (number, 6 * number)
+
+
+@pytest.mark.parametrize("document", [
+    {"choices": [{"delta": {"content": ""}}]},
+    {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": None}]},
+    {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+    {"choices": [{"delta": {"content": None, "reasoning": ""}}]},
+    {"choices": []},
+])  # fmt: skip
+def test_what_brings_no_text_is_no_piece(document: object) -> None:
+    scan = StreamFilter(drop_usage=True)
+
+    for _ in range(3):
+        scan.feed(DELTA + said(document))
+        scan.feed(said(document))
+
+    assert (scan.deltas, scan.text_bytes) == (3, 6)
+
+
+def test_what_only_looks_like_the_frame_is_read_for_itself() -> None:
+    scan = StreamFilter(drop_usage=True)
+    scan.feed(DELTA)
+    forged = DELTA.replace(b'"hi"', b'"hi","finish_reason":"stop","x":"y"')
+    two = DELTA.replace(b"hi", b'a"}}]}\n\ndata: {"choices":[{"delta":{"content":"b')
+
+    scan.feed(forged)
+    scan.feed(two)
+    scan.feed(DELTA.replace(b"hi", b"\\u00fc"))
+    scan.feed(DELTA.replace(b"hi", b"\\\\"))
+
+    assert scan.deltas == 6
+    assert scan.text_bytes == 2 + 3 + 1 + 1 + 2 + 1
+
+
+def test_one_engines_usage_of_everything_so_far_counts_as_it_grows() -> None:
+    scan = StreamFilter(drop_usage=True)
+    for count in (3, 400, 7):
+        usage = {"prompt_tokens": 5, "completion_tokens": count}
+        scan.feed(said({"choices": [{"delta": {"content": "x"}}], "usage": usage}))
+
+    assert scan.tokens == 400
+    assert scan.seen().claim == Usage(5, 400)
+
+
+def test_large_block_counts_while_it_passes() -> None:
+    scan = StreamFilter(drop_usage=False)
+    scan.feed(b'data: {"choices":[{"delta":{"content":"' + b"x" * 400_000)
+
+    assert 80_000 < scan.tokens <= 100_001
+
+
+def test_figures_beside_our_usage_pass_and_the_rest_of_the_block_is_as_it_was() -> None:
+    block = (
+        b'data: {"choices" : [],"usage":{"prompt_tokens":1}, "timings":{"ms":1.50},"id":"c"}\n\n'
+    )
+    left = block.replace(b',"usage":{"prompt_tokens":1}', b"").replace(
+        b"[]", b'[{"index":0,"delta":{},"finish_reason":null}]'
+    )
+
+    for pieces in ([block], [block[:20], block[20:]], [block[:-2]]):
+        relayed, scan = run(pieces, drop_usage=True)
+        assert relayed.rstrip(b"\n") == left.rstrip(b"\n")
+        assert scan.usage == Usage(1, 0)
 
 
 def test_what_is_not_filtered_is_handed_back_as_the_same_object() -> None:

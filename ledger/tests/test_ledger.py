@@ -13,11 +13,11 @@ from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
 from common.models import OutboxEntry
+from common.money import figure
 from ledger import selectors, services
 from ledger.errors import AmountMalformed, PaymentUnverified
 from ledger.models import LedgerEntry
 from ledger.payments import Stripe
-from ledger.rules import as_money
 from projects.models import Project
 
 SECRET = "whsec_test"
@@ -86,7 +86,7 @@ def test_payment_told_twice_counts_once(acme: Project) -> None:
     ],
 )
 def test_amounts_are_said_exactly(micro: int, shown: str) -> None:
-    assert as_money(micro) == shown
+    assert figure(micro) == shown
 
 
 def notice(project: str, *, at: float | None = None, secret: str = SECRET) -> tuple[bytes, str]:
@@ -95,6 +95,7 @@ def notice(project: str, *, at: float | None = None, secret: str = SECRET) -> tu
         "amount_total": 2500,
         "client_reference_id": project,
         "payment_status": "paid",
+        "currency": "usd",
     }
     body = json.dumps({"type": "checkout.session.completed", "data": {"object": session}}).encode()
     moment = str(int(time.time() if at is None else at))

@@ -4,6 +4,7 @@
   "use strict";
 
   const HEIGHT = 214;
+  const LABEL_HALF = 24;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faded = (value, share) => `oklch(from ${value} l c h / ${share}%)`;
   const drawn = new Map();
@@ -74,6 +75,7 @@
 
   const looks = {
     main: () => ({ stroke: colour("--color-primary"), width: 1.8, fill: area }),
+    refused: () => ({ stroke: colour("--color-warning"), width: 1.4 }),
     bad: () => ({ stroke: colour("--color-error"), width: 1.4 }),
     previous: () => ({ stroke: colour("--x-previous"), width: 1.2, dash: [3, 4] }),
   };
@@ -81,15 +83,24 @@
   const series = (figures) =>
     figures.looks.map((look) => ({ ...looks[look](), points: { show: false } }));
 
-  // The last step is still running: what it counted so far is joined by a dotted line, so that
-  // it does not look like a fall. Steps of the range before are all over.
+  // The last step is still running. It is drawn dotted, at the rate it has had so far: what it
+  // counted alone would look like a fall. While that rate says little the line ends before it.
+  // Steps of the range before are all over.
   const isOpen = (look) => look !== "previous";
   const closed = (figures) =>
     figures.series.map((values, at) =>
       isOpen(figures.looks[at]) ? [...values.slice(0, -1), null] : values);
+  const LEAST_SHARE = 0.1;
+  const elapsed = (times) => {
+    const [before, last] = times.slice(-2);
+    return Math.min(1, Math.max(0, (Date.now() / 1000 - last) / (last - before)));
+  };
   const running = (figures) => {
     const open = figures.series.filter((_, at) => isOpen(figures.looks[at]));
-    return open.map((values) => values.map((value, at) => (at < values.length - 2 ? null : value)));
+    const share = elapsed(figures.times);
+    const rate = (value) => (share < LEAST_SHARE || value == null ? null : Math.round(value / share));
+    return open.map((values) => values.map((value, at) =>
+      at < values.length - 2 ? null : at === values.length - 1 ? rate(value) : value));
   };
   const runningSeries = (figures) =>
     figures.looks.filter(isOpen).map((look) => ({
@@ -102,7 +113,8 @@
     const options = {
       width: holder.clientWidth,
       height: HEIGHT,
-      padding: [10, 14, 0, 0],
+      // Room for half of the last label, which stands under the right edge.
+      padding: [10, LABEL_HALF, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: false, y: false },

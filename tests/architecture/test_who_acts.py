@@ -18,6 +18,7 @@ WRITERS = (
     "usage/restore.py",
     "ledger/payments.py",
     "projects/suspension.py",
+    "endpoints/overrides.py",
 )
 WITHOUT = {
     "apikeys.leaks.check_signature": "reads",
@@ -32,6 +33,7 @@ WITHOUT = {
     "audit.services.anchor_heads": "is the log",
     "catalog.services.begin_due_terms": "does what was recorded when the terms were set",
     "catalog.services.load_defaults": "what we ship, when the platform is set up",
+    "endpoints.overrides.end_due": "records the system as the one who acts",
     "projects.suspension.lift_due": "records the system as the one who acts",
     "projects.services.purge_due": "records the system as the one who acts",
     "publisher.services.take": "copies to the data plane",

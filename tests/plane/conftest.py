@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from inference.wiring import Gateway
 from tests.clock import own_time
 from tests.plane.caller import Connection, Heard
 from tests.plane.workers import Script, ScriptedWorker
-from tests.plane.world import OLD_PEPPER, PEPPER, World
+from tests.plane.world import OLD_PEPPER, PEPPER, TERMS, World
 from xerotier_site.plane import PlaneMount
 from xerotier_site.server import PlatformServer
 
@@ -117,6 +117,15 @@ def world(valkey: redis.Redis) -> World:
     world.open_shards()
     world.grant()
     world.route()
+    return world
+
+
+@pytest.fixture
+def sold(world: World) -> World:
+    """Let a token cost a micro-unit, so that tokens and cost are one figure."""
+    terms = replace(TERMS, price_per_million=1_000_000)
+    world.route(version=2, terms=terms, context_length=2048)
+    world.top_up(10**9)
     return world
 
 

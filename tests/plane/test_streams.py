@@ -188,11 +188,11 @@ async def test_defaults_of_the_model_fill_in_what_the_caller_left_open(
 async def test_usage_on_an_odd_event_is_measured(
     running: Running, hire: Hire, world: World
 ) -> None:
-    first = usage_event(5, 1).replace(b'"choices": []', b'"choices": [{"delta": {"content": "x"}}]')
-    await hire(stream(first, delta("y"), DONE))
+    last = usage_event(5, 1).replace(b'"choices": []', b'"choices": [{"delta": {"content": "x"}}]')
+    await hire(stream(delta("y"), last, DONE))
 
     heard = await running.ask(request(CHAT, STREAM, key=KEY))
 
-    assert heard.body == first + delta("y") + DONE
+    assert heard.body == delta("y") + last + DONE
     await until(world.events)
     assert (world.events()[0]["source"], world.events()[0]["tokens_in"]) == ("measured", 5)

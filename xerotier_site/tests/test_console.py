@@ -146,7 +146,11 @@ def test_sidebar_leads_to_every_page_there_is() -> None:
     led_to = {str(item["link"]) for group in SIDEBAR for item in group["items"]}
 
     lists = {page_of(model, "changelist") for model in PAGES}
-    assert led_to == lists | {reverse("admin:index"), reverse("admin:usage_reconcile")}
+    assert led_to == lists | {
+        reverse("admin:index"),
+        reverse("admin:usage_reconcile"),
+        reverse("tenants"),
+    }
 
 
 def test_front_page_counts_what_there_is(as_operator: Client, platform: Platform) -> None:

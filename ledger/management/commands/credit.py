@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from common.money import UNIT, money
 from common.problems import Problem
 from ledger import selectors, services
-from ledger.rules import UNIT, as_money
 from projects.models import Project
 
 
@@ -39,4 +39,4 @@ class Command(BaseCommand):
         except Problem as problem:
             raise CommandError(problem.message) from problem
         balance = selectors.account_of(project=found).balance
-        self.stdout.write(f"{found.slug} has {as_money(balance)} now.")
+        self.stdout.write(f"{found.slug} has {money(balance)} now.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.models import TierTerms
-from ledger.rules import as_money
+from common.money import money
 from usage import rerate
 
 
@@ -34,8 +34,8 @@ class Command(BaseCommand):
         label = f"{tier} v{terms.number} {since:%Y-%m-%d}..{until:%Y-%m-%d}"
         for found in rerate.differences(tier, terms, since, until):
             self.stdout.write(
-                f"{found.project.public_id}: billed {as_money(found.billed)}, "
-                f"corrected {as_money(found.corrected)}, due {as_money(found.due)}"
+                f"{found.project.public_id}: billed {money(found.billed)}, "
+                f"corrected {money(found.corrected)}, due {money(found.due)}"
             )
             if options["write"]:
                 rerate.apply(found, label=label)

@@ -63,6 +63,10 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
 
     assert opened is not None
     assert plane.get("grant:none") is None
+    assert plane.smembers("pools") == set()
+    plane.set("sighting:x", "{}", ex=15)
+    plane.zadd("gateways", {"x": 1.0})
+    plane.zremrangebyscore("gateways", "-inf", 2.0)
     assert plane.mget("route:x", "pool:x", "jwks", "{s5}:epoch")[0] is None
     assert "run_id" in plane.info("server")
 

@@ -12,9 +12,9 @@ import httpx2
 import pytest
 
 from inference.address import PLANE_PATH
-from tests.docs.box import Box, machine, until_it_works
-from tests.docs.page import blocks
 from tests.platform import ROOT
+from tests.run.box import Box, machine, until_it_works
+from tests.run.page import blocks
 from tests.tools import nginx
 from xerotier_site.embedded.valkey import USERS
 
@@ -22,6 +22,10 @@ PAGE = ROOT / "docs" / "install.md"
 PATIENCE_S = 120
 WORD = "a long pass phrase"
 
+pytestmark = [
+    pytest.mark.slow,  # a whole platform, as an operator would set it up, in the first that asks
+    pytest.mark.timeout(400),
+]
 needs_nginx = pytest.mark.skipif(bool(nginx.reason()), reason=nginx.reason())
 
 
@@ -87,8 +91,6 @@ class Person:
 
 
 @needs_nginx
-@pytest.mark.slow  # a whole platform, as an operator would set it up
-@pytest.mark.timeout(400)
 def test_person_registers_gets_a_key_and_an_answer(box: Box) -> None:
     person = Person(box)
 

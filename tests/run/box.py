@@ -19,9 +19,9 @@ from pathlib import Path
 import psycopg
 
 from inference.tests import certificates
-from tests.docs.page import Block, environment, unit
 from tests.mail.server import PASSWORD, USER, Post, post_office
 from tests.platform import ROOT, clean_environment
+from tests.run.page import Block, environment, unit
 from tests.tools.nginx import nginx
 from xerotier_site.embedded import binaries, databases, valkey
 from xerotier_site.embedded.launch import free_port

@@ -1,0 +1,137 @@
+"""How a project's endpoints stand: workers, money and allowances put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db.models import F, Sum
+
+from agents import selectors as agents
+from catalog import selectors as catalog
+from common import clock
+from common.money import money
+from endpoints import selectors as endpoints
+from endpoints.rules import Facts, Live, live_of
+from usage import rules, selectors
+from usage.models import Budget, BudgetScope, UsageRecord
+
+if TYPE_CHECKING:
+    from catalog.models import TierTerms
+    from endpoints.models import Endpoint
+    from projects.models import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Tokens of a tier that a project may use in a UTC month, and those it has used."""
+
+    tier: str
+    used: int
+    limit: int
+
+    @property
+    def is_used(self) -> bool:
+        """Say whether nothing is left of it."""
+        return self.used >= self.limit
+
+    @property
+    def percent(self) -> int:
+        """Whole per cent, rounded down; never more than all of it."""
+        return min(100, self.used * 100 // max(self.limit, 1))
+
+
+def allowances(*, project: Project) -> list[Allowance]:
+    """Return the allowances of the tiers that a project's endpoints are on."""
+    found = {row.tier_id: row for row in endpoints.endpoints_of(project=project)}
+    terms = _terms(list(found.values()))
+    return list(_allowances(project, list(found.values()), terms).values())
+
+
+def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
+    """Return how each endpoint stands now, by primary key."""
+    now, terms = clock.now(), _terms(rows)
+    suspension = project.suspension_reason if project.is_suspended(now) else ""
+    balance = selectors.account_of(project=project).balance
+    shut = _spent_budgets(project)
+    allowed = _allowances(project, rows, terms)
+    served: dict[tuple[int, int], bool] = {}
+
+    def facts(row: Endpoint) -> Facts:
+        place = (row.model_id, row.tier_id)
+        if place not in served:
+            served[place] = _has_worker(row)
+        allowance = allowed.get(row.tier_id)
+        return Facts(
+            state=row.state,
+            suspension=suspension,
+            has_worker=served[place],
+            is_paid=terms[row.tier_id].price_per_million > 0,
+            is_broke=balance <= 0,
+            balance=money(balance),
+            spent_budget=shut.get(project.public_id) or shut.get(row.public_id, ""),
+            used_allowance=_said(allowance) if allowance and allowance.is_used else "",
+        )
+
+    return {row.pk: live_of(facts(row)) for row in rows}
+
+
+def _has_worker(row: Endpoint) -> bool:
+    return bool(
+        agents.live_workers(
+            project=row.project,
+            model_name=row.model.name,
+            tier=row.tier.slug,
+            is_self_hosted=row.tier.is_self_hosted,
+        )
+    )
+
+
+def _said(allowance: Allowance) -> str:
+    return f"This month's {allowance.limit:,} tokens of the tier"
+
+
+def _terms(rows: Sequence[Endpoint]) -> dict[int, TierTerms]:
+    now = clock.now()
+    tiers = {row.tier_id: row.tier for row in rows}
+    return {pk: catalog.terms_at(tier, now) for pk, tier in tiers.items()}
+
+
+def _allowances(
+    project: Project, rows: Sequence[Endpoint], terms: Mapping[int, TierTerms]
+) -> dict[int, Allowance]:
+    tiers = {row.tier_id: row.tier for row in rows}
+    others = endpoints.overrides_of(project=project, moment=clock.now())
+    raised = endpoints.limits_over(row for row in others if row.endpoint_id is None)
+    limits = {pk: one.monthly_tokens for pk, one in terms.items()}
+    since = rules.month_of(clock.now())
+    return {
+        pk: Allowance(
+            tiers[pk].name,
+            _used(project, tiers[pk].slug, since),
+            raised.get("monthly_tokens", limit),
+        )
+        for pk, limit in limits.items()
+        if limit is not None
+    }
+
+
+def _used(project: Project, tier: str, since: object) -> int:
+    rows = UsageRecord.objects.filter(project=project, tier=tier, started_at__gte=since)
+    used: int = rows.aggregate(all=Sum(F("tokens_in") + F("tokens_out"), default=0))["all"]
+    return used
+
+
+def _spent_budgets(project: Project) -> dict[str, str]:
+    """Return the ceilings that are reached, by what they watch; those of keys stop no endpoint."""
+    month = rules.month_of(clock.now())
+    live = Budget.objects.filter(project=project, ended_at=None, is_enforced=True)
+    return {
+        budget.subject_id: f"A budget of {money(budget.amount)}"
+        for budget in live.exclude(scope=BudgetScope.KEY)
+        if selectors.cost_since(
+            project=project, since=month, scope=budget.scope, subject_id=budget.subject_id
+        )
+        >= budget.amount
+    }

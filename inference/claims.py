@@ -111,7 +111,7 @@ def charge(seen: Seen, bounds: Bounds, *, has_left: bool = False) -> Charge:
         # The prompt of a caller who did not wait was worked on all the same.
         if not (has_left and seen.is_accepted):
             return Charge(ABSENT, NOTHING)
-        seen = Seen()
+        seen, claim = Seen(), None
     is_plain = claim is None or is_plausible(claim, seen, bounds)
     if claim is not None and is_plain and seen.is_given and seen.is_last:
         tokens, source = claim, MEASURED

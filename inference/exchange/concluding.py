@@ -89,8 +89,9 @@ class Concluding(Holding):
             return None
         if self._filter is not None:
             seen = self._filter.seen()
-        else:
-            seen = Seen() if self._document is None else self._document.cut_off()
+            seen.is_accepted = not self._filter.has_failed
+            return seen
+        seen = Seen() if self._document is None else self._document.cut_off()
         seen.is_accepted = True
         return seen
 

@@ -62,7 +62,7 @@ def model_of(asked: Asked, sent: Sent, *, ending: str, ceiling: int | None) -> V
     given = has_text or facts.is_answer or (facts.claim is not None and not facts.is_error)
     if not given:
         return ("estimated", *_cut(asked, (asked.prompt_tokens, 0), ceiling)) \
-            if ending == "caller_left" else ("absent", 0, 0)  # fmt: skip
+            if ending == "caller_left" and not facts.is_error else ("absent", 0, 0)  # fmt: skip
     if _is_good(asked, facts, has_text=has_text):
         assert facts.claim is not None
         cut = _cut(asked, facts.claim, ceiling)

@@ -20,12 +20,22 @@ from projects import suspension
 from projects.models import Project
 
 _DATE = {"type": "date"}
+_LOOK = (
+    "border border-base-200 rounded-default px-3 py-2 w-full max-w-xl "
+    "dark:bg-base-900 dark:border-base-700"
+)
+"""The console's own inputs; without it a field is not seen."""
 
 
 class Plain(forms.Form):
     """An act that needs nothing said."""
 
     button: ClassVar[str] = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = _LOOK
 
 
 class SuspendForm(Plain):

@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.people import make_person
 from common import clock
 from dashboard.tests.cast import signed_in
 from endpoints.models import LimitOverride
@@ -23,8 +22,8 @@ from usage.intake import Arrived
 
 
 @pytest.fixture
-def boss(db: None) -> Client:
-    return signed_in(make_person("boss", is_staff=True, is_superuser=True))
+def boss(as_operator: Client) -> Client:
+    return as_operator
 
 
 def act(client: Client, project: Project, what: str, **said: Any) -> Any:
@@ -76,7 +75,7 @@ def test_operator_suspends_and_lifts(boss: Client, acme: Project) -> None:
     acme.refresh_from_db()
     assert answer.status_code == 302
     assert acme.is_suspended(clock.now())
-    assert acme.suspended_by == "boss@example.com"
+    assert acme.suspended_by == "operator@example.com"
     assert "Unpaid." in boss.get(f"/admin/tenants/{acme.public_id}/").content.decode()
 
     act(boss, acme, "lift")
@@ -98,7 +97,11 @@ def test_limits_are_raised_for_one_endpoint_and_put_back(boss: Client, acme: Pro
     make_endpoint(acme, "chat")
     act(boss, acme, "override", endpoint="chat", requests_per_min="500", reason="A launch")
     row = LimitOverride.objects.get(ended_at=None)
-    assert (row.requests_per_min, row.concurrent, row.made_by) == (500, None, "boss@example.com")
+    assert (row.requests_per_min, row.concurrent, row.made_by) == (
+        500,
+        None,
+        "operator@example.com",
+    )
 
     assert act(boss, acme, "override", endpoint="none", reason="x").status_code == 200
     act(boss, acme, "restore", endpoint="chat")

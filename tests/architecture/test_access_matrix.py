@@ -49,6 +49,7 @@ PLACEHOLDERS = {
     "<str:name>": "none",
     "<str:token>": "none",
     "<str:request_id>": "req_none",
+    "<str:public_id>": "proj_none",
     "<path:object_id>": "999999",
     "<path:content_type_id>": "999999",
     "<int:user_id>": "999999",

@@ -41,7 +41,7 @@ def test_every_setting_is_documented() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in settings_modules())
     asked = set(
         re.findall(
-            r'(?:text|flag|number|names|choice|networks|url|mail_server|keyring)\(\s*"([A-Z0-9_]+)"',
+            r'(?:text|flag|number|names|choice|networks|url|mail_server|keyring|currency)\(\s*"([A-Z0-9_]+)"',
             source,
         )
     )

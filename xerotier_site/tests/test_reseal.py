@@ -95,7 +95,7 @@ def test_resealed_credential_is_published_and_all_is_on_record(
     reseal()
 
     assert Worker.objects.get().version == before + 1
-    assert [note.topic for note in OutboxEntry.objects.all()] == ["pool"]
+    assert [note.topic for note in OutboxEntry.objects.all()] == ["worker"]
     actions = AuditEntry.objects.filter(action__endswith="resealed").values_list(
         "action", flat=True
     )

@@ -113,7 +113,7 @@ def live_of(facts: Facts) -> Live:
         (
             bool(facts.used_allowance),
             "allowance_used",
-            f"{facts.used_allowance} are used up: requests are refused until the month ends.",
+            facts.used_allowance,
         ),
     )
     found = next(((word, sentence) for is_so, word, sentence in stops if is_so), None)

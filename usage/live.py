@@ -13,6 +13,7 @@ from catalog import selectors as catalog
 from common import clock
 from common.money import money
 from endpoints import selectors as endpoints
+from endpoints.allowance import is_held
 from endpoints.rules import Facts, Live, live_of
 from usage import rules, selectors
 from usage.models import Budget, BudgetScope, UsageRecord
@@ -89,7 +90,12 @@ def _has_worker(row: Endpoint) -> bool:
 
 
 def _said(allowance: Allowance) -> str:
-    return f"This month's {allowance.limit:,} tokens of the tier"
+    if not allowance.limit:
+        return "The free allowance is with another project of its owner: requests are refused."
+    return (
+        f"This month's {allowance.limit:,} tokens of the tier are used up: requests are refused "
+        "until the month ends."
+    )
 
 
 def _terms(rows: Sequence[Endpoint]) -> dict[int, TierTerms]:
@@ -110,7 +116,7 @@ def _allowances(
         pk: Allowance(
             tiers[pk].name,
             _used(project, tiers[pk].slug, since),
-            raised.get("monthly_tokens", limit),
+            raised.get("monthly_tokens", limit if is_held(project=project, tier=tiers[pk]) else 0),
         )
         for pk, limit in limits.items()
         if limit is not None

@@ -21,6 +21,7 @@ from dashboard.door import project_page, show
 from dashboard.forms import EndpointForm, attach
 from endpoints import rules, selectors, services
 from projects.rules import Role
+from usage import selectors as usage
 
 if TYPE_CHECKING:
     from endpoints.models import Endpoint
@@ -40,6 +41,12 @@ class NewEndpoint:
     tiers: tuple[TierCard, ...]
     url_prefix: str
     check_url: str
+    balance: int
+
+    @property
+    def is_broke(self) -> bool:
+        """Say whether requests on what costs something would be refused."""
+        return self.balance <= 0 and any(tier.price_per_million for tier in self.tiers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +120,5 @@ def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
         tiers=tuple(tier_card(offer.tier, now, offer.reason) for offer in on_offer),
         url_prefix=f"/{project.public_id}/",
         check_url=reverse("project:check-slug", args=[project.public_id]),
+        balance=usage.account_of(project=project).balance,
     )

@@ -17,6 +17,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 
 from accounts import devices, letters
 from accounts.models import User
@@ -95,6 +96,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # why: allaut
         if template_prefix in CAUSED_BY_ANYBODY:
             letters.count(self.request, email)
         super().send_mail(template_prefix, email, context)
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> Any:
+        """Write a letter twice: as text, and as HTML made of the same words."""
+        letter = super().render_mail(template_prefix, email, context, headers)
+        parts = [part.strip() for part in letter.body.split("\n\n") if part.strip()]
+        said = {"subject": letter.subject, "parts": parts, "code": context.get("code")}
+        letter.attach_alternative(render_to_string("account/email/letter.html", said), "text/html")
+        return letter
 
     def post_login(self, request: HttpRequest, user: User, **said: Any) -> Any:
         """Count registering as proof of who somebody is, as any other way in counts.

@@ -1,4 +1,4 @@
-"""The form that registers somebody."""
+"""What allauth asks people, where we ask it otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from allauth.account.forms import SignupForm
 from allauth.core import context
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
@@ -50,3 +51,16 @@ def _invitation(request: HttpRequest) -> dict[str, str]:
     found: dict[str, str] = request.session.get(INVITED) or {}
     back = request.POST.get("next") or request.GET.get("next") or ""
     return found if found and urlsplit(back).path == found["path"] else {}
+
+
+class AddPasskey(AddWebAuthnForm):  # type: ignore[misc] # why: allauth ships no types
+    """A passkey that can sign in by itself, unless one says otherwise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["passwordless"]
+        field.initial = True
+        field.label = "Sign in with it, without a password"
+        field.help_text = (
+            "Untick this for a key without fingerprint, face or PIN: it is a second factor only."
+        )

@@ -58,6 +58,12 @@ def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:
     return active.filter(project=None, tiers__contains=[tier])
 
 
+def shared_alive(*, model_name: str, tier: str) -> list[Worker]:
+    """Return the operator's live workers of a model on a tier: what anybody is served by."""
+    shared = workers_of_model(model_name, project=None)
+    return alive(shared.filter(state=WorkerState.ACTIVE, tiers__contains=[tier]))
+
+
 def alive(workers: QuerySet[Worker]) -> list[Worker]:
     """Return those that no gateway has found out."""
     found = list(workers)

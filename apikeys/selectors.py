@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,38 @@ def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
     return keys_of(project=project).filter(
         Q(expires_at=None) | Q(expires_at__gt=moment), revoked_at=None
     )
+
+
+def keys_for(*, project: Project, slug: str, moment: datetime) -> QuerySet[ApiKey]:
+    """Return the live keys that call an endpoint: pinned to it or to none, newest first."""
+    return live_keys(project=project, moment=moment).filter(
+        Q(endpoint=None) | Q(endpoint__slug=slug), scopes__contains=["inference"]
+    )
+
+
+def found_keys(*, project: Project, query: str, state: str, moment: datetime) -> QuerySet[ApiKey]:
+    """Return the keys whose name, id or hint holds a text: ``active``, ``ended`` or all."""
+    rows = keys_of(project=project)
+    is_live = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=moment))
+    if state in {"active", "ended"}:
+        rows = rows.filter(is_live if state == "active" else ~is_live)
+    if query:
+        hints = KeySecret.objects.filter(hint__icontains=query, key__project=project)
+        rows = rows.filter(
+            Q(name__icontains=query) | Q(public_id=query) | Q(pk__in=hints.values("key_id"))
+        )
+    return rows
+
+
+def names_of(*, project: Project, public_ids: Iterable[str]) -> dict[str, str]:
+    """Return what these keys of a project are called, by id; a stranger's has no name here."""
+    rows = ApiKey.objects.filter(project=project, public_id__in=set(public_ids))
+    return dict(rows.values_list("public_id", "name"))
+
+
+def has_any(*, project: Project) -> bool:
+    """Say whether a project ever had a key."""
+    return ApiKey.objects.filter(project=project).exists()
 
 
 def key_of(*, project: Project, public_id: str) -> ApiKey | None:

@@ -78,3 +78,8 @@ def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:
 def last_number(tier: ServiceTier) -> int:
     """Return the highest number of a tier's terms, 0 if it has none."""
     return tier.terms.aggregate(last=Max("number"))["last"] or 0
+
+
+def terms_numbered(*, tier: str, number: int) -> TierTerms | None:
+    """Return the terms that a tier, by its slug, had under a number."""
+    return TierTerms.objects.filter(tier__slug=tier, number=number).first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from projects.models import Project
 
 FULL = 100
+WHOLE, ENDPOINT, KEY = "The whole project", "Endpoint ", "Key "
+"""What people call the subject of a budget: all, or the word before a name."""
 _TONES = {50: "info", 75: "warning", 90: "warning", 100: "error"}
 
 
@@ -53,28 +56,47 @@ class BudgetRow:
 
 def budget_rows(seat: Seat) -> tuple[BudgetRow, ...]:
     """Return a project's budgets, the fullest first."""
-    labels = subjects_of(seat.project)
+    standings = budgets.standings(project=seat.project)
+    labels = labels_of(seat.project, [standing.budget.subject_id for standing in standings])
     is_owner = may(seat, Role.OWNER)
-    rows = [
-        _row(seat, standing, labels, is_owner=is_owner)
-        for standing in budgets.standings(project=seat.project)
-    ]
+    rows = [_row(seat, standing, labels, is_owner=is_owner) for standing in standings]
     return tuple(sorted(rows, key=lambda row: -row.percent))
 
 
-def subjects_of(project: Project) -> dict[str, str]:
-    """Return what a budget may be for: ids, and what people call them."""
-    slugs = endpoints.endpoints_of(project=project)
-    names = apikeys.keys_of(project=project).filter(revoked_at=None)
+def labels_of(project: Project, ids: Sequence[str]) -> dict[str, str]:
+    """Return what people call these subjects of budgets; no others are looked for."""
+    slugs = endpoints.names_of(project=project, public_ids=ids)
+    names = apikeys.names_of(project=project, public_ids=ids)
     return {
-        project.public_id: "The whole project",
-        **{endpoint.public_id: f"Endpoint {endpoint.slug}" for endpoint in slugs},
-        **{key.public_id: f"Key {key.name}" for key in names},
+        project.public_id: WHOLE,
+        **{public_id: f"{ENDPOINT}{slug}" for public_id, slug in slugs.items()},
+        **{public_id: f"{KEY}{name}" for public_id, name in names.items()},
     }
 
 
+def subject_named(project: Project, said: str) -> str:
+    """Return the id of what a budget is to be for, by its id or by what people call it.
+
+    Empty if the project has no such endpoint or key.
+    """
+    if said in {WHOLE, project.public_id}:
+        return project.public_id
+    if not said.startswith((KEY, "key_")):
+        endpoint = endpoints.endpoint_of(project=project, slug=said.removeprefix(ENDPOINT))
+        if endpoint is not None:
+            return endpoint.public_id
+    return _key_named(project, said.removeprefix(KEY))
+
+
+def _key_named(project: Project, said: str) -> str:
+    live = apikeys.keys_of(project=project).filter(revoked_at=None)
+    named = {"public_id" if said.startswith("key_") else "name": said}
+    key = live.filter(**named).first()
+    return key.public_id if key else ""
+
+
 def scope_of(project: Project, subject_id: str) -> str:
-    """Return what kind of thing an id from ``subjects_of`` names."""
+    """Return what kind of thing the id of a subject names."""
     if subject_id == project.public_id:
         return BudgetScope.PROJECT
     return BudgetScope.ENDPOINT if subject_id.startswith("ep_") else BudgetScope.KEY

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 
 from catalog.rules import NAME_MAX
-from common import clock
 from common.money import UNIT
+from dashboard.typed import AmountField
 from endpoints.rules import MAX_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Sequence
 
     from common.problems import Problem
     from usage.models import Budget
-
-SCOPES = (
-    ("inference", "Inference: call models, list them, read usage"),
-    ("management", "Management: keys, endpoints and settings by API"),
-    ("execution", "Execution: tools that act"),
-    ("research", "Research: tools that look things up"),
-)
 
 ROLES = (
     ("owner", "Owner: everything, also money, ownership and deletion"),
@@ -33,8 +24,6 @@ ROLES = (
     ("member", "Member: endpoints and keys of their own, and usage"),
     ("viewer", "Viewer: looks, and changes nothing"),
 )
-
-EXPIRIES = (("", "Never"), ("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"))
 
 
 class EndpointForm(forms.Form):
@@ -61,42 +50,6 @@ class EndpointForm(forms.Form):
             }
         ),
     )
-
-
-class KeyForm(forms.Form):
-    """A new key: its name, what it opens, where, and until when."""
-
-    name = forms.CharField(
-        max_length=80,
-        error_messages={"required": "Give the key a name."},
-        help_text="Where it will be used, so that you know what breaks when you revoke it.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "ci-runner"}),
-    )
-    scopes = forms.MultipleChoiceField(
-        choices=SCOPES,
-        initial=["inference"],
-        error_messages={"required": "Choose at least one scope."},
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
-    )
-    endpoint = forms.ChoiceField(
-        required=False,
-        label="Only for one endpoint",
-        help_text="A pinned key is refused by every other endpoint.",
-    )
-    expires = forms.ChoiceField(required=False, choices=EXPIRIES, label="Ends")
-
-    def __init__(self, *args: Any, slugs: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        pin = cast("forms.ChoiceField", self.fields["endpoint"])
-        pin.choices = [("", "Any endpoint of the project"), *((slug, slug) for slug in slugs)]
-
-    def expires_at(self) -> datetime | None:
-        """Return the moment the key ends: the end of a UTC day, or never."""
-        days = self.cleaned_data["expires"]
-        if not days:
-            return None
-        last_day: date = (clock.now() + timedelta(days=int(days))).astimezone(UTC).date()
-        return datetime.combine(last_day, time.max, tzinfo=UTC)
 
 
 class ProjectForm(forms.Form):
@@ -141,6 +94,7 @@ class NewProjectForm(forms.Form):
             attrs={"class": "x-mono", "autocomplete": "off", "autocapitalize": "off"}
         ),
     )
+    starts = forms.BooleanField(required=False)
 
 
 class InvitationForm(forms.Form):
@@ -189,17 +143,21 @@ class HeirForm(forms.Form):
 class BudgetForm(forms.Form):
     """What something may cost in a month, and whether that is a ceiling."""
 
-    subject_id = forms.ChoiceField(
-        label="For", error_messages={"required": "Choose what the budget is for."}
+    subject_id = forms.CharField(
+        label="For",
+        max_length=100,
+        error_messages={"required": "Say what the budget is for."},
+        help_text="The whole project, an endpoint by its slug, or a key by its name.",
+        widget=forms.TextInput(attrs={"list": "subject_id-names", "autocomplete": "off"}),
     )
-    amount = forms.DecimalField(
+    amount = AmountField(
         label="Amount a month",
         min_value=Decimal("0.01"),
         max_value=Decimal(1_000_000_000),
         decimal_places=6,
         error_messages={
             "required": "Say how much it may cost in a month.",
-            "invalid": "Write an amount, such as 25 or 12.50.",
+            "invalid": "Write an amount, such as 25, $50 or 1,250.50.",
             "min_value": "Give at least 0.01.",
         },
         help_text="Counted by UTC month. Owners and admins are told at 50, 75, 90 and 100 %.",
@@ -214,20 +172,17 @@ class BudgetForm(forms.Form):
     def __init__(
         self,
         *args: Any,
-        subjects: Mapping[str, str],
+        subject: str = "",
         budget: Budget | None = None,
         **kwargs: Any,
     ) -> None:
+        kwargs["initial"] = {"subject_id": subject}
         if budget is not None:
             amount = (Decimal(budget.amount) / UNIT).normalize()
-            kwargs["initial"] = {
-                "subject_id": budget.subject_id,
-                "amount": f"{amount:f}",
-                "is_enforced": budget.is_enforced,
-            }
+            kwargs["initial"] |= {"amount": f"{amount:f}", "is_enforced": budget.is_enforced}
         super().__init__(*args, **kwargs)
-        field = cast("forms.ChoiceField", self.fields["subject_id"])
-        field.choices = list(subjects.items())
+        # What a budget is for stays: another thing gets another budget.
+        self.fields["subject_id"].disabled = budget is not None
 
     def micro(self) -> int:
         """Return the amount in micro-units."""

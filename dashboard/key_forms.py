@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 
 from apikeys import rules
-from dashboard.forms import SCOPES
 from dashboard.templatetags.figures import WINDOWS
+from dashboard.typed import WholeField
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
     from apikeys.services import KeyChanges
     from endpoints.models import Endpoint
 
+SCOPES = (
+    ("inference", "Inference: call models, list them, read usage"),
+    ("management", "Management: keys, endpoints and settings by API"),
+)
+"""What a key may open. The others of the API open nothing yet, so nobody is offered them."""
 GRACES = (
-    ("0", "It stops now"),
+    ("0", "End it immediately"),
     ("3600", "For 1 hour"),
     ("86400", "For 24 hours"),
     ("259200", "For 3 days"),
@@ -37,25 +41,50 @@ _RULE_LIST = forms.Textarea(
 )
 
 
-class ChangeForm(forms.Form):
+class KeyFields(forms.Form):
     """A key's name, what it opens, where, and until when."""
 
-    name = forms.CharField(max_length=80, error_messages={"required": "Give the key a name."})
+    name = forms.CharField(
+        max_length=80,
+        error_messages={"required": "Give the key a name."},
+        help_text="Where it will be used, so that you know what breaks when you revoke it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "ci-runner"}),
+    )
     scopes = forms.MultipleChoiceField(
         choices=SCOPES,
+        initial=["inference"],
         error_messages={"required": "Choose at least one scope."},
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
     )
-    endpoint = forms.ChoiceField(required=False, label="Only for one endpoint")
+    endpoint = forms.CharField(
+        required=False,
+        max_length=63,
+        label="Endpoint",
+        help_text="A slug, if the key is for one endpoint only; every other one refuses it.",
+        widget=forms.TextInput(
+            attrs={
+                "class": "x-mono",
+                "list": "endpoint-names",
+                "autocomplete": "off",
+                "placeholder": "any endpoint",
+            }
+        ),
+    )
     expires_at = forms.DateField(
         required=False,
-        label="Last day",
-        help_text="It ends when this day ends (UTC). Empty: it never ends by itself.",
+        label="Expires",
+        help_text="It ends when this day ends (UTC). Empty: it never expires.",
         error_messages={"invalid": "Write a day, such as 2026-12-31."},
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
-    def __init__(self, *args: Any, key: ApiKey, slugs: Sequence[str], **kwargs: Any) -> None:
+
+class ChangeForm(KeyFields):
+    """What can be changed of a key that exists."""
+
+    field_order = ["name", "scopes", "endpoint", "expires_at"]
+
+    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         self.key = key
         pin = key.endpoint.slug if key.endpoint else ""
         kwargs["initial"] = {
@@ -65,10 +94,10 @@ class ChangeForm(forms.Form):
             "expires_at": _day(key.expires_at),
         }
         super().__init__(*args, **kwargs)
-        # A retired endpoint is in no list, and a key pinned to one keeps it until told otherwise.
-        names = dict.fromkeys([*slugs, *filter(None, [pin])])
-        field = cast("forms.ChoiceField", self.fields["endpoint"])
-        field.choices = [("", "Any endpoint of the project"), *((name, name) for name in names)]
+        # A scope given by API that pages don't offer is not taken away by saving a name.
+        scopes = cast("forms.MultipleChoiceField", self.fields["scopes"])
+        offered = dict(SCOPES)
+        scopes.choices = [*SCOPES, *((one, one) for one in key.scopes if one not in offered)]
 
     def changes(self, endpoint: Endpoint | None) -> KeyChanges:
         """Return what was said; an expiry on the day it had keeps its very moment."""
@@ -106,17 +135,13 @@ class IpForm(forms.Form):
 
     def changes(self) -> KeyChanges:
         """Return both lists; commas part rules as well as lines do."""
-        allow, block = (
-            [rule for rule in re.split(r"[\s,]+", self.cleaned_data[name]) if rule]
-            for name in ("allow", "block")
-        )
-        return {"ip_allow": allow, "ip_block": block}
+        return rules_said(self.cleaned_data)
 
 
-class QuotaForm(forms.Form):
+class QuotaFields(forms.Form):
     """How many requests a key may make in each window."""
 
-    requests = forms.IntegerField(
+    requests = WholeField(
         required=False,
         min_value=1,
         max_value=rules.MAX_QUOTA,
@@ -127,7 +152,13 @@ class QuotaForm(forms.Form):
         help_text="Empty: no limit of its own; the endpoint's tier still counts.",
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
-    window_s = forms.TypedChoiceField(coerce=int, label="In each")
+    window_s = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, label="Each", choices=sorted(WINDOWS.items())
+    )
+
+
+class QuotaForm(QuotaFields):
+    """The quota of a key that exists."""
 
     def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
         window_s = key.quota_window_s or min(WINDOWS)
@@ -141,9 +172,35 @@ class QuotaForm(forms.Form):
 
     def changes(self) -> KeyChanges:
         """Return the quota; without a number of requests there is none."""
-        requests = self.cleaned_data["requests"]
-        window_s = self.cleaned_data["window_s"] if requests else None
-        return {"quota_requests": requests, "quota_window_s": window_s}
+        return quota_said(self.cleaned_data)
+
+
+class NewKeyForm(KeyFields, IpForm, QuotaFields):
+    """A new key: what it may do, from where, and how often."""
+
+    field_order = ["name", "scopes", "endpoint", "expires_at"]
+    BEHIND = ("allow", "block", "requests", "window_s")
+    """What few keys need: shown when one asks for it."""
+
+    def first(self) -> list[forms.BoundField]:
+        """Return what every key is asked."""
+        return [field for field in self if field.name not in self.BEHIND]
+
+    def behind(self) -> list[forms.BoundField]:
+        """Return what stays folded away."""
+        return [self[name] for name in self.BEHIND]
+
+    def is_open(self) -> bool:
+        """Say whether something stands in what is folded away, or is wrong there."""
+        return any(self[name].errors or self[name].value() for name in self.BEHIND[:3])
+
+    def limits(self) -> KeyChanges:
+        """Return from where the key may be used, and how often."""
+        return {**rules_said(self.cleaned_data), **quota_said(self.cleaned_data)}
+
+    def expiry(self) -> datetime | None:
+        """Return the moment the key ends: the end of a UTC day, or never."""
+        return _end_of(self.cleaned_data["expires_at"])
 
 
 class RotateForm(forms.Form):
@@ -153,13 +210,28 @@ class RotateForm(forms.Form):
         choices=GRACES,
         coerce=int,
         initial="86400",
-        label="How long does the present secret go on?",
+        label="Keep the old key working for",
         widget=forms.RadioSelect(attrs={"class": "radio"}),
     )
 
     def grace(self) -> timedelta:
         """Return the time during which both secrets work."""
         return timedelta(seconds=self.cleaned_data["grace_s"])
+
+
+def rules_said(said: dict[str, Any]) -> KeyChanges:
+    """Return what was typed into both lists of addresses; commas part rules as lines do."""
+    allow, block = (
+        [rule for rule in re.split(r"[\s,]+", said[name]) if rule] for name in ("allow", "block")
+    )
+    return {"ip_allow": allow, "ip_block": block}
+
+
+def quota_said(said: dict[str, Any]) -> KeyChanges:
+    """Return the quota that was typed; without a number of requests there is none."""
+    requests = said["requests"]
+    window_s = (said["window_s"] or min(WINDOWS)) if requests else None
+    return {"quota_requests": requests, "quota_window_s": window_s}
 
 
 def _day(moment: datetime | None) -> date | None:

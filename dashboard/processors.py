@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -20,3 +21,8 @@ def theme(request: HttpRequest) -> dict[str, str]:
 def frame(request: HttpRequest) -> dict[str, object]:
     """Offer the frame of the project one came from; it is looked for only where it is used."""
     return {"frame": SimpleLazyObject(lambda: frame_of(request))}
+
+
+def mail(_request: HttpRequest) -> dict[str, bool]:
+    """Say whether mail is printed in the terminal instead of being sent."""
+    return {"mail_is_printed": settings.EMAIL_BACKEND.endswith("console.EmailBackend")}

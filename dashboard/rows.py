@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.urls import reverse
 
+from apikeys import selectors as apikeys
 from dashboard.contexts import may
 from endpoints import live
 from projects.errors import RoleInsufficient
@@ -107,6 +108,7 @@ class RecordRow:
     """One request of the past."""
 
     request_id: str
+    url: str
     started_at: datetime
     endpoint: str
     model: str
@@ -191,10 +193,19 @@ def secret_row(secret: KeySecret, now: datetime) -> SecretRow:
     )
 
 
-def record_row(record: UsageRecord, key_names: dict[str, str]) -> RecordRow:
+def record_rows(project: Project, records: Sequence[UsageRecord]) -> tuple[RecordRow, ...]:
+    """Lay out records; of the project's keys only those are named that they show."""
+    names = apikeys.names_of(
+        project=project, public_ids={record.key_id for record in records if record.key_id}
+    )
+    return tuple(record_row(project, record, names) for record in records)
+
+
+def record_row(project: Project, record: UsageRecord, key_names: dict[str, str]) -> RecordRow:
     """Lay out a record; a key that is not ours to name keeps its id."""
     return RecordRow(
         request_id=record.request_id,
+        url=reverse("project:request", args=[project.public_id, record.request_id]),
         started_at=record.started_at,
         endpoint=record.endpoint,
         model=record.model,

@@ -9,89 +9,36 @@ from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from dashboard import examples
+
 PLACEHOLDER = "xero_…"
 
-_CHAT = {
-    "curl": """\
-export OPENAI_API_KEY="{key}"
-curl {base_url}/chat/completions \\
-  -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{{
-    "model": "{model}",
-    "messages": [{{"role": "user", "content": "Capital of France?"}}]
-  }}'""",
-    "python": """\
-from openai import OpenAI
-
-client = OpenAI(
-    base_url="{base_url}",
-    api_key="{key}",
-)
-answer = client.chat.completions.create(
-    model="{model}",
-    messages=[{{"role": "user", "content": "Capital of France?"}}],
-)
-print(answer.choices[0].message.content)""",
-    "node": """\
-import OpenAI from "openai";
-
-const client = new OpenAI({{
-  baseURL: "{base_url}",
-  apiKey: "{key}",
-}});
-const answer = await client.chat.completions.create({{
-  model: "{model}",
-  messages: [{{ role: "user", content: "Capital of France?" }}],
-}});
-console.log(answer.choices[0].message.content);""",
+_LABELS = {
+    "env": ".env",
+    "curl": "curl",
+    "python": "Python",
+    "node": "Node",
+    "langchain": "LangChain",
+    "litellm": "LiteLLM",
+    "vercel": "Vercel AI SDK",
+    "webui": "Open WebUI",
 }
-
-_EMBED = {
-    "curl": """\
-export OPENAI_API_KEY="{key}"
-curl {base_url}/embeddings \\
-  -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}", "input": ["A sentence to find again."]}}'""",
-    "python": """\
-from openai import OpenAI
-
-client = OpenAI(
-    base_url="{base_url}",
-    api_key="{key}",
-)
-answer = client.embeddings.create(
-    model="{model}",
-    input=["A sentence to find again."],
-)
-print(len(answer.data[0].embedding))""",
-    "node": """\
-import OpenAI from "openai";
-
-const client = new OpenAI({{
-  baseURL: "{base_url}",
-  apiKey: "{key}",
-}});
-const answer = await client.embeddings.create({{
-  model: "{model}",
-  input: ["A sentence to find again."],
-}});
-console.log(answer.data[0].embedding.length);""",
+_LEXERS = {
+    "env": "bash",
+    "curl": "bash",
+    "node": "javascript",
+    "vercel": "javascript",
+    "webui": "bash",
 }
+"""Python where nothing else is said."""
 
-_SCORE = {
-    "curl": """\
-export OPENAI_API_KEY="{key}"
-curl {base_url}/score \\
-  -H "Authorization: Bearer $OPENAI_API_KEY" \\
-  -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}", "text_1": "A question", "text_2": ["One answer", "Another"]}}'""",
-}
 
-_BY_TASK = {"generate": _CHAT, "embed": _EMBED, "score": _SCORE}
-_LABELS = {"curl": "curl", "python": "Python", "node": "Node"}
-_LEXERS = {"curl": "bash", "python": "python", "node": "javascript"}
+@dataclass(frozen=True, slots=True)
+class FirstRun:
+    """The first request, as the page that shows a key can make it from the browser."""
+
+    path: str
+    body: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +53,28 @@ class Snippet:
 
 
 def snippets_for(
-    *, task: str, base_url: str, model: str, key: str = PLACEHOLDER, name: str = "example"
+    *,
+    task: str,
+    base_url: str,
+    model: str,
+    key: str = PLACEHOLDER,
+    with_env: bool = False,
 ) -> tuple[Snippet, ...]:
-    """Return the first request of a task in each language we show."""
+    """Return the first request of a task in each language and client we show.
+
+    ``with_env`` puts what every OpenAI client reads from its environment in front.
+    """
+    texts = {"env": examples.ENV, **examples.BY_TASK[task]} if with_env else examples.BY_TASK[task]
     return tuple(
-        _snippet(language, text.format(base_url=base_url, model=model, key=key), name)
-        for language, text in _BY_TASK[task].items()
+        _snippet(language, text.format(base_url=base_url, model=model, key=key))
+        for language, text in texts.items()
     )
+
+
+def first_run(*, task: str, path: str, model: str) -> FirstRun:
+    """Return the first request of a task, by a path of this very site."""
+    operation, body = examples.FIRST[task]
+    return FirstRun(f"{path}/{operation}", {"model": model, **body})
 
 
 def coloured(text: str, lexer: str) -> SafeString:
@@ -121,11 +83,11 @@ def coloured(text: str, lexer: str) -> SafeString:
     return mark_safe(html.rstrip("\n"))  # noqa: S308  # escaped by Pygments
 
 
-def _snippet(language: str, text: str, name: str) -> Snippet:
+def _snippet(language: str, text: str) -> Snippet:
     return Snippet(
         language,
         _LABELS[language],
         text,
-        coloured(text, _LEXERS[language]),
-        f"{name}-{language}",
+        coloured(text, _LEXERS.get(language, "python")),
+        f"example-{language}",
     )

@@ -36,6 +36,12 @@ def fault_in_slug(slug: str) -> str | None:
     return next((message for is_faulty, message in _FAULTS if is_faulty(slug)), None)
 
 
+def slug_from(words: str) -> str:
+    """Return the slug nearest to what somebody typed; empty if nothing of it could stand in one."""
+    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")[:MAX_LENGTH].rstrip("-")
+    return "" if slug in RESERVED else slug
+
+
 _STATE_ACTIONS = {
     "paused": "endpoint.paused",
     "active": "endpoint.resumed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q, QuerySet
@@ -10,7 +11,6 @@ from endpoints.models import Endpoint, EndpointState, LimitOverride
 from endpoints.rules import LIMITS, limits_in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from catalog.models import ServiceTier
@@ -25,6 +25,30 @@ def endpoints_of(*, project: Project) -> QuerySet[Endpoint]:
         .select_related("model", "tier")
         .order_by("-created_at", "-id")
     )
+
+
+def found_endpoints(*, project: Project, query: str, state: str) -> QuerySet[Endpoint]:
+    """Return the endpoints whose slug, id or model holds a text, in a state or in any."""
+    rows = endpoints_of(project=project)
+    if state:
+        rows = rows.filter(state=state)
+    if query:
+        rows = rows.filter(
+            Q(slug__icontains=query) | Q(public_id=query) | Q(model__name__icontains=query)
+        )
+    return rows
+
+
+def first_to_try(*, project: Project) -> Endpoint | None:
+    """Return the newest endpoint that answers in words, else the newest of all."""
+    rows = endpoints_of(project=project)
+    return rows.filter(model__task="generate").first() or rows.first()
+
+
+def names_of(*, project: Project, public_ids: Iterable[str]) -> dict[str, str]:
+    """Return the slugs of these endpoints of a project, retired ones too, by id."""
+    rows = Endpoint.objects.filter(project=project, public_id__in=set(public_ids))
+    return dict(rows.values_list("public_id", "slug"))
 
 
 def endpoint_of(*, project: Project, slug: str) -> Endpoint | None:

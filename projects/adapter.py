@@ -1,6 +1,6 @@
 """Where allauth tells us that somebody proved to hold an address: seats kept for it are theirs.
 
-Whoever was asked nowhere gets a project of their own.
+Whoever was asked nowhere names a project of their own on the first page they see.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from allauth.account.signals import email_confirmed, user_signed_up
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts import selectors as accounts
 from accounts.models import User
-from projects import access, invitations, services
+from projects import access, invitations
 
 
 @receiver(email_confirmed, dispatch_uid="projects.join_invited.confirmed")
@@ -31,6 +30,3 @@ def join_after_sign_up(request: HttpRequest, user: User, **_said: Any) -> None:
 def _join(request: HttpRequest, user: User) -> None:
     by = access.person_actor(user, request)
     invitations.join_invited(user=user, by=by)
-    # Not before an address is proven: a project of one's own would hide the seats kept for it.
-    if accounts.verified_addresses(user):
-        services.open_first_project(user=user, by=by)

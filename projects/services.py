@@ -17,7 +17,7 @@ from accounts.models import User
 from audit import services as audit
 from common import clock, ids, outbox
 from common.actor import SYSTEM, Actor
-from common.names import check_name, visible
+from common.names import check_name
 from inference.origins import is_origin
 from projects import rules, selectors
 from projects.errors import (
@@ -85,22 +85,9 @@ def _check_count(owner: User) -> None:
         )
 
 
-def open_first_project(*, user: User, by: Actor = SYSTEM) -> Project:
-    """Give a person who has no seat yet a project of their own; otherwise return their first.
-
-    Two tabs may ask at once: the person's row is locked, so there is only ever one.
-    """
-    with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
-        seat = selectors.seats_of(user).first()
-        if seat is not None:
-            return seat.project
-        local_part = user.email.partition("@")[0]
-        slug = _free_slug(rules.slug_from(local_part))
-        return open_project(owner=user, name=visible(user.name) or local_part, slug=slug, by=by)
-
-
-def _free_slug(wish: str) -> str:
+def free_slug(words: str) -> str:
+    """Return a slug nobody has, made of somebody's words: an offer, not a promise."""
+    wish = rules.slug_from(words)
     if not Project.objects.filter(slug=wish).exists():
         return wish
     return f"{wish}-{ids.random_base62(5).lower()}"

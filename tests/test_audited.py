@@ -88,7 +88,7 @@ def test_change_is_written_down_with_its_actor(
 
 
 def test_first_project_of_a_person_is_written_down(ada: User) -> None:
-    project = projects.open_first_project(user=ada, by=BY)
+    project = projects.open_project(owner=ada, name="Ada", slug="ada", by=BY)
 
     entry = AuditEntry.objects.get(project=project.public_id)
     assert (entry.action, entry.after["owner"]) == ("project.opened", "ada@example.com")

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.people import make_person
 from api.tests.test_openapi import World, make_world
-from dashboard.tests.cast import signed_in
+from dashboard.tests.cast import signed_in, used
 from projects.models import Membership, Project
 from tests.architecture.access_table import API, DOORS, OPEN, SELF
 
@@ -28,6 +28,7 @@ REST = sorted({*OPEN, *SELF})
 @pytest.fixture
 def world(db: None) -> World:
     made = make_world(1)
+    made.ids["request_id"] = used(made.project).request_id
     EmailAddress.objects.create(
         user=made.owner, email=made.owner.email, verified=True, primary=True
     )

@@ -363,7 +363,7 @@ def test_whole_way_of_a_key_works_as_the_application(valkey: redis.Redis) -> Non
 def test_registering_and_joining_work_as_the_application(as_app: None) -> None:
     user = make_user("new")
 
-    project = services.open_first_project(user=user)
+    project = services.open_project(owner=user, name="New", slug="new")
 
     with tenancy.confined():
         own = access.seat(user, project.public_id, at_least=Role.OWNER)

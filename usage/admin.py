@@ -116,7 +116,7 @@ class UsageRollupAdmin(ReadOnlyAdmin):
         rows.sort(key=lambda row: (not row[1], -row[0].day.toordinal(), row[0].project))
         said = {
             **self.admin_site.each_context(request),
-            "title": "Books",
+            "title": "Reconciliation",
             "periods": PERIODS_DAYS,
             "span": span,
             "rows": rows[:ROWS_MAX],

@@ -29,3 +29,10 @@ class UsageFilterMalformed(Problem):
     """A filter that names no time, grain or cursor there could be."""
 
     code = "usage_filter_malformed"
+
+
+class RequestUnknown(Problem):
+    """The project made no such request, or its record is gone."""
+
+    code = "request_not_found"
+    status = 404

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Aggregate, Avg, Count, Q, QuerySet, Sum
+from django.db.models import Aggregate, Avg, Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import Trunc
 
 from common import clock
@@ -62,6 +63,20 @@ class Point:
     tokens_in: int
     tokens_out: int
     cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What an endpoint did in a stretch of time; ``last_at`` is the hour of its last request."""
+
+    requests: int
+    failures: int
+    last_at: datetime
+
+    @property
+    def error_percent(self) -> float:
+        """Return the share of its requests that failed."""
+        return 100 * self.failures / self.requests if self.requests else 0.0
 
 
 class Percentile(models.Aggregate):
@@ -254,3 +269,24 @@ def _rollups(project: Project, wanted: Filter, grain: Grain) -> QuerySet[UsageRo
 def has_any(*, project: Project) -> bool:
     """Say whether a project ever made a request."""
     return UsageRecord.objects.filter(project=project).exists()
+
+
+def lately(*, project: Project, slugs: Sequence[str], since: datetime) -> dict[str, Lately]:
+    """Return what these endpoints did since then, by slug; those without a request are absent."""
+    rows = _rollups(project, Filter(since=since), Grain.HOUR).filter(endpoint__in=slugs)
+    summed = rows.values("endpoint").annotate(
+        sum_requests=Sum("requests"), sum_failures=Sum("failures"), last_at=Max("at")
+    )
+    return {
+        row["endpoint"]: Lately(row["sum_requests"], row["sum_failures"], row["last_at"])
+        for row in summed
+    }
+
+
+def record_of(*, project: Project, request_id: str) -> UsageRecord | None:
+    """Return one request of a project by our id, or the newest by the id its caller gave it."""
+    rows = UsageRecord.objects.filter(project=project)
+    ours = rows.filter(request_id=request_id).first()
+    if ours is not None:
+        return ours
+    return rows.filter(caller_request_id=request_id).order_by("-started_at").first()

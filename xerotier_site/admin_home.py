@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import TruncHour
@@ -21,7 +21,7 @@ from endpoints.models import Endpoint, EndpointState
 from projects.models import Project
 from usage import rules
 from usage.models import PoisonEvent, UsageRecord
-from xerotier_site import mail
+from xerotier_site import mail, to_set_up
 
 HOURS = 24
 ENTRIES = 8
@@ -55,6 +55,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return {
         **context,
         "title": "Overview",
+        "tasks": to_set_up.tasks(cast("User", request.user)),
         "mail_is_sent": mail.is_sent(),
         "mail_place": mail.place(),
         "totals": [*_tenants(now), *_traffic(now)],
@@ -110,27 +111,27 @@ def _health(now: datetime) -> list[Figure]:
     silent = Worker.objects.exclude(state="active").count()
     return [
         Figure(
-            "Unsent notes",
+            "Not yet published",
             unsent["count"],
             "the gateways were not told yet",
             f"{_list('common_outboxentry')}?sent_at__isempty=1",
             is_late,
         ),
         Figure(
-            "Notes set aside",
+            "Unpublished changes that failed",
             set_aside,
             "failed too often: look why, try again",
             f"{_list('common_outboxdelivery')}?state=aside",
             set_aside > 0,
         ),
         Figure(
-            "Events set aside",
+            "Unreadable usage events",
             poison,
             "usage nobody could read",
             _list("usage_poisonevent"),
             poison > 0,
         ),
-        Figure("Workers out", silent, "suspended or retired", _list("agents_worker")),
+        Figure("Workers unavailable", silent, "suspended or retired", _list("agents_worker")),
     ]
 
 

@@ -45,7 +45,11 @@ SIDEBAR: list[dict[str, Any]] = [
         "items": [
             _link("Usage", "bar_chart", "usage_usagerecord"),
             _link("Rollups", "stacked_bar_chart", "usage_usagerollup"),
-            {"title": "Books", "icon": "balance", "link": reverse_lazy("admin:usage_reconcile")},
+            {
+                "title": "Reconciliation",
+                "icon": "balance",
+                "link": reverse_lazy("admin:usage_reconcile"),
+            },
             _link("Ledger", "receipt_long", "ledger_ledgerentry"),
             _link("Unmatched payments", "credit_card_off", "ledger_unmatchedpayment"),
             _link("Budgets", "savings", "usage_budget"),

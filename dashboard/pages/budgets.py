@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from common.problems import Problem
-from dashboard.budget_rows import scope_of, subjects_of
+from dashboard.budget_rows import WHOLE, labels_of, scope_of, subject_named
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import BudgetForm, attach
@@ -38,15 +38,16 @@ class BudgetPage:
     form: BudgetForm
     cancel_url: str
     end_url: str
+    names_url: str
 
 
 @require_http_methods(["GET", "POST"])
 @project_page(at_least=Role.OWNER)
 def new_budget(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask what may cost how much in a month."""
-    taken = {standing.budget.subject_id for standing in budgets.standings(project=seat.project)}
-    free = {key: name for key, name in subjects_of(seat.project).items() if key not in taken}
-    form = BudgetForm(_sent(request), subjects=free)
+    form = BudgetForm(_sent(request), subject=WHOLE)
+    if form.is_valid():
+        _check_free(seat, form)
     return _asked(request, seat, form, "Set a budget", "")
 
 
@@ -55,9 +56,12 @@ def new_budget(request: HttpRequest, seat: Seat) -> HttpResponse:
 def change_budget(request: HttpRequest, seat: Seat, budget_id: str) -> HttpResponse:
     """Change how much something may cost; what it is for stays."""
     budget = _budget(seat, budget_id)
-    name = subjects_of(seat.project).get(budget.subject_id, budget.subject_id)
-    form = BudgetForm(_sent(request), subjects={budget.subject_id: name}, budget=budget)
+    labels = labels_of(seat.project, [budget.subject_id])
+    name = labels.get(budget.subject_id, budget.subject_id)
+    form = BudgetForm(_sent(request), subject=name, budget=budget)
     end_url = reverse("project:end-budget", args=[seat.project.public_id, budget.public_id])
+    if form.is_valid():
+        form.cleaned_data["subject_id"] = budget.subject_id
     return _asked(request, seat, form, "Change the budget", end_url)
 
 
@@ -101,9 +105,22 @@ def _asked(
         form=form,
         cancel_url=_back(seat),
         end_url=end_url,
+        names_url="" if end_url else reverse("project:names", args=[seat.project.public_id]),
     )
     status = HTTP_UNPROCESSABLE if form.is_bound else 200
     return show(request, "dashboard/budget.html", context, status=status)
+
+
+def _check_free(seat: Seat, form: BudgetForm) -> None:
+    """Put the id of what was named in its place; say beside the field if there is no such thing."""
+    said = form.cleaned_data["subject_id"].strip()
+    found = subject_named(seat.project, said)
+    if not found:
+        form.add_error("subject_id", f"This project has no endpoint and no live key “{said}”.")
+    elif selectors.budgets_of(project=seat.project).filter(subject_id=found).exists():
+        form.add_error("subject_id", "There is a budget for this already: change that one.")
+    else:
+        form.cleaned_data["subject_id"] = found
 
 
 def _set(seat: Seat, form: BudgetForm) -> None:

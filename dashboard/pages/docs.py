@@ -96,7 +96,7 @@ def _values(request: HttpRequest) -> Values:
 def _own(seat: Seat) -> Values:
     project = seat.project
     with tenancy.within(project.pk, project.public_id):
-        endpoint = endpoints.endpoints_of(project=project).first()
+        endpoint = endpoints.first_to_try(project=project)
         live = apikeys.live_keys(project=project, moment=clock.now())
         key = live.filter(scopes__contains=["inference"]).first()
         secret = key.secrets.first() if key else None

@@ -14,8 +14,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apikeys import selectors as apikeys
 from common import clock
-from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.cards import TierCard, tier_card
+from dashboard.contexts import Crumb, Shell, crumbs_to, may, shell_for
 from dashboard.door import project_page, show
+from dashboard.lists import Finder, asked, part_of
 from dashboard.pages.confirm import Confirmation, confirm
 from dashboard.refusals import Refused, refused_of
 from dashboard.rows import (
@@ -26,7 +28,7 @@ from dashboard.rows import (
     endpoint_rows,
     key_row,
     may_change,
-    record_row,
+    record_rows,
 )
 from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
 from endpoints import rules, selectors, services
@@ -41,15 +43,20 @@ if TYPE_CHECKING:
     from projects.access import Seat
 
 LATEST = 10
+LATELY = timedelta(hours=24)
+KEYS_SHOWN = 6
+STATES = {"all": "All", "active": "Active", "paused": "Paused"}
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointList:
-    """All endpoints of a project."""
+    """A part of a project's endpoints with what they did lately."""
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
-    endpoints: tuple[EndpointRow, ...]
+    endpoints: tuple[tuple[EndpointRow, usage.Lately | None], ...]
+    finder: Finder
+    has_any: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +71,30 @@ class EndpointPage:
     records: tuple[RecordRow, ...]
     refused: Refused
     overrides: tuple[str, ...]
+    terms: TierCard
     may_change: bool
+    may_move: bool
 
 
 @require_GET
 @project_page()
 def endpoint_list(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """List the endpoints, newest first."""
-    rows = selectors.endpoints_of(project=seat.project)
+    """List the endpoints, newest first, with their requests of the last day."""
+    project = seat.project
+    url = reverse("project:endpoints", args=[project.public_id])
+    finder = asked(request, url, "Search by slug, id or model", STATES)
+    state = "" if finder.state == "all" else finder.state
+    wanted = selectors.found_endpoints(project=project, query=finder.query, state=state)
+    rows, finder = part_of(wanted, request, finder)
+    lately = usage.lately(
+        project=project, slugs=[row.slug for row in rows], since=clock.now() - LATELY
+    )
     context = EndpointList(
-        shell_for(seat, "endpoints"),
-        crumbs_to(seat),
-        endpoint_rows(seat.project, list(rows)),
+        shell=shell_for(seat, "endpoints"),
+        crumbs=crumbs_to(seat),
+        endpoints=tuple((row, lately.get(row.slug)) for row in endpoint_rows(project, rows)),
+        finder=finder,
+        has_any=bool(rows) or selectors.endpoints_of(project=project).exists(),
     )
     return show(request, "dashboard/endpoints.html", context)
 
@@ -101,6 +120,8 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
         records=_records(seat, slug),
         refused=_refused(seat, slug),
         overrides=_overrides(seat, endpoint),
+        terms=tier_card(endpoint.tier, clock.now()),
+        may_move=may(seat, Role.OWNER),
         may_change=may_change(seat, endpoint.created_by_id),
     )
     return show(request, "dashboard/endpoint.html", context)
@@ -174,16 +195,14 @@ def _own_endpoint(seat: Seat, slug: str) -> Endpoint:
 
 def _keys(seat: Seat, slug: str) -> tuple[KeyRow, ...]:
     now = clock.now()
-    live = apikeys.live_keys(project=seat.project, moment=now)
-    rows = (key_row(seat, key, now) for key in live)
-    return tuple(row for row in rows if row.pin in {"", slug} and "inference" in row.scopes)
+    live = apikeys.keys_for(project=seat.project, slug=slug, moment=now)
+    return tuple(key_row(seat, key, now) for key in live[:KEYS_SHOWN])
 
 
 def _records(seat: Seat, slug: str) -> tuple[RecordRow, ...]:
-    names = {key.public_id: key.name for key in apikeys.keys_of(project=seat.project)}
     wanted = usage.Filter(endpoint=slug)
     lately, _ = usage.page(project=seat.project, wanted=wanted, limit=LATEST)
-    return tuple(record_row(record, names) for record in lately)
+    return record_rows(seat.project, lately)
 
 
 def _crumbs(seat: Seat) -> tuple[Crumb, ...]:

@@ -10,7 +10,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods
 
 from apikeys import services
 from common import clock
@@ -20,7 +20,7 @@ from dashboard.contexts import Crumb, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import attach
 from dashboard.key_forms import ChangeForm, IpForm, QuotaForm
-from dashboard.pages.keys import crumbs_to_keys, found_key, own_key
+from dashboard.pages.keys import crumbs_to_keys, found_key, has_endpoint, own_key
 from dashboard.rows import KeyRow, SecretRow, key_row, may_change, secret_row
 from endpoints import selectors as endpoints
 from projects.rules import Role
@@ -44,6 +44,11 @@ class Forms:
     ip: IpForm
     quota: QuotaForm
 
+    @property
+    def faulty(self) -> Form | None:
+        """Return the form that was refused, if one was."""
+        return next((form for form in (self.change, self.ip, self.quota) if form.errors), None)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
@@ -57,24 +62,27 @@ class KeyPage:
     ip_block: tuple[str, ...]
     quota: tuple[int, int] | None
     forms: Forms | None
+    names_url: str
 
 
-@require_GET
-@project_page()
+@require_http_methods(["GET", "POST"])
+@project_page(to_send=Role.MEMBER)
 def key_page(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
-    """Show one key."""
+    """Show one key. What is sent comes to this same address, whose ``form`` says which of them.
+
+    So a refused form stands on a page that can be reloaded.
+    """
+    if request.method == "POST":
+        send = _SENT.get(request.GET.get("form", ""), _change)
+        return send(request, seat, own_key(seat, key_id))
     key = found_key(seat, key_id)
-    return show(request, "dashboard/key.html", _context(seat, key, _forms(seat, key)))
+    return show(request, "dashboard/key.html", _context(seat, key, _forms(key)))
 
 
-@require_POST
-@project_page(at_least=Role.MEMBER)
-def change(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
-    """Change a key's name, scopes, pin or last day."""
-    key = own_key(seat, key_id)
-    form = ChangeForm(request.POST, key=key, slugs=_slugs(seat))
-    forms = replace(_forms(seat, key), change=form)
-    if not form.is_valid():
+def _change(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
+    form = ChangeForm(request.POST, key=key)
+    forms = replace(_forms(key), change=form)
+    if not form.is_valid() or not (_keeps_pin(key, form) or has_endpoint(seat, form)):
         return _again(request, seat, key, forms)
     key_url = reverse("project:key", args=[seat.project.public_id, key.public_id])
     is_wider = set(form.cleaned_data["scopes"]) - set(key.scopes)
@@ -84,28 +92,23 @@ def change(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     return _saved(request, seat, key, forms, form, form.changes(pin))
 
 
-@require_POST
-@project_page(at_least=Role.MEMBER)
-def ip_rules(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
-    """Say from where a key may be used."""
-    key = own_key(seat, key_id)
+def _ip_rules(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
     form = IpForm(request.POST)
-    forms = replace(_forms(seat, key), ip=form)
+    forms = replace(_forms(key), ip=form)
     if not form.is_valid():
         return _again(request, seat, key, forms)
     return _saved(request, seat, key, forms, form, form.changes())
 
 
-@require_POST
-@project_page(at_least=Role.MEMBER)
-def quota(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
-    """Limit a key to so many requests in each window, or lift the limit."""
-    key = own_key(seat, key_id)
+def _quota(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
     form = QuotaForm(request.POST, key=key)
-    forms = replace(_forms(seat, key), quota=form)
+    forms = replace(_forms(key), quota=form)
     if not form.is_valid():
         return _again(request, seat, key, forms)
     return _saved(request, seat, key, forms, form, form.changes())
+
+
+_SENT = {"change": _change, "ip-rules": _ip_rules, "quota": _quota}
 
 
 def _saved(
@@ -143,15 +146,17 @@ def _context(seat: Seat, key: ApiKey, forms: Forms) -> KeyPage:
         ip_block=tuple(key.ip_block),
         quota=(key.quota_requests, key.quota_window_s or 0) if key.quota_requests else None,
         forms=forms if may else None,
+        names_url=reverse("project:names", args=[seat.project.public_id]),
     )
 
 
-def _forms(seat: Seat, key: ApiKey) -> Forms:
-    return Forms(ChangeForm(key=key, slugs=_slugs(seat)), IpForm.of(key), QuotaForm(key=key))
+def _forms(key: ApiKey) -> Forms:
+    return Forms(ChangeForm(key=key), IpForm.of(key), QuotaForm(key=key))
 
 
-def _slugs(seat: Seat) -> list[str]:
-    return [endpoint.slug for endpoint in endpoints.endpoints_of(project=seat.project)]
+def _keeps_pin(key: ApiKey, form: ChangeForm) -> bool:
+    """Say whether the key stays with its endpoint: also with one that was retired since."""
+    return key.endpoint is not None and key.endpoint.slug == form.cleaned_data["endpoint"]
 
 
 def _pin(seat: Seat, key: ApiKey, slug: str) -> Endpoint | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,10 +20,12 @@ from common.problems import Problem
 from dashboard import proof
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
-from dashboard.forms import KeyForm, attach
+from dashboard.forms import attach
+from dashboard.key_forms import NewKeyForm
+from dashboard.lists import Finder, asked, part_of
 from dashboard.pages.confirm import Confirmation, confirm
 from dashboard.rows import KeyRow, SecretRow, base_url_of, key_row
-from dashboard.snippets import Snippet, snippets_for
+from dashboard.snippets import FirstRun, Snippet, first_run, snippets_for
 from endpoints import selectors as endpoints
 from projects.rules import Role
 
@@ -32,15 +35,18 @@ if TYPE_CHECKING:
     from projects.access import Seat
 
 HTTP_UNPROCESSABLE = 422
+STATES = {"active": "Active", "ended": "Expired or revoked", "all": "All"}
 
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """All keys of a project, revoked ones too."""
+    """A part of a project's keys, and how the list is asked for others."""
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
     keys: tuple[KeyRow, ...]
+    finder: Finder
+    has_any: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class NewKey:
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
-    form: KeyForm
+    form: NewKeyForm
+    names_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +69,28 @@ class ShownOnce:
     secret: str = field(repr=False)
     old: SecretRow | None
     done_url: str
-    snippets: tuple[Snippet, ...]
+    snippets: tuple[Snippet, ...] = field(repr=False)
+    run: FirstRun | None
 
 
 @require_GET
 @project_page()
 def key_list(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """List the keys, those that open a door first, each part newest first."""
-    now = clock.now()
-    rows = selectors.keys_of(project=seat.project)
-    keys = [key_row(seat, key, now) for key in rows]
-    live_first = sorted(keys, key=lambda row: row.state.word != "active")
-    context = KeyList(shell_for(seat, "keys"), crumbs_to(seat), tuple(live_first))
+    """List the keys, newest first: those that open a door, or those asked for."""
+    project, now = seat.project, clock.now()
+    url = reverse("project:keys", args=[project.public_id])
+    finder = asked(request, url, "Search by name, id or hint", STATES)
+    wanted = selectors.found_keys(
+        project=project, query=finder.query, state=finder.state, moment=now
+    )
+    rows, finder = part_of(wanted, request, finder)
+    context = KeyList(
+        shell=shell_for(seat, "keys"),
+        crumbs=crumbs_to(seat),
+        keys=tuple(key_row(seat, key, now) for key in rows),
+        finder=finder,
+        has_any=bool(rows) or selectors.has_any(project=project),
+    )
     return show(request, "dashboard/keys.html", context)
 
 
@@ -85,10 +102,10 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
 
     No redirect on purpose: a page that can be fetched again would show the secret twice.
     """
-    slugs = [endpoint.slug for endpoint in endpoints.endpoints_of(project=seat.project)]
-    form = _form(request, slugs)
-    if request.method == "POST" and form.is_valid():
-        if (way := proof.detour(request)) is not None:
+    form = _form(request)
+    if request.method == "POST" and form.is_valid() and has_endpoint(seat, form):
+        purpose = f"To create the key “{form.cleaned_data['name']}”"
+        if (way := proof.detour(request, purpose=purpose)) is not None:
             return way
         try:
             issued = _issue(seat, form)
@@ -96,7 +113,8 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
             attach(form, problem)
         else:
             return show(request, "dashboard/key_shown_once.html", shown_once(seat, issued))
-    context = NewKey(shell_for(seat, "keys"), crumbs_to_keys(seat), form)
+    names_url = reverse("project:names", args=[seat.project.public_id])
+    context = NewKey(shell_for(seat, "keys"), crumbs_to_keys(seat), form, names_url)
     status = HTTP_UNPROCESSABLE if request.method == "POST" else 200
     return show(request, "dashboard/new_key.html", context, status=status)
 
@@ -125,15 +143,15 @@ def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     return redirect(keys_url)
 
 
-def _form(request: HttpRequest, slugs: list[str]) -> KeyForm:
+def _form(request: HttpRequest) -> NewKeyForm:
     typed = proof.typed(request)
     if typed is not None:
-        return KeyForm(typed, slugs=slugs)
+        return NewKeyForm(typed)
     pin = request.GET.get("endpoint", "")
-    return KeyForm(initial={"endpoint": pin, "scopes": ["inference"]}, slugs=slugs)
+    return NewKeyForm(initial={"endpoint": pin, "scopes": ["inference"]})
 
 
-def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
+def _issue(seat: Seat, form: NewKeyForm) -> IssuedKey:
     said = form.cleaned_data
     seat.check_scopes(said["scopes"])
     pin = None
@@ -145,7 +163,8 @@ def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
         scopes=said["scopes"],
         issuer=seat.user,
         endpoint=pin,
-        expires_at=form.expires_at(),
+        expires_at=form.expiry(),
+        limits=form.limits(),
         by=seat.actor,
     )
 
@@ -153,17 +172,21 @@ def _issue(seat: Seat, form: KeyForm) -> IssuedKey:
 def shown_once(seat: Seat, issued: IssuedKey) -> ShownOnce:
     """Lay out a new secret for the one answer that shows it, with examples that use it."""
     row = key_row(seat, issued.key, clock.now())
-    endpoint = issued.key.endpoint or endpoints.endpoints_of(project=seat.project).first()
+    endpoint = issued.key.endpoint or endpoints.first_to_try(project=seat.project)
     keys_url = reverse("project:keys", args=[seat.project.public_id])
     done_url = keys_url
     snippets: tuple[Snippet, ...] = ()
+    run = None
     if endpoint is not None and "inference" in row.scopes:
         done_url = reverse("project:endpoint", args=[seat.project.public_id, endpoint.slug])
+        path = f"/{seat.project.public_id}/{endpoint.slug}/v1"
+        run = first_run(task=endpoint.model.task, path=path, model=endpoint.model.name)
         snippets = snippets_for(
+            with_env=True,
             task=endpoint.model.task,
             base_url=base_url_of(seat.project, endpoint.slug),
             model=endpoint.model.name,
-            key=row.hint,
+            key=issued.secret,
         )
     old = next((secret for secret in row.secrets if secret.is_old), None)
     return ShownOnce(
@@ -174,7 +197,17 @@ def shown_once(seat: Seat, issued: IssuedKey) -> ShownOnce:
         old=old,
         done_url=row.url if old else done_url,
         snippets=snippets,
+        run=run,
     )
+
+
+def has_endpoint(seat: Seat, form: Form) -> bool:
+    """Say whether the endpoint a form names exists here; if not, it is said beside the field."""
+    slug = form.cleaned_data["endpoint"]
+    if not slug or endpoints.endpoint_of(project=seat.project, slug=slug) is not None:
+        return True
+    form.add_error("endpoint", f"This project has no endpoint “{slug}”.")
+    return False
 
 
 def found_key(seat: Seat, key_id: str) -> ApiKey:

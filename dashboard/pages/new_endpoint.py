@@ -55,6 +55,7 @@ class SlugCheck:
 
     fault: str
     fine: str
+    offer: str
 
 
 @require_http_methods(["GET", "POST"])
@@ -82,8 +83,10 @@ def check_slug(request: HttpRequest, seat: Seat) -> HttpResponse:
     fault = rules.fault_in_slug(slug) or ""
     if not fault and selectors.is_slug_taken(project=seat.project, slug=slug):
         fault = "This project has, or had, an endpoint of this name. Slugs are never reused."
-    fine = "" if fault else "Free. It can't be changed afterwards."
-    return show(request, "dashboard/slug_check.html", SlugCheck(fault, fine))
+    fine = "" if fault else "Available. It can’t be changed afterwards."
+    wish = rules.slug_from(slug)
+    offer = wish if fault and wish and wish != slug else ""
+    return show(request, "dashboard/slug_check.html", SlugCheck(fault, fine, offer))
 
 
 def _form(request: HttpRequest) -> EndpointForm:

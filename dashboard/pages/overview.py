@@ -17,7 +17,7 @@ from dashboard.budget_rows import BudgetRow, budget_rows
 from dashboard.contexts import Chip, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.refusals import Refused, refused_of
-from dashboard.rows import EndpointRow, RecordRow, endpoint_rows, record_row
+from dashboard.rows import EndpointRow, RecordRow, endpoint_rows, record_rows
 from endpoints import selectors as endpoints
 from usage import live, refused
 from usage import selectors as usage
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from projects.models import Project
 
 LATEST = 8
+ENDPOINTS = 5
+"""How many endpoints are named here; all of them have a page of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
     begin = charts.steps_of(choice, now)[0]
     this, before = _spans(begin, choice.length)
     lately, _ = usage.page(project=project, wanted=usage.Filter(), limit=LATEST)
-    names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
-    rows = endpoint_rows(project, list(endpoints.endpoints_of(project=project)))
+    newest = endpoints.endpoints_of(project=project)[:ENDPOINTS]
+    rows = endpoint_rows(project, list(newest))
+    has_key = apikeys.has_any(project=project)
     refusals = refused_of(refused.counts(project=project, wanted=this))
     context = Overview(
         shell=shell_for(seat, "overview"),
@@ -102,9 +105,9 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
         before=usage.totals(project=project, wanted=before),
         chart=_chart(project, choice, now, (this, before)),
         has_requests=bool(lately) or refusals.total > 0,
-        records=tuple(record_row(record, names) for record in lately),
+        records=record_rows(project, lately),
         endpoints=rows,
-        steps=_steps(project, rows, has_key=bool(names), has_request=bool(lately)),
+        steps=_steps(project, rows, has_key=has_key, has_request=bool(lately)),
         notices=tuple(row for row in budget_rows(seat) if row.reached),
         refused=refusals,
         allowances=tuple(live.allowances(project=project)),
@@ -167,7 +170,7 @@ def _steps(
     first = rows[0].url if rows else create
     steps = (
         Step("Create an endpoint", "Choose a model and a tier; get a URL.", create, bool(rows)),
-        Step("Issue a key", "It is shown once, so have a place for it.", keys, has_key),
+        Step("Create a key", "It is shown once, so have a place for it.", keys, has_key),
         Step("Make the first request", "Paste a snippet from the endpoint.", first, has_request),
     )
     following = next((step for step in steps if not step.is_done), None)

@@ -52,7 +52,7 @@ def rotate(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     seat.check_scopes(key.scopes)
     form = RotateForm(proof.typed(request))
     if request.method == "POST" and form.is_valid():
-        if (way := proof.detour(request)) is not None:
+        if (way := proof.detour(request, purpose=f"To rotate “{key.name}”")) is not None:
             return way
         issued = services.rotate_key(key=key, grace=form.grace(), by=seat.actor)
         return show(request, "dashboard/key_shown_once.html", shown_once(seat, issued))

@@ -12,7 +12,7 @@ from common import clock
 from dashboard import charts, icons
 from dashboard.contexts import Chip, Crumb
 from dashboard.door import show
-from dashboard.forms import KeyForm
+from dashboard.key_forms import NewKeyForm
 from dashboard.pages.overview import Step
 from dashboard.rows import State
 from dashboard.snippets import Snippet, snippets_for
@@ -29,8 +29,8 @@ class StyleGuide:
     steps: tuple[Step, ...]
     snippets: tuple[Snippet, ...]
     chart: charts.Chart
-    form: KeyForm
-    faulty_form: KeyForm
+    form: NewKeyForm
+    faulty_form: NewKeyForm
 
 
 @require_GET
@@ -56,17 +56,17 @@ def _context() -> StyleGuide:
         ),
         steps=(
             Step("Create an endpoint", "", "#", is_done=True),
-            Step("Issue a key", "It is shown once.", "#", is_done=False),
+            Step("Create a key", "It is shown once.", "#", is_done=False),
         ),
         snippets=snippets_for(task="generate", base_url="https://example.com/v1", model="a-model"),
         chart=_chart(),
-        form=KeyForm(prefix="fine"),
+        form=NewKeyForm(prefix="fine"),
         faulty_form=_faulty(),
     )
 
 
-def _faulty() -> KeyForm:
-    form = KeyForm({}, prefix="faulty")
+def _faulty() -> NewKeyForm:
+    form = NewKeyForm({}, prefix="faulty")
     form.is_valid()
     return form
 

@@ -14,12 +14,11 @@ from django.views.decorators.http import require_GET
 from apikeys import selectors as apikeys
 from common import clock
 from dashboard import charts
-from dashboard.contexts import Chip, Choice, Crumb, Shell, crumbs_to, shell_for
+from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.pages.overview import refused_by_step
 from dashboard.refusals import Refused, RefusedRow, refused_of, refused_row
-from dashboard.rows import RecordRow, record_row
-from endpoints import selectors as endpoints
+from dashboard.rows import RecordRow, record_rows
 from usage import refused, rules, selectors
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 REFUSED = 20
+ID_MAX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,9 @@ class UsagePage:
     crumbs: tuple[Crumb, ...]
     ranges: tuple[Chip, ...]
     range_name: str
-    endpoints: tuple[Choice, ...]
-    keys: tuple[Choice, ...]
+    endpoint: str
+    key: str
+    names_url: str
     failed_only: bool
     is_filtered: bool
     has_any: bool
@@ -60,31 +61,32 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Show sums, the chart and the records of a range, newest first."""
     project, now, said = seat.project, clock.now(), request.GET
     choice = charts.range_named(said.get("range", ""))
-    wanted = _filter(said, charts.steps_of(choice, now)[0])
-    names = {key.public_id: key.name for key in apikeys.keys_of(project=project)}
+    wanted = _filter(project, said, charts.steps_of(choice, now)[0])
     name = said.get("q", "").strip()[:128]
     found, further, refusals = _found(project, wanted, name, said.get("after", ""))
+    key_names = apikeys.names_of(project=project, public_ids={call.key_id for call in refusals})
     base = reverse("project:usage", args=[project.public_id])
-    kept = {"endpoint": wanted.endpoint, "key": wanted.key_id, "failed": said.get("failed", "")}
+    kept = {name: said.get(name, "") for name in ("endpoint", "key", "failed")}
     context = UsagePage(
         shell=shell_for(seat, "usage"),
         crumbs=crumbs_to(seat),
         ranges=_ranges(base, choice, kept),
         range_name=choice.name,
-        endpoints=_endpoint_choices(project, wanted.endpoint),
-        keys=_choices(names, wanted.key_id),
+        endpoint=wanted.endpoint,
+        key=said.get("key", ""),
+        names_url=reverse("project:names", args=[project.public_id]),
         failed_only=wanted.failed_only,
         is_filtered=any(kept.values()),
         has_any=bool(found or refusals or name) or selectors.has_any(project=project),
         totals=selectors.totals(project=project, wanted=wanted),
         chart=_chart(project, wanted, choice, now),
-        records=tuple(record_row(record, names) for record in found),
+        records=record_rows(project, found),
         more_url=_url(base, {**kept, "range": choice.name, "after": further.text()})
         if further
         else "",
         clear_url=_url(base, {"range": choice.name}),
         refused=refused_of(refused.counts(project=project, wanted=wanted)),
-        refusals=tuple(refused_row(call, names) for call in refusals),
+        refusals=tuple(refused_row(call, key_names) for call in refusals),
         asked_for=name,
     )
     return show(request, "dashboard/usage.html", context)
@@ -103,13 +105,21 @@ def _found(
     return records, further, latest
 
 
-def _filter(said: QueryDict, since: datetime) -> selectors.Filter:
+def _filter(project: Project, said: QueryDict, since: datetime) -> selectors.Filter:
     return selectors.Filter(
         since=since,
         endpoint=said.get("endpoint", ""),
-        key_id=said.get("key", ""),
+        key_id=_key_id(project, said.get("key", "")),
         failed_only=said.get("failed") == "1",
     )
+
+
+def _key_id(project: Project, said: str) -> str:
+    """Return the id of the key that is named by its id or its name; of none, what was said."""
+    if not said or said.startswith("key_"):
+        return said
+    found = apikeys.keys_of(project=project).filter(name=said).first()
+    return found.public_id if found else said[:ID_MAX]
 
 
 def _url(base: str, said: dict[str, str]) -> str:
@@ -121,16 +131,6 @@ def _ranges(base: str, choice: charts.Range, kept: dict[str, str]) -> tuple[Chip
         Chip(one.label, _url(base, {"range": one.name, **kept}), one == choice)
         for one in charts.RANGES
     )
-
-
-def _endpoint_choices(project: Project, chosen: str) -> tuple[Choice, ...]:
-    slugs = {endpoint.slug: endpoint.slug for endpoint in endpoints.endpoints_of(project=project)}
-    # A retired endpoint is not in the list, but its usage can still be asked for.
-    return _choices({**slugs, **({chosen: chosen} if chosen else {})}, chosen)
-
-
-def _choices(labels: dict[str, str], chosen: str) -> tuple[Choice, ...]:
-    return tuple(Choice(value, label, value == chosen) for value, label in labels.items())
 
 
 def _chart(

@@ -24,6 +24,7 @@ def kind(field: BoundField) -> str:
 
 LABELS = {
     "Email": "E-mail address",
+    "Change to": "New address",
     "E-mail": "E-mail address",
     "Remember Me": "Remember me",
     "Current Password": "Current password",
@@ -45,14 +46,33 @@ def fault_id(field: BoundField) -> str:
     return f"{field.auto_id}_fault"
 
 
+def _first_fault(form: forms.BaseForm) -> str:
+    return next((name for name in form.fields if name in form.errors), "")
+
+
+@register.filter
+def focused(field: BoundField) -> SafeString:
+    """Render the control in which one begins."""
+    return _rendered(field, {"autofocus": True})
+
+
 @register.filter
 def control(field: BoundField) -> SafeString:
     """Render the field's own control; faults and hints are told to screen readers."""
+    return _rendered(field, {})
+
+
+def _rendered(field: BoundField, said: dict[str, str | bool]) -> SafeString:
     own = field.field.widget.attrs.get("class", "")
-    attrs: dict[str, str | bool] = {"class": f"{CLASSES.get(kind(field), '')} {own}".strip()}
+    attrs: dict[str, str | bool] = {
+        "class": f"{CLASSES.get(kind(field), '')} {own}".strip(),
+        **said,
+    }
     told = []
     if field.errors:
         attrs["aria-invalid"] = "true"
+        # Whoever is sent back stands in the first field that is wrong, wherever on the page it is.
+        attrs["autofocus"] = _first_fault(field.form) == field.name
         told.append(fault_id(field))
     if field.help_text:
         told.append(f"{field.auto_id}_hint")

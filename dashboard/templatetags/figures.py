@@ -19,6 +19,8 @@ GIB = 1024**3
 MIB = 1024**2
 SECOND_MS = 1000
 NOTHING = "–"
+NAME_END = 8
+"""How much of a long name's end is always shown: it is where numbered ones differ."""
 
 
 @register.filter
@@ -107,6 +109,18 @@ def middle(value: str, keep: int = 14) -> str:
         return value
     tail = keep // 3
     return f"{value[: keep - tail]}…{value[-tail:]}"
+
+
+@register.filter
+def front(value: str) -> str:
+    """Return the part of a name that gives way where there is no room for all of it."""
+    return value[:-NAME_END] if len(value) > 2 * NAME_END else value
+
+
+@register.filter
+def back(value: str) -> str:
+    """Return the end of a name, which always stays."""
+    return value[-NAME_END:] if len(value) > 2 * NAME_END else ""
 
 
 @register.filter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -32,7 +33,7 @@ def test_secret_is_shown_once_and_never_again(page: Client, acme: Project, ada: 
     key = ApiKey.objects.get()
     assert key.issued_by == ada
     assert secret.startswith("xero_acme_")
-    assert answer.content.decode().count(secret) == 1
+    assert secret in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
     for path in (base(acme), base(acme) + "new/", f"/dashboard/{acme.public_id}/"):
         assert secret not in page.get(path).content.decode()
@@ -54,7 +55,7 @@ def test_key_carries_what_was_asked(page: Client, acme: Project) -> None:
             "name": "ci",
             "scopes": ["inference", "management"],
             "endpoint": "chat",
-            "expires": "30",
+            "expires_at": (timezone.now() + timedelta(days=30)).date().isoformat(),
         },
     )
 
@@ -73,7 +74,9 @@ def test_key_carries_what_was_asked(page: Client, acme: Project) -> None:
         pytest.param({"scopes": []}, "scopes", "Choose at least one scope.", id="no scope"),
         pytest.param({"scopes": ["root"]}, "scopes", "Select a valid choice", id="unknown scope"),
         pytest.param({"name": "taken"}, "name", "already has a live key", id="name taken"),
-        pytest.param({"endpoint": "theirs"}, "endpoint", "Select a valid choice", id="foreign pin"),
+        pytest.param(
+            {"endpoint": "theirs"}, "endpoint", "has no endpoint “theirs”", id="foreign pin"
+        ),
     ],
 )
 def test_refused_key_says_why_beside_the_field(
@@ -94,7 +97,7 @@ def test_refused_key_says_why_beside_the_field(
     assert ApiKey.objects.filter(project=acme).count() == 1
 
 
-def test_revoked_key_stays_listed(page: Client, acme: Project) -> None:
+def test_revoked_key_stays_listed_behind_its_chip(page: Client, acme: Project) -> None:
     key = make_key(acme, name="ci").key
 
     asked = page.get(base(acme) + f"{key.public_id}/revoke/")
@@ -103,9 +106,11 @@ def test_revoked_key_stays_listed(page: Client, acme: Project) -> None:
     done = page.post(base(acme) + f"{key.public_id}/revoke/", follow=True)
 
     key.refresh_from_db()
+    ended = page.get(base(acme) + "?state=ended")
     assert (asked.status_code, revoked_by_asking) == (200, None)
     assert key.revoked_at is not None
-    assert [(row.name, row.state.word) for row in done.context["page"].keys] == [("ci", "revoked")]
+    assert done.context["page"].keys == ()
+    assert [(row.name, row.state.word) for row in ended.context["page"].keys] == [("ci", "revoked")]
 
 
 def test_question_fits_a_dialog_when_htmx_asks(page: Client, acme: Project) -> None:
@@ -170,18 +175,38 @@ def test_form_without_its_token_is_refused(ada: User, acme: Project) -> None:
     assert not ApiKey.objects.exists()
 
 
-def test_live_keys_stand_before_revoked_ones(page: Client, acme: Project) -> None:
-    old = make_key(acme, name="old").key
-    newer = make_key(acme, name="newer").key
-    page.post(base(acme) + f"{newer.public_id}/revoke/")
-
-    rows = page.get(base(acme)).context["page"].keys
-
-    assert [row.public_id for row in rows] == [old.public_id, newer.public_id]
-
-
 def test_list_holds_only_ours(page: Client, acme: Project, rival: Project) -> None:
     make_key(acme, name="ours")
     make_key(rival, name="theirs")
 
     assert [row.name for row in page.get(base(acme)).context["page"].keys] == ["ours"]
+
+
+def test_page_of_a_new_key_holds_it_ready_to_use(page: Client, acme: Project) -> None:
+    make_endpoint(acme, "chat")
+
+    answer = page.post(base(acme) + "new/", {"name": "ci", "scopes": ["inference"]})
+
+    shown = answer.context["page"]
+    base_url = f"{settings.PUBLIC_URL}/{acme.public_id}/chat/v1"
+    assert shown.snippets[0].text == (f"OPENAI_BASE_URL={base_url}\nOPENAI_API_KEY={shown.secret}")
+    assert all(shown.secret in snippet.text for snippet in shown.snippets)
+    assert shown.run.path == f"/{acme.public_id}/chat/v1/chat/completions"
+    assert shown.secret not in repr(shown)
+
+
+def test_key_is_born_with_its_rules_and_quota(page: Client, acme: Project) -> None:
+    said = {"allow": "10.0.0.0/8", "block": "10.0.0.9", "requests": "1,000", "window_s": "3600"}
+
+    page.post(base(acme) + "new/", {"name": "ci", "scopes": ["inference"], **said})
+
+    key = ApiKey.objects.get()
+    assert (key.ip_allow, key.ip_block) == (["10.0.0.0/8"], ["10.0.0.9"])
+    assert (key.quota_requests, key.quota_window_s) == (1000, 3600)
+
+
+def test_scopes_that_open_nothing_are_not_offered(page: Client, acme: Project) -> None:
+    shown = page.get(base(acme) + "new/").content.decode()
+
+    assert "execution" not in shown
+    assert "research" not in shown

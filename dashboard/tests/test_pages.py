@@ -31,7 +31,9 @@ READABLE = (
     "keys/{key}/",
     "models/",
     "models/smollm2-135m-instruct/",
+    "names/?of=key",
     "usage/",
+    "usage/{request}/",
     "settings/",
     LEAVE,
     "settings/billing/",
@@ -58,9 +60,9 @@ WRITABLE = (
 SENT = (
     "endpoints/chat/pause/",
     "endpoints/chat/resume/",
-    "keys/{key}/change/",
-    "keys/{key}/ip-rules/",
-    "keys/{key}/quota/",
+    "keys/{key}/?form=change",
+    "keys/{key}/?form=ip-rules",
+    "keys/{key}/?form=quota",
     "settings/",
     "settings/members/",
     "settings/restore/",
@@ -74,7 +76,7 @@ NOT_SENT = ("endpoints/new/slug/?slug=x", "settings/audit/")
 def furnished(ada: User, acme: Project) -> Callable[[str], str]:
     make_endpoint(acme, "chat")
     key = make_key(acme, name="ci").key
-    used(acme, endpoint="chat", key_id=key.public_id)
+    request = used(acme, endpoint="chat", key_id=key.public_id)
     bob = seat(acme, make_user("bob"), Role.MEMBER)
     asked = invitations.invite(
         seat=access.seat(ada, acme.public_id), email="grace@example.com", role=Role.MEMBER
@@ -83,6 +85,7 @@ def furnished(ada: User, acme: Project) -> Callable[[str], str]:
     names = {
         "budget": budget.public_id,
         "key": key.public_id,
+        "request": request.request_id,
         "member": bob.public_id,
         "invitation": asked.public_id,
     }

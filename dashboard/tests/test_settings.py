@@ -130,20 +130,25 @@ def test_sensitive_act_waits_for_a_proof_of_who_it_is(
     assert not ApiKey.objects.exists()
 
 
-def test_what_was_typed_is_there_again_after_the_proof(ada: User, acme: Project) -> None:
+def test_act_is_carried_out_after_the_proof_and_says_before_what_it_is(
+    ada: User, acme: Project
+) -> None:
     client = signed_in(ada, proven_s_ago=None)
     url = f"/dashboard/{acme.public_id}/keys/new/"
 
-    way = client.post(url, {"name": "ci", "scopes": ["inference", "research"], "expires": "30"})
+    way = client.post(url, {"name": "ci", "scopes": ["inference", "management"]})
+    asked = client.get(way["Location"]).content.decode()
     proven = client.post(way["Location"], {"password": PASSWORD})
-    form = client.get(proven["Location"]).context["page"].form
-    done = client.post(url, form.data)
+    waiting = client.get(proven["Location"]).context["page"]
+    before = ApiKey.objects.count()
+    done = client.post(waiting.action, {"name": "ci", "scopes": ["inference", "management"]})
 
-    assert proven["Location"] == url
-    assert (form["name"].value(), form["expires"].value()) == ("ci", "30")
-    assert form["scopes"].value() == ["inference", "research"]
-    assert not form.errors
+    assert "To create the key “ci”" in asked
+    assert f'href="{url}"' in asked
+    assert (waiting.action, before) == (url, 0)
+    assert waiting.said == (("name", "ci"), ("scopes", "inference"), ("scopes", "management"))
     assert done.context["page"].secret.startswith("xero_acme_")
+    assert client.get(proven["Location"])["Location"] == "/dashboard/"
 
 
 def test_what_was_typed_on_one_page_is_not_shown_on_another(

@@ -90,10 +90,13 @@ def test_older_records_are_outside_a_short_range(page: Client, acme: Project) ->
     assert len(day.context["page"].records) == 1
 
 
-def test_record_says_how_its_tokens_were_counted(page: Client, acme: Project) -> None:
-    used(acme, source="estimated")
+def test_request_says_how_its_tokens_were_counted(page: Client, acme: Project) -> None:
+    made = used(acme, source="estimated", ending="caller_left")
 
-    assert "estimated" in page.get(url(acme)).content.decode()
+    shown = page.get(url(acme) + f"{made.request_id}/").content.decode()
+
+    assert "estimated from what was relayed" in shown
+    assert "The caller closed the connection" in shown
 
 
 @pytest.mark.parametrize(

@@ -168,8 +168,8 @@ def test_front_page_counts_what_there_is(as_operator: Client, platform: Platform
         "Tokens out": 8,
     }
     alarms = {one.label: (one.value, one.is_alarm) for one in answer.context["health"]}
-    assert alarms["Events set aside"] == (1, True)
-    assert alarms["Workers out"] == (0, False)
+    assert alarms["Unreadable usage events"] == (1, True)
+    assert alarms["Workers unavailable"] == (0, False)
     assert sum(hour.requests for hour in answer.context["hours"]) == 1
     assert [worker.name for worker in answer.context["workers"]] == ["engine"]
 

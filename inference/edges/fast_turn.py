@@ -176,6 +176,7 @@ class FastTurn:
             self._flush()
         self.is_answered = True
         self._body, self.waiting_bytes = [], 0
+        self._protocol.pace.resume_reading()  # Else the next request would never be read.
         self._exchange = None  # Each holds the other: or only a search for cycles frees them.
         self._protocol.on_answered()
 

@@ -233,6 +233,7 @@ class Exchange(Arrival):
             self.plane.wheel.soon(self._send_up)
         elif self._body.is_complete:
             self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
+            self.resume_body()  # Its caller may leave now, or ask for the next thing.
         elif is_fast:
             self.resume_body()
         else:

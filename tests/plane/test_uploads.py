@@ -14,7 +14,7 @@ from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, departure, until
 from tests.plane.test_departures import BOUND_S
 from tests.plane.workers import BREAK, DONE, answer, chunk, completion, delta, stream
-from tests.plane.world import CHAT, KEY, PROJECT, TERMS, World
+from tests.plane.world import ASK, CHAT, KEY, PROJECT, TERMS, World
 
 pytestmark = pytest.mark.anyio
 
@@ -186,3 +186,19 @@ async def test_uploaded_request_for_a_whole_answer_holds_all_of_it_before_it_is_
     assert len(worker.asked) == (status == 200)
     await until(world.events)
     assert account(world)["held"] == "0"
+
+
+async def test_connection_is_read_on_behind_an_upload_that_came_faster_than_it_was_read(
+    running: Running, hire: Hire
+) -> None:
+    worker = await hire([answer(completion())])
+    caller = await running.connect()
+    upload = {**ASK, "user": "x" * 900_000}
+
+    said = []
+    for body in (upload, ASK, upload, upload, ASK):
+        await caller.send(request(CHAT, body, key=KEY))
+        said.append((await caller.answer()).status)
+
+    assert said == [200] * 5
+    assert len(worker.asked) == 5

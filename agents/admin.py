@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from unfold import widgets
 
 from agents import rules, services
-from agents.models import Worker
+from agents.models import Worker, WorkerState
+from agents.sightings import worker_health
 from catalog import selectors as catalog
 from common.admin import KeptAdmin, operator
 from common.problems import Problem
@@ -80,8 +81,22 @@ class WorkerAdmin(KeptAdmin):
     """Servers known by their URL. A worker's name and model are for life."""
 
     form = WorkerForm
-    list_display = ["name", "model_name", "project", "tiers", "url", "state", "public_id"]
+    list_display = ["name", "model_name", "project", "tiers", "url", "state", "seen", "public_id"]
     list_filter = ["state", "model_name"]
+
+    @admin.display(description="Seen by the gateways")
+    def seen(self, worker: Worker) -> str:
+        """Say what the gateways see of a worker."""
+        health = worker_health([worker.public_id])[worker.public_id]
+        if worker.state != WorkerState.ACTIVE:
+            return "–"
+        if not health.is_seen:
+            return "not looked at: no gateway runs"
+        last = f"last answer {health.answered_at:%d %b %H:%M:%S} UTC" if health.answered_at else ""
+        if health.is_out:
+            return f"out; {last or 'never answered'}"
+        return f"{last or 'not asked yet'}; {health.running} of {worker.slots or '∞'} at work"
+
     list_select_related = ["project"]
     search_fields = ["name", "url", "model_name", "public_id"]
     actions = ["suspend", "resume", "retire"]

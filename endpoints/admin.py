@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import TabularInline
 
-from common.admin import ReadOnlyAdmin, operator
+from catalog import selectors as catalog
+from catalog import services as catalog_services
+from catalog.models import ServiceTier, TierTerms
+from common import clock
+from common.admin import KeptAdmin, ReadOnlyAdmin, operator
 from common.problems import Problem
 from endpoints import services
+from endpoints.forms import TERM_FIELDS, TierForm
 from endpoints.models import Endpoint
 
 
@@ -39,3 +47,68 @@ class EndpointAdmin(ReadOnlyAdmin):
                 services.resume_endpoint(endpoint=endpoint, by=operator(request))
             except Problem as problem:
                 messages.error(request, f"{endpoint.slug}: {problem.message}")
+
+
+class TermsInline(TabularInline):  # type: ignore[misc] # why: unfold ships no types
+    """A tier's terms, newest first. They stay: requests were billed on them."""
+
+    model = TierTerms
+    extra = 0
+    can_delete = False
+    readonly_fields = ["number", "begun_at"]
+    ordering = ["-number"]
+
+    def has_add_permission(self, request: HttpRequest, obj: ServiceTier | None = None) -> bool:
+        """Refuse: the form above starts from the terms in force."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ServiceTier | None = None) -> bool:
+        """Refuse: new terms supersede, old ones stay."""
+        return False
+
+
+@admin.register(ServiceTier)
+class ServiceTierAdmin(KeptAdmin):
+    """Tiers: their words may change; their numbers are superseded by new terms."""
+
+    form = TierForm
+    list_display = ["name", "slug", "rank", "is_offered", "is_self_hosted", "is_preemptible"]
+    list_filter = ["is_offered"]
+    search_fields = ["slug", "name"]
+    inlines = [TermsInline]
+    actions = ["withdraw"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: a tier without terms could serve nobody."""
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: ServiceTier | None = None) -> Any:
+        """Return the words, and the numbers apart."""
+        numbers = "Price and limits: what you change here becomes new terms"
+        return [(None, {"fields": TierForm.Meta.fields}), (numbers, {"fields": TERM_FIELDS})]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: ServiceTier | None = None
+    ) -> list[str]:
+        """Return what may not change once the tier exists."""
+        return ["slug", "is_self_hosted"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: ServiceTier, form: Any, change: bool) -> None:
+        """Save the words, and changed numbers as new terms."""
+        super().save_model(request, obj, form, change)
+        changes = form.changes()
+        if changes:
+            catalog_services.supersede_terms(
+                tier=obj,
+                changes=changes,
+                effective_from=form.cleaned_data["begins"],
+                by=operator(request),
+            )
+
+    @admin.action(description="Withdraw the terms that have not begun")
+    def withdraw(self, request: HttpRequest, chosen: QuerySet[ServiceTier]) -> None:
+        """Take back what is to come of the chosen tiers."""
+        for tier in chosen:
+            for row in catalog.terms_to_come(tier, clock.now()):
+                catalog_services.withdraw_terms(row=row, by=operator(request))
+                messages.success(request, f"Terms {row.number} of {tier.slug} are withdrawn.")

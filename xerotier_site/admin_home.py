@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
+from agents import selectors as agents
 from agents.models import Worker, WorkerState
 from apikeys.models import ApiKey
 from audit.models import AuditEntry
@@ -108,7 +109,7 @@ def _health(now: datetime) -> list[Figure]:
     is_late = unsent["oldest"] is not None and now - unsent["oldest"] > LATE
     set_aside = deliveries.set_aside().count()
     poison = PoisonEvent.objects.count()
-    silent = Worker.objects.exclude(state="active").count()
+    silent = _workers_out()
     return [
         Figure(
             "Not yet published",
@@ -131,8 +132,20 @@ def _health(now: datetime) -> list[Figure]:
             _list("usage_poisonevent"),
             poison > 0,
         ),
-        Figure("Workers unavailable", silent, "suspended or retired", _list("agents_worker")),
+        Figure(
+            "Workers unavailable",
+            silent,
+            "suspended, or not answering the gateways",
+            _list("agents_worker"),
+            silent > 0,
+        ),
     ]
+
+
+def _workers_out() -> int:
+    """Count the workers that are meant to serve and do not; retired ones are not meant to."""
+    meant = Worker.objects.exclude(state=WorkerState.RETIRED)
+    return meant.count() - len(agents.alive(meant.filter(state=WorkerState.ACTIVE)))
 
 
 def _hours(now: datetime) -> list[Hour]:

@@ -62,7 +62,8 @@ def _notes(up: Up) -> list[str]:
         f"  Settings and keys for scripts: {up.home / 'quickstart.env'}",
         f"  Logs: {up.home / 'logs'}   Mail (verification codes) is printed here.",
         "  The first endpoints are on the tier “free”: 64 requests and 10,000 tokens a minute,",
-        "  100,000 tokens a month. Change its terms in the console, or choose another tier.",
+        "  100,000 tokens a month, and here 300 s for a whole answer (30 s as shipped: this is a",
+        "  processor). Change its terms by manage.py tiers set free, or in the console.",
     ]
     if up.data != up.home:
         notes.append(f"  {up.home} is closed to the databases' user: their data is in {up.data}.")

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold import widgets
 
-from agents import rules, services
+from agents import asking, rules, services
 from agents.models import Worker, WorkerState
 from agents.sightings import worker_health
 from catalog import selectors as catalog
@@ -35,6 +35,12 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
         required=False,
         widget=widgets.UnfoldAdminPasswordWidget,
         help_text="What the server wants as bearer. Leave empty to keep the present one.",
+    )
+
+    unasked = forms.BooleanField(
+        required=False,
+        label="Add it without asking it",
+        help_text="Otherwise it is asked now which models it serves.",
     )
 
     class Meta:
@@ -65,7 +71,22 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
             services.check_tiers(said.get("tiers", []), owner)
         except Problem as problem:
             self.add_error("tiers", problem.message)
+        if self.instance.pk is None and not self.errors and not said.get("unasked"):
+            self._ask(said)
         return said
+
+    def _ask(self, said: dict[str, Any]) -> None:
+        if catalog.listed_model(said["model_name"]) is None:
+            self.add_error("model_name", "The catalog lists no such model. Add it there first.")
+        found = asking.ask(said["url"], said["secret"])
+        wished = said["served_name"] or said["model_name"]
+        names = ", ".join(one.name for one in found.models)
+        if found.fault:
+            self.add_error("url", found.fault)
+        elif found.url != said["url"].rstrip("/"):
+            self.add_error("url", f"It answers at {found.url}: write that.")
+        elif found.named(wished) is None:
+            self.add_error("served_name", f"It serves {names}. Write which of these is meant.")
 
     def clean_url(self) -> str:
         """Refuse a URL no gateway could ask."""

@@ -57,7 +57,7 @@ def endpoint(platform: Platform) -> Iterator[Endpoint]:
     address = f"http://127.0.0.1:{recorder.port}/v1"
     key = (platform.home / "engine.key").read_text().strip()
     options = ["--model", "recorded", "--served-name", served, "--key-from-stdin"]
-    options += ["--tier", "cpu_amd_optimized"]
+    options += ["--tier", "cpu_amd_optimized", "--force"]
     _manage(platform, ["backend", "add", address, *options], said=key)
     path = _open_endpoint(platform)
     env = platform.quickstart

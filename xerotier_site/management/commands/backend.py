@@ -8,14 +8,20 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from agents import rules, selectors, services
-from agents.models import Worker
+from agents import asking, rules, selectors, services
+from agents.asking import Found, Served
+from agents.models import CacheScope, Worker
 from catalog import selectors as catalog
 from common.problems import Problem
+from inference.contracts import OPERATIONS
 from projects import selectors as projects
 from projects.models import Project
 
 FREE = "free"
+OPERATIONS_OF = {
+    task: [one for one, tasks in OPERATIONS.items() if task in tasks]
+    for task in ("generate", "embed", "score")
+}
 
 
 class Command(BaseCommand):
@@ -36,6 +42,13 @@ class Command(BaseCommand):
         add.add_argument("--operation", action="append", choices=rules.OPERATIONS)
         add.add_argument("--slots", type=int, help="requests it serves at once")
         add.add_argument(
+            "--cache",
+            choices=CacheScope.values,
+            default=CacheScope.NONE,
+            help="whose prompts its prefix cache may join",
+        )
+        add.add_argument("--force", action="store_true", help="add it without asking it first")
+        add.add_argument(
             "--key-from-stdin", action="store_true", help="read its credential from standard input"
         )
         verbs.add_parser("list", help="list the workers")
@@ -53,22 +66,40 @@ class Command(BaseCommand):
             known = ", ".join(found.name for found in catalog.listed_models())
             raise CommandError(f"The catalog has no {options['model']!r}. It has: {known}.")
         project = _project(options["project"])
+        credential = sys.stdin.readline().strip() if options["key_from_stdin"] else ""
+        found = None if options["force"] else self._ask(options["url"], credential)
+        served = _served(found, options["served_name"] or model.name)
+        spoken = [one for one in OPERATIONS_OF[model.task] if found and one in found.operations]
+        default = rules.DEFAULT_OPERATIONS[model.task]
         enrolment = services.Enrolment(
             name=options["name"] or urlsplit(options["url"]).netloc,
-            url=options["url"],
+            url=found.url if found else options["url"],
             model_name=model.name,
-            operations=options["operation"] or rules.DEFAULT_OPERATIONS[model.task],
-            credential=sys.stdin.readline().strip() if options["key_from_stdin"] else "",
-            served_name=options["served_name"],
+            operations=options["operation"] or spoken or default,
+            credential=credential,
+            served_name=served.name if served else options["served_name"],
             slots=options["slots"],
             project=project,
             tiers=() if project else options["tier"] or [FREE],
+            engine=served.engine if served else "",
+            context_length=served.context_length if served else None,
+            cache_scope=options["cache"],
         )
         try:
             worker = services.add_worker(enrolment)
         except Problem as problem:
             raise CommandError(problem.message) from problem
         self.stdout.write(f"{worker.public_id} serves {worker.model_name} at {worker.url}")
+
+    def _ask(self, url: str, credential: str) -> Found:
+        found = asking.ask(url, credential)
+        if found.fault:
+            raise CommandError(f"{found.fault} To add it all the same: --force.")
+        if found.url != url.rstrip("/"):
+            self.stdout.write(f"It answers at {found.url}, which is taken.")
+        self.stdout.write(f"It serves: {', '.join(one.name for one in found.models)}.")
+        self.stdout.write(f"It speaks: {', '.join(found.operations) or 'nothing we know'}.")
+        return found
 
     def _list(self) -> None:
         for worker in selectors.all_workers():
@@ -77,6 +108,17 @@ class Command(BaseCommand):
     def _line(self, worker: Worker) -> str:
         whose = worker.project.slug if worker.project else ",".join(worker.tiers)
         return f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}  {whose}"
+
+
+def _served(found: Found | None, wished: str) -> Served | None:
+    if found is None:
+        return None
+    served = found.best(wished)
+    if served is None:
+        raise CommandError(
+            f"It does not serve {wished!r}. Say which of its models is meant: --served-name NAME."
+        )
+    return served
 
 
 def _project(named: str | None) -> Project | None:

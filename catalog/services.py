@@ -61,7 +61,8 @@ def supersede_terms(
 
     None is unlimited. Raises ``NothingChanges`` or ``TermsInThePast``.
     """
-    before = terms.of(selectors.terms_at(tier, effective_from or clock.now()))
+    now = clock.now()
+    before = terms.of(selectors.terms_at(tier, max(effective_from or now, now)))
     after = before | dict(changes)
     if before == after:
         raise NothingChanges("The new terms say what the old ones say. Change a number.")

@@ -72,7 +72,8 @@ class Command(BaseCommand):
         tier, begin = _tier(options["tier"]), _moment(options["begin"])
         said = {name: options[name] for name in terms.BY_NAME if options[name] is not None}
         new = terms.read_all(said)
-        before = terms.of(selectors.terms_at(tier, begin or clock.now()))
+        now = clock.now()
+        before = terms.of(selectors.terms_at(tier, max(begin or now, now)))
         for change in terms.changes(before, before | new):
             self.stdout.write(f"{change.label}: {change.before} → {change.after}")
         count, projects = endpoints.reach_of(tier)

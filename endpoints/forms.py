@@ -91,9 +91,15 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argum
         return [*lines, f"From {when}, for {count} endpoints of {projects} projects. Tick to save."]
 
 
-for _number in terms.NUMBERS:
-    TierForm.base_fields[_number.name] = forms.CharField(
-        label=f"{_number.label}{', dollars' if _number.scale == terms.MICRO else ''}",
+def _number_field(number: terms.Number) -> forms.CharField:
+    unlimited = " · or “unlimited”" if number.may_be_unlimited else ""
+    return forms.CharField(
+        label=f"{number.label}{', dollars' if number.scale == terms.MICRO else ''}",
         widget=widgets.UnfoldAdminTextInputWidget,
-        help_text=f"{_number.unit}{' · or “unlimited”' if _number.may_be_unlimited else ''}",
+        help_text=f"{number.unit}{unlimited}",
     )
+
+
+# As if they stood in the class: the console makes forms of its own from what is declared there.
+TierForm.declared_fields |= {number.name: _number_field(number) for number in terms.NUMBERS}
+TierForm.base_fields |= TierForm.declared_fields

@@ -71,7 +71,7 @@ def _ask(url: str, credential: str) -> Found:
     try:
         status, body = _send("GET", f"{url}/models", credential)
     except (OSError, http.client.HTTPException, ValueError) as fault:
-        return Found(url, fault=f"Nothing answers at {url}: {fault or type(fault).__name__}.")
+        return Found(url, fault=f"Nothing answers at {url}: {str(fault) or type(fault).__name__}.")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return Found(url, fault=f"{url} wants a credential, or another one ({status}).")
     models = _models(body) if status == HTTPStatus.OK else ()

@@ -27,7 +27,7 @@ def as_shown(client: Client, tier: ServiceTier) -> dict[str, Any]:
     page = client.get(page_of(tier))
     form = page.context["adminform"].form
     said = {name: form[name].value() for name in form.fields}
-    said = {name: value for name, value in said.items() if value not in (None, False)}
+    said = {name: value for name, value in said.items() if value is not None and value is not False}
     return {
         **said,
         "terms-TOTAL_FORMS": "0",

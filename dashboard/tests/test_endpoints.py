@@ -76,10 +76,10 @@ def test_third_free_endpoint_is_refused_beside_the_tier(page: Client, acme: Proj
 @pytest.mark.parametrize(
     ("slug", "words"),
     [
-        pytest.param("fresh", "Free.", id="free"),
+        pytest.param("fresh", "Available.", id="free"),
         pytest.param("taken", "Slugs are never reused.", id="taken"),
         pytest.param("Not good", "Use lower-case letters only.", id="malformed"),
-        pytest.param("theirs", "Free.", id="taken next door only"),
+        pytest.param("theirs", "Available.", id="taken next door only"),
     ],
 )
 def test_slug_is_checked_while_typed(

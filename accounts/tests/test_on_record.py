@@ -33,7 +33,7 @@ def test_registering_and_signing_in_are_on_record(client: Client) -> None:
     client.post("/auth/confirm-email/", {"code": mailed_code()})
 
     entry = AuditEntry.objects.filter(project="").latest("id")
-    assert actions() == ["person.registered", "project.opened", "person.signed_in"]
+    assert actions() == ["person.registered", "person.signed_in"]
     assert (entry.actor_name, entry.address) == ("ada@example.com", "127.0.0.1")
     assert entry.object_id == str(User.objects.get().pk)
 

@@ -7,6 +7,8 @@ none, and only usage is asked for on the way (docs/adr/0004).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from inference.contracts import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
@@ -18,6 +20,12 @@ from inference.upload import StreamedSplice
 
 SLICE_BYTES = 32 * 1024
 """Bytes read at once, whatever they are: a millisecond or two at worst."""
+
+TURN_S = 0.002
+"""How long slices are read one after the other before others have their turns."""
+
+BEHIND_BYTES = 512 * 1024
+"""What may wait to be read before the caller has to wait, too."""
 
 
 class Body:
@@ -45,6 +53,11 @@ class Body:
         return bool(self._chunks)
 
     @property
+    def is_far_behind(self) -> bool:
+        """Say whether so much waits that no more should come for now."""
+        return sum(map(len, self._chunks)) - self._at > BEHIND_BYTES
+
+    @property
     def is_through(self) -> bool:
         """Say whether all of it was passed up."""
         return self.is_complete and not self._chunks
@@ -70,11 +83,18 @@ class Body:
         size = max(announced, self.size)
         return Prepared(None, size, streaming=True, n=1, limit=None)
 
-    def pass_on(self, made: Prepared) -> bytes:
-        """Return the next slice of what goes up, and note in ``made`` what was learned.
+    def pass_on(self, made: Prepared, now: Callable[[], float]) -> bytes:
+        """Return what goes up next, and note in ``made`` what was learned. Raises ``Refused``.
 
-        Raises ``Refused``. A slice is what can be read without keeping others waiting.
+        As much as can be read without keeping others waiting.
         """
+        turn_end = now() + TURN_S
+        pieces = [self._next(made)]
+        while self._chunks and now() < turn_end:
+            pieces.append(self._next(made))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _next(self, made: Prepared) -> bytes:
         splice = self._splice
         assert splice is not None  # noqa: S101 - passing has begun
         try:

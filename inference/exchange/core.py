@@ -217,27 +217,27 @@ class Exchange(Arrival):
             self._send_up()
 
     def _send_up(self) -> None:
-        """Send up a slice of what has come. Others have their turns before the next."""
+        """Send up what has come, for a moment. Others have their turns before the rest."""
         relay, made = self._relay, self._made
         self._is_slicing = False
         if relay is None:
             return  # It is still being decided, and the pieces wait; or it is over.
         try:
-            is_fast = relay.send(self._body.pass_on(made))
+            is_fast = relay.send(self._body.pass_on(made, self.plane.now))
         except Refused as refusal:
             self.fail(refusal)
             return
-        if self._body.is_behind:
+        body = self._body
+        if body.is_behind:
             self._is_slicing = True
-            self.caller.pause_body()
             self.plane.wheel.soon(self._send_up)
-        elif self._body.is_complete:
+        if body.is_complete:
             self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
             self.resume_body()  # Its caller may leave now, or ask for the next thing.
-        elif is_fast:
+        elif is_fast and not body.is_far_behind:
             self.resume_body()
         else:
-            self._is_holding = True
+            self._is_holding = not is_fast
             self.caller.pause_body()
         self.go_on_holding()
 

@@ -196,6 +196,7 @@ def test_retiring_stays_closed_until_the_slug_is_typed(page: Page, furnished: Pr
 
 def test_everything_works_without_script(context: NewContext, ada: User) -> None:
     make_project("acme", owner=ada)
+    make_worker()
     page = context(java_script_enabled=False).new_page()
     sign_in(page, ada)
     home = page.url

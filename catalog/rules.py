@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-NAME_MAX = 120
+NAME_MAX = 80
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._:@+-]*(/[A-Za-z0-9._:@+-]+)*$"
 """Letters, digits, dots, slashes, hyphens and ``_ : @ +``: ``llama-3.1-8b``, ``Org/Name-7B``.
 

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='worker',
             name='model_name',
-            field=models.CharField(db_index=True, max_length=120),
+            field=models.CharField(db_index=True, max_length=80),
         ),
         migrations.CreateModel(
             name='WorkerShift',

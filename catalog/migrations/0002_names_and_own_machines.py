@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='catalogmodel',
             name='name',
-            field=models.CharField(help_text='As the world writes it: llama-3.1-8b-instruct, Org/Name-7B', max_length=120, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._:@+-]*(/[A-Za-z0-9._:@+-]+)*$', 'Use letters, digits and . _ : @ + / - only.')]),
+            field=models.CharField(help_text='As the world writes it: llama-3.1-8b-instruct, Org/Name-7B', max_length=80, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._:@+-]*(/[A-Za-z0-9._:@+-]+)*$', 'Use letters, digits and . _ : @ + / - only.')]),
         ),
         migrations.AddConstraint(
             model_name='catalogmodel',

@@ -22,6 +22,7 @@ NOBODYS = {
     "budget_id": "bud_none",
     "member_id": "mem_none",
     "invitation_id": "inv_none",
+    "request_id": "req_none",
 }
 USED = {"last_used_at"}
 Operation = tuple[str, str, dict[str, Any]]

@@ -20,12 +20,24 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from api import described
 from api.examples import EXAMPLES
+from inference.contracts import dump
 from projects import access, invitations
 from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_project, make_tier, make_user, seat, session_of
+from tests.make import (
+    make_endpoint,
+    make_event,
+    make_key,
+    make_project,
+    make_tier,
+    make_user,
+    seat,
+    session_of,
+)
+from usage import intake
 from usage.budgets import set_budget
+from usage.intake import Arrived
 
 DOCUMENT: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call] # why: untyped there
 Operation = tuple[str, str, dict[str, Any]]
@@ -61,6 +73,8 @@ def make_world(number: int) -> World:
     make_tier("free")
     theirs = access.seat(owner, project.public_id)
     invitation = invitations.invite(seat=theirs, email=f"i{number}@example.com", role=Role.MEMBER)
+    event = make_event(project)
+    intake.take_in([Arrived("s", f"1-{number}", dump(event))])
     world = World(project, owner, member)
     world.bearer = make_key(project, scopes=("management", "inference")).secret
     world.ids = {
@@ -72,6 +86,7 @@ def make_world(number: int) -> World:
         ).public_id,
         "member_id": Membership.objects.get(project=project, user=member).public_id,
         "invitation_id": invitation.public_id,
+        "request_id": event.request_id,
     }
     return world
 

@@ -112,7 +112,8 @@ def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
 def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
     project, now = seat.project, clock.now()
     machines = offers.machines_by_model(project)
-    on_offer = offers.offers_to(project, model_name=form["model"].value() or None)
+    chosen = str(form["model"].value() or "").replace("\x00", "")
+    on_offer = offers.offers_to(project, model_name=chosen or None)
     return NewEndpoint(
         shell=shell_for(seat, "endpoints"),
         crumbs=crumbs_to(

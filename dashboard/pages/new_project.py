@@ -47,7 +47,8 @@ def new_project(request: HttpRequest) -> HttpResponse:
     """Open a project whose owner is whoever asks; a first one with an endpoint and a key."""
     user = cast("User", request.user)
     is_first = not selectors.seats_of(user).exists()
-    form = NewProjectForm(request.POST or None, initial=_suggested(user) if is_first else {})
+    sent = request.POST if request.method == "POST" else None
+    form = NewProjectForm(sent, initial=_suggested(user) if is_first else {})
     if form.is_valid():
         said = {name: form.cleaned_data[name] for name in ("name", "slug")}
         try:

@@ -68,7 +68,8 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
 def origins(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Take the list of pages that may read what the endpoints answer."""
     form = OriginsForm(request.POST)
-    if form.is_valid():
+    # A form without the field is no wish for an empty list.
+    if form.is_valid() and "origins" in request.POST:
         wanted = form.cleaned_data["origins"].split()
         try:
             services.allow_origins(project=seat.project, origins=wanted, by=seat.actor)

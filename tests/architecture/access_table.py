@@ -98,7 +98,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "keys/<str:key_id>/rotate/": {"GET": Door(MEMBER, 404), "POST": Door(MEMBER, 404)},
     "keys/<str:key_id>/revoke/": {"GET": Door(MEMBER, 404), "POST": Door(MEMBER, 404)},
     "models/": {"GET": Door(VIEWER)},
-    "models/<str:name>/": {"GET": Door(VIEWER, 404)},
+    "models/<path:name>/": {"GET": Door(VIEWER, 404)},
     "names/": {"GET": Door(VIEWER)},
     "usage/": {"GET": Door(VIEWER)},
     "usage/<str:request_id>/": {"GET": Door(VIEWER, 404)},
@@ -123,7 +123,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "settings/members/": {"GET": Door(VIEWER), "POST": Door(ADMIN, 422)},
     "settings/members/<str:member_id>/remove/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "settings/members/<str:member_id>/role/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
-    "settings/origins/": {"POST": Door(ADMIN, 302)},
+    "settings/origins/": {"POST": Door(ADMIN, 422)},
     "settings/restore/": {"POST": Door(OWNER, 409)},
     "settings/second-factor/": {"POST": Door(OWNER, 422)},
     "settings/transfer/": {"GET": Door(OWNER), "POST": Door(OWNER, 422)},
@@ -175,7 +175,7 @@ OPEN: dict[str, Gate] = {
     "favicon.ico": Gate((302, 302), (302, 302)),
     "invitations/<str:token>/": Gate((404, 404), (404, 404)),
     "models/": Gate((200, 200), (405, 405)),
-    "models/<str:name>/": Gate((404, 404), (405, 405)),
+    "models/<path:name>/": Gate((404, 404), (405, 405)),
     "theme/": Gate((405, 405), (302, 302)),
 }
 SELF: dict[str, Gate] = {

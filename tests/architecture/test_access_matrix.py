@@ -47,6 +47,7 @@ PLACEHOLDERS = {
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",
     "<str:name>": "none",
+    "<path:name>": "none",
     "<str:token>": "none",
     "<str:request_id>": "req_none",
     "<str:public_id>": "proj_none",

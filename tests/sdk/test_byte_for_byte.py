@@ -53,10 +53,9 @@ def endpoint(platform: Platform) -> Iterator[Endpoint]:
     engine = urlsplit(_engine_url(platform))
     recorder = Recorder(engine.hostname or "", engine.port or 0)
     _manage(platform, ["shell", "-c", ADD_MODEL])
-    served = "smollm2-135m-instruct"
     address = f"http://127.0.0.1:{recorder.port}/v1"
     key = (platform.home / "engine.key").read_text().strip()
-    options = ["--model", "recorded", "--served-name", served, "--key-from-stdin"]
+    options = ["--model", "recorded", "--key-from-stdin"]
     options += ["--tier", "cpu_amd_optimized", "--force"]
     _manage(platform, ["backend", "add", address, *options], said=key)
     path = _open_endpoint(platform)

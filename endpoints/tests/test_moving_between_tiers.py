@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
+from apikeys.services import issue_key
 from catalog.services import load_defaults
 from projects.models import Membership, Project
 from projects.rules import Role
@@ -67,14 +68,12 @@ def test_key_moves_an_endpoint_for_as_long_as_its_maker_is_an_owner(
     make_endpoint(mine, "chat", tier="free")
     makers = {role: as_new(mine, role) for role in (Role.OWNER, Role.ADMIN)}
     keyed = {}
-    for role, (client, _) in makers.items():
-        issued = client.post(
-            f"/{mine.public_id}/v1/management/api-keys",
-            {"name": f"of {role}", "scopes": ["management"]},
-            format="json",
-        ).json()
+    for role, (_, held) in makers.items():
+        issued = issue_key(
+            project=mine, name=f"of {role}", scopes=("management",), issuer=held.user
+        )
         keyed[role] = APIClient()
-        keyed[role].credentials(HTTP_AUTHORIZATION=f"Bearer {issued['secret']}")
+        keyed[role].credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}")
 
     assert move(keyed[Role.ADMIN], mine, "chat", tier="gpu_nvidia_shared")[0] == 403
     assert move(keyed[Role.OWNER], mine, "chat", tier="gpu_nvidia_shared") == (200, "")

@@ -133,7 +133,7 @@ ASKS_AGAIN: dict[str, str] = {
     # The operations that ask a session again who is in front of it, and the page of each.
     "POST api-keys": "keys/new/",
     "POST api-keys/<str:key_id>/rotate": "keys/<str:key_id>/rotate/",
-    "PATCH api-keys/<str:key_id>": "keys/<str:key_id>/change/",
+    "PATCH api-keys/<str:key_id>": "keys/<str:key_id>/",
     "POST tokens": "",
     "PATCH project": "settings/second-factor/",
     "DELETE project": "settings/delete/",

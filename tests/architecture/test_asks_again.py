@@ -36,7 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
 FORMS: dict[str, dict[str, Any]] = {
     "keys/new/": {"name": "new", "scopes": ["inference"]},
     "keys/<str:key_id>/rotate/": {"grace_s": "86400"},
-    "keys/<str:key_id>/change/": {"name": "ci", "scopes": ["inference", "management"]},
+    "keys/<str:key_id>/": {"name": "ci", "scopes": ["inference", "management"]},
     "settings/second-factor/": {"required": "0"},
     "settings/delete/": {"confirmation": "acme"},
     "settings/transfer/": {"member": "{member}"},
@@ -155,7 +155,7 @@ def test_page_asks_again_and_leaves_everything_as_it_was(
 @pytest.mark.parametrize("path", ACTING_PAGES)
 def test_page_that_asks_again_is_in_the_table_beside_its_operation(path: str) -> None:
     view = get_resolver().resolve(f"/{PAGE}{path}".replace("<str:project_id>", "x")).func
-    asks = "proof.detour" in inspect.getsource(inspect.unwrap(view))
+    asks = "proof.detour" in inspect.getsource(_acting(inspect.unwrap(view)))
 
     assert asks == (path in ASKS_AGAIN.values())
     if asks:
@@ -171,3 +171,8 @@ def test_proof_is_given_by_the_page_the_refusal_names(acme: Project) -> None:
     client.post("/auth/" + way.partition("/auth/")[2].rstrip(","), {"password": PASSWORD})
 
     assert client.post(url, {"name": "ci"}, format="json").status_code == 201
+
+
+def _acting(view: Any) -> Any:
+    """Return what acts for a page: the key's page hands on what is sent to one of several."""
+    return vars(inspect.getmodule(view)).get("_change", view)

@@ -132,6 +132,7 @@ def test_viewer_reads_money_and_changes_none_of_it(acme: Project) -> None:
         "granted": 1_000,
         "spent": 0,
         "balance": 1_000,
+        "currency": "USD",
     }
     assert client.get(url(acme, f"budgets/{budget.public_id}")).status_code == 200
     assert client.delete(url(acme, f"budgets/{budget.public_id}")).status_code == 403

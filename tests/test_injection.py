@@ -27,6 +27,7 @@ from projects import access, invitations, services
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_project, make_user, seat, session_of
+from usage.models import UsageRecord
 
 PAYLOADS = [
     "'",
@@ -174,7 +175,10 @@ def asked() -> Any:
 def test_page_shows_what_was_written_and_runs_none_of_it(
     path: str, nasty: Project, ada: User
 ) -> None:
-    names = {"key": ApiKey.objects.get(project=nasty).public_id} if "{key}" in path else {}
+    names = {
+        "key": ApiKey.objects.get(project=nasty).public_id,
+        "request": UsageRecord.objects.get(project=nasty).request_id,
+    }
     answer = signed_in(ada).get(f"/dashboard/{nasty.public_id}/{path.format(**names)}")
 
     page = answer.content.decode()

@@ -65,7 +65,7 @@ def test_pages_say_it_beside_the_field(ada: User, acme: Project) -> None:
 
     answers = [
         page.post(base + "keys/new/", bad),
-        page.post(base + f"keys/{key}/change/", bad),
+        page.post(base + f"keys/{key}/", bad),
         page.post(base + "settings/", bad),
         page.post("/dashboard/new/", {"name": "ci\u200b", "slug": "other"}),
     ]

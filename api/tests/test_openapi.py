@@ -32,6 +32,7 @@ from tests.make import (
     make_project,
     make_tier,
     make_user,
+    make_worker,
     seat,
     session_of,
 )
@@ -71,6 +72,7 @@ def make_world(number: int) -> World:
     seat(project, member, Role.MEMBER)
     make_endpoint(project, "chat")
     make_tier("free")
+    make_worker(tiers=("free",))
     theirs = access.seat(owner, project.public_id)
     invitation = invitations.invite(seat=theirs, email=f"i{number}@example.com", role=Role.MEMBER)
     event = make_event(project)

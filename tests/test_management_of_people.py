@@ -249,7 +249,6 @@ NASTY = [
     "{{ settings.SECRET_KEY }}{% debug %}",
     "<script>alert(1)</script>",
     "=cmd|' /C calc'!A0",
-    "\u202egnp.exe",
     "${7*7} #{7*7}",
 ]
 
@@ -301,7 +300,8 @@ def test_audit_is_for_admins(acme: Project, role: Role) -> None:
 
 
 def test_exported_lines_stay_lines_and_only_ours(owner: Api, rival: Project) -> None:
-    for name in ('a\n{"number": 99}', "\u2028", *NASTY):
+    # No name has a line end in it any more (``name_malformed``).
+    for name in ('a {"number": 99}', *NASTY):
         services.rename_project(project=owner.project, name=name)
     services.rename_project(project=rival, name="rival")
 
@@ -311,7 +311,7 @@ def test_exported_lines_stay_lines_and_only_ours(owner: Api, rival: Project) -> 
 
     assert answer["Content-Type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in text.rstrip("\n").split("\n")]
-    assert [line["number"] for line in lines] == list(range(1, len(NASTY) + 3))
+    assert [line["number"] for line in lines] == list(range(1, len(NASTY) + 2))
     assert {line["project"] for line in lines} == {owner.project.public_id}
     assert lines[0]["prev_hash"] == rules.GENESIS
 

@@ -126,8 +126,11 @@ def test_platform_of_these_tests_has_a_row_on_nearly_every_page(platform: Platfo
     assert bare <= {
         "audit.AuditAnchor",
         "ledger.LedgerEntry",
+        "ledger.UnmatchedPayment",
         "usage.Budget",
         "usage.BudgetNotice",
+        "usage.RefusalRollup",
+        "usage.RefusedCall",
         "usage.UsageRollup",
     }
 

@@ -31,8 +31,6 @@ PAYLOADS = [
     "<script>alert(1)</script>",
     "%s %(name)s {0}",
     "=HYPERLINK('http://x.test')",
-    "a\r\nSet-Cookie: x=y",
-    "\u202eكلمة\u202c",
 ]
 
 

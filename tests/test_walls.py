@@ -389,7 +389,6 @@ def test_console_sees_all_tenants(acme: Project, rival: Project, as_app: None) -
 
 def test_every_model_of_a_tenant_is_found_by_its_base(db: None) -> None:
     """A table with a project column that forgot the base would have no wall."""
-    # A worker without a project is everybody's: who reads workers names the project.
     outside = {"projects_membership", "projects_invitation", "agents_worker"}
     pointing = {
         model._meta.db_table

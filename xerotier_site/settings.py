@@ -129,7 +129,6 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": CACHE_VALKEY,
-        # Django's own would unpickle: whoever writes to Valkey would run code here.
         "OPTIONS": {"serializer": "common.json_cache.JsonSerializer"},
         "VERSION": 2,  # 1 were pickles.
     }

@@ -31,7 +31,7 @@ WITHOUT = {
     "apikeys.services.touch_keys": "republishes rows; what changed was recorded",
     "endpoints.services.republish": "republishes rows; what changed was recorded",
     "agents.services.check_tiers": "reads",
-    "agents.services.note_billed": "remembers up to when hours were charged; the ledger is the record",
+    "agents.services.note_billed": "remembers what the ledger holds",
     "projects.services.free_slug": "reads",
     "projects.invitations.forget_closed": "deletes by the clock what is over; its end was recorded",
     "ledger.payments.take": "the provider's word; the ledger is the record",

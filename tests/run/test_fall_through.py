@@ -149,7 +149,7 @@ async def test_who_wants_a_websocket_is_told_that_there_is_none(
 
     assert (ours.status, ours.error["code"]) == (404, "endpoint_not_found")
     assert (foreign.status, foreign.error["code"]) == (404, "endpoint_not_found")
-    assert (plane.status, plane.error["code"]) == (400, "invalid_request")
+    assert (plane.status, plane.error["code"]) == (405, "method_not_allowed")
     assert "Traceback" not in platform.console.removeprefix(before)
 
 

@@ -160,6 +160,7 @@ def test_person_registers(site: Site) -> None:
         said = form(
             client, "/auth/register", email="new@example.com", password1="a long pass phrase"
         )
+        assert said.status_code == 302, said.text[:600]
         following = client.get(said.headers["location"])
 
     assert said.status_code == 302

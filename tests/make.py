@@ -95,11 +95,16 @@ def make_endpoint(project: Project, slug: str = "", *, tier: str = "gpu_nvidia_s
     )
 
 
-def make_key(project: Project, *, name: str = "", scopes: tuple[str, ...] = ()) -> IssuedKey:
+def make_key(
+    project: Project,
+    *,
+    name: str = "",
+    scopes: tuple[str, ...] = ("inference",),
+    issuer: User | None = None,
+) -> IssuedKey:
     """Return a live key of a project, made the way the product makes it."""
-    return issue_key(
-        project=project, name=name or f"key{next(_serial)}", scopes=scopes or ("inference",)
-    )
+    name = name or f"key{next(_serial)}"
+    return issue_key(project=project, name=name, scopes=scopes, issuer=issuer)
 
 
 def make_worker(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from rest_framework.test import APIClient
 
-from apikeys.services import issue_key
 from catalog.services import load_defaults
 from projects.models import Membership, Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_user, make_worker, seat
+from tests.make import make_endpoint, make_key, make_user, make_worker, seat
 
 pytestmark = pytest.mark.django_db
 
@@ -69,9 +68,7 @@ def test_key_moves_an_endpoint_for_as_long_as_its_maker_is_an_owner(
     makers = {role: as_new(mine, role) for role in (Role.OWNER, Role.ADMIN)}
     keyed = {}
     for role, (_, held) in makers.items():
-        issued = issue_key(
-            project=mine, name=f"of {role}", scopes=("management",), issuer=held.user
-        )
+        issued = make_key(mine, scopes=("management",), issuer=held.user)
         keyed[role] = APIClient()
         keyed[role].credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}")
 

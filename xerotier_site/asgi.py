@@ -8,7 +8,7 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
-from django.urls import re_path
+from django.urls import re_path, reverse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xerotier_site.settings")  # noqa: TID251 - as manage.py does
 
@@ -25,6 +25,8 @@ from xerotier_site.plane import PlaneMount, read_config  # noqa: E402
 config = read_config()
 checks.refuse_insecure()
 tenancy.confine_process()
+# Imports every view: otherwise the first caller waits for it, seconds on a busy machine.
+reverse("account_login")
 
 CHECKS = [
     ("database", ready.Patient(ready.database_ready)),

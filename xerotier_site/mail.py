@@ -1,22 +1,57 @@
-"""Mail while nothing sends it, and the letter that shows whether something does."""
+"""Mail: a server that may be away, a terminal in its stead, and the letter that shows which."""
 
 from __future__ import annotations
 
 import re
 import smtplib
 import ssl
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.core.mail.backends.console import EmailBackend
+from django.core.mail.backends import console, smtp
 from django.utils import timezone
+
+from common.problems import Later
 
 CODE = re.compile(r"^\s*([A-Z0-9]{3,}-[A-Z0-9]{3,}|[A-Z0-9]{6,10})\s*$", re.MULTILINE)
 """A code that a person types stands on a line of its own."""
 
 
-class TerminalBackend(EmailBackend):
+AGAIN_S = 60
+
+
+class MailAway(Later):
+    """The mail server took no letter; whoever caused it may do so again."""
+
+    code = "mail_unavailable"
+
+    def __init__(self, message: str, cause: Exception) -> None:
+        super().__init__(message, wait=AGAIN_S)
+        self.cause = cause
+
+
+class ServerBackend(smtp.EmailBackend):
+    """Hands letters to the mail server. Raises ``MailAway`` where SMTP or the network fail."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send letters, and return how many went."""
+        try:
+            return super().send_messages(email_messages) or 0
+        except smtplib.SMTPRecipientsRefused as fault:
+            refused = ", ".join(fault.recipients)
+            text = f"The mail server does not take letters to {refused}. Is the address right?"
+            raise MailAway(text, fault) from fault
+        except (OSError, smtplib.SMTPException) as fault:
+            text = (
+                "The letter could not be sent, so nothing was changed: this server cannot reach "
+                "its mail server. Try again later; if it stays so, tell whoever runs this server."
+            )
+            raise MailAway(text, fault) from fault
+
+
+class TerminalBackend(console.EmailBackend):
     """Writes mail to the terminal, and under it the code that a person looks for."""
 
     def write_message(self, message: EmailMessage) -> None:
@@ -45,8 +80,8 @@ def send_test(address: str) -> None:
     letter = EmailMessage("Xerotier can send mail", text, to=[address], connection=connection)
     try:
         letter.send()
-    except (OSError, smtplib.SMTPException) as fault:
-        raise NotSent(explain(fault)) from fault
+    except MailAway as away:
+        raise NotSent(explain(away.cause)) from away
     finally:
         connection.close()  # A refused sign-in leaves it open.
 

@@ -208,9 +208,7 @@ REQUIRE_STAFF_2FA = env.flag("XEROTIER_REQUIRE_STAFF_2FA", default=ENVIRONMENT !
 MAIL_SERVER = env.mail_server("XEROTIER_SMTP_URL")
 EMAIL_BACKEND = env.text(
     "XEROTIER_EMAIL_BACKEND",
-    "django.core.mail.backends.smtp.EmailBackend"
-    if MAIL_SERVER
-    else "xerotier_site.mail.TerminalBackend",
+    "xerotier_site.mail.ServerBackend" if MAIL_SERVER else "xerotier_site.mail.TerminalBackend",
 )
 if MAIL_SERVER:
     EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port

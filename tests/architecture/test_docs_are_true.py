@@ -14,7 +14,7 @@ from inference.problems import CODES
 from xerotier_site import known_settings
 
 ROOT = Path(__file__).parents[2]
-ROW = re.compile(r"^\| `([a-z_0-9]+)` \| (\d+) \|", re.MULTILINE)
+SECTION = re.compile(r"^### `([a-z_0-9]+)`\n\nStatus (\d+)\.", re.MULTILINE)
 
 
 for module in ROOT.glob("*/errors.py"):
@@ -28,13 +28,21 @@ def problems_of(kind: type[Problem]) -> Iterator[type[Problem]]:
 
 
 def test_every_error_code_is_documented_with_its_status() -> None:
-    documented = {(code, int(status)) for code, status in ROW.findall(errors_page())}
+    documented = {(code, int(status)) for code, status in SECTION.findall(errors_page())}
 
     known = {(code, status) for code, (status, _) in CODES.items()}
     known |= {(kind.code, kind.status) for kind in problems_of(Problem)}
     known |= {(code, status) for _, status, code, _ in _BY_CLASS}
     known.add((_BUG[0], 500))
     assert documented == known
+
+
+def test_every_error_code_has_one_section_with_an_example_and_what_to_do() -> None:
+    sections = re.split(r"^### ", errors_page(), flags=re.MULTILINE)[1:]
+    codes = {one.split("`")[1]: one for one in sections if one.startswith("`")}
+
+    assert len(codes) == sum(one.startswith("`") for one in sections)
+    assert [code for code, one in codes.items() if "**Do:**" not in one or "\n> " not in one] == []
 
 
 def test_every_setting_is_documented() -> None:

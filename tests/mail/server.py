@@ -50,7 +50,8 @@ class Post:
 
     def text(self) -> str:
         """Return the last letter's text."""
-        body = self.letters[-1].get_payload(decode=True)
+        [text, *_] = [part for part in self.letters[-1].walk() if not part.is_multipart()]
+        body = text.get_payload(decode=True)
         assert isinstance(body, bytes)
         return body.decode()
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @dataclass

@@ -33,7 +33,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> certificates.A
 
 def send_through(url: str, settings: Settings) -> None:
     server = smtp.read(url)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "xerotier_site.mail.ServerBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = server.user, server.password
     settings.EMAIL_USE_SSL, settings.EMAIL_USE_TLS = server.is_tls, server.is_starttls

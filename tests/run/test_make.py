@@ -61,7 +61,8 @@ def test_help_lists_every_target() -> None:
     offered = set(re.findall(r"^  make ([\w-]+)", make("help").stdout, re.MULTILINE))
 
     users = {"help", "run", "test", "check", "fmt", "lock", "clean"}
-    assert offered == users | {"compiled", "test-compiled", "bench", "soak", "chaos"}
+    builders = {"compiled", "test-compiled", "bench", "soak", "chaos", "pairs", "env-clients"}
+    assert offered == users | builders
 
 
 def test_python_without_venv_is_one_sentence() -> None:

@@ -58,6 +58,11 @@ def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:
     return active.filter(project=None, tiers__contains=[tier])
 
 
+def serving(model_name: str) -> QuerySet[Worker]:
+    """Return the active workers of a model, whoever they serve: for operators."""
+    return Worker.objects.filter(model_name=model_name, state=WorkerState.ACTIVE)
+
+
 def shared_alive(*, model_name: str, tier: str) -> list[Worker]:
     """Return the operator's live workers of a model on a tier: what anybody is served by."""
     shared = workers_of_model(model_name, project=None)

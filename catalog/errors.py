@@ -42,3 +42,16 @@ class TermsInThePast(Problem):
     """Terms may not begin before now: requests were already billed on the old ones."""
 
     code = "terms_in_the_past"
+
+
+class ModelMalformed(Problem):
+    """Something that can't be said of a model; ``param`` names it."""
+
+    code = "model_malformed"
+
+
+class ModelNameTaken(Problem):
+    """The catalog has a model of this name, maybe a withdrawn one, maybe in other capitals."""
+
+    code = "model_name_taken"
+    status = 409

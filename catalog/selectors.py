@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import Max, Prefetch, Q, QuerySet
 
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock
@@ -18,6 +18,17 @@ def listed_models() -> QuerySet[CatalogModel]:
 def listed_model(name: str) -> CatalogModel | None:
     """Return one listed model by its name, however its capitals are written."""
     return listed_models().filter(name__iexact=name).first()
+
+
+def all_models() -> QuerySet[CatalogModel]:
+    """Return every model, withdrawn ones too, by title: for operators."""
+    return CatalogModel.objects.order_by("title")
+
+
+def model_named(name: str) -> CatalogModel | None:
+    """Return a model by its name or id, also a withdrawn one: for operators."""
+    named = Q(name__iexact=name) | Q(public_id=name)
+    return all_models().filter(named).first()
 
 
 def offered_tiers() -> QuerySet[ServiceTier]:

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from audit import services as audit
-from catalog import defaults, selectors, terms
-from catalog.errors import NothingChanges, TermsBegun, TermsInThePast
+from catalog import defaults, facts, rules, selectors, terms
+from catalog.errors import (
+    ModelMalformed,
+    ModelNameTaken,
+    NothingChanges,
+    TermsBegun,
+    TermsInThePast,
+)
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.problems import Stale
 
 
 def set_terms(
@@ -100,25 +107,59 @@ def _begin(row: TierTerms, now: datetime) -> None:
     outbox.announce("tier", row.tier_id)
 
 
-def save_model(*, name: str, fields: Mapping[str, Any], by: Actor = SYSTEM) -> CatalogModel:
-    """Add a model to the catalog, or change what is said of it."""
-    with transaction.atomic():
-        model, is_new = CatalogModel.objects.select_for_update().get_or_create(
-            name=name, defaults=dict(fields)
-        )
-        if not is_new:
-            CatalogModel.objects.filter(pk=model.pk).update(
-                version=F("version") + 1, **dict(fields)
-            )
-            model.refresh_from_db()
-        audit.record(
-            by=by,
-            action="model.added" if is_new else "model.changed",
-            subject=("model", model.public_id),
-            after={"name": name, **fields},
-        )
-        outbox.announce("model", model.pk)
+def add_model(*, name: str, said: Mapping[str, Any], by: Actor = SYSTEM) -> CatalogModel:
+    """Add a model to the catalog.
+
+    Raises ``ModelMalformed``, and ``ModelNameTaken``: names that differ in nothing but their
+    capitals are one.
+    """
+    fault = rules.fault_in_name(name)
+    if fault:
+        raise ModelMalformed(fault, param="name")
+    facts.check(said)
+    try:
+        with transaction.atomic():
+            model = CatalogModel.objects.create(name=name, **dict(said))
+            _note_model(model, "model.added", said, by)
+    except IntegrityError as clash:
+        raise ModelNameTaken(
+            f"The catalog has a model “{name}” already; a withdrawn one can be listed again.",
+            param="name",
+        ) from clash
     return model
+
+
+def change_model(
+    *, model: CatalogModel, changes: Mapping[str, Any], by: Actor = SYSTEM
+) -> CatalogModel:
+    """Change what is said of a model, and have its endpoints' routes told anew.
+
+    What is not said stays. Raises ``ModelMalformed``, and ``Stale`` where somebody else has
+    changed it since it was read.
+    """
+    facts.check(changes)
+    with transaction.atomic():
+        as_read = CatalogModel.objects.filter(pk=model.pk, version=model.version)
+        if not as_read.update(version=F("version") + 1, **dict(changes)):
+            raise Stale("The model has changed since you read it. Read it again.")
+        model.refresh_from_db()
+        _note_model(model, "model.changed", changes, by)
+    return model
+
+
+def withdraw_model(*, model: CatalogModel, by: Actor = SYSTEM) -> CatalogModel:
+    """Offer a model no more: endpoints that have it go on, new ones can't take it."""
+    return change_model(model=model, changes={"is_listed": False}, by=by)
+
+
+def _note_model(model: CatalogModel, action: str, said: Mapping[str, Any], by: Actor) -> None:
+    audit.record(
+        by=by,
+        action=action,
+        subject=("model", model.public_id),
+        after={"name": model.name, **said},
+    )
+    outbox.announce("model", model.pk)
 
 
 def load_defaults() -> tuple[int, int]:
@@ -130,7 +171,7 @@ def load_defaults() -> tuple[int, int]:
     models = 0
     for name, fields in defaults.MODELS.items():
         if not CatalogModel.objects.filter(name=name).exists():
-            save_model(name=name, fields=fields)
+            add_model(name=name, said=fields)
             models += 1
     return tiers, models
 

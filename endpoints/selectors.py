@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F, Q, QuerySet
 
+from catalog.models import CatalogModel
 from endpoints.models import Endpoint, EndpointState, LimitOverride
 from endpoints.rules import LIMITS, limits_in_force
 
@@ -68,9 +69,10 @@ def is_slug_taken(*, project: Project, slug: str) -> bool:
     return Endpoint.objects.filter(project=project, slug=slug).exists()
 
 
-def reach_of(tier: ServiceTier) -> tuple[int, int]:
-    """Return how many living endpoints of how many projects a tier has: for operators."""
-    living = Endpoint.objects.filter(tier=tier).exclude(state=EndpointState.RETIRED)
+def reach_of(of: ServiceTier | CatalogModel) -> tuple[int, int]:
+    """Return how many living endpoints of how many projects a tier or model has: for operators."""
+    named = {"model" if isinstance(of, CatalogModel) else "tier": of}
+    living = Endpoint.objects.filter(**named).exclude(state=EndpointState.RETIRED)
     return living.count(), living.order_by().values("project").distinct().count()
 
 

@@ -81,7 +81,7 @@ def make_tier(slug: str = "free") -> ServiceTier:
 def make_model(name: str = "smollm2-135m-instruct") -> CatalogModel:
     """Return one of the models we ship, without the others."""
     if not CatalogModel.objects.filter(name=name).exists():
-        catalog.save_model(name=name, fields=defaults.MODELS[name])
+        catalog.add_model(name=name, said=defaults.MODELS[name])
     return CatalogModel.objects.get(name=name)
 
 

@@ -66,7 +66,7 @@ CHANGES: list[tuple[str, str, Callable[[Project], Any]]] = [
     ("worker.resumed", "", lambda _: agents.resume_worker(worker=make_worker(), by=BY)),
     ("worker.retired", "", lambda _: agents.retire_worker(worker=make_worker(), by=BY)),
     ("tier.terms_set", "", lambda _: catalog.set_terms(tier=make_tier(), numbers=TERMS, by=BY)),
-    ("model.changed", "", lambda _: catalog.save_model(name=make_model().name, fields={}, by=BY)),
+    ("model.changed", "", lambda _: catalog.change_model(model=make_model(), changes={}, by=BY)),
 ]
 
 

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.sdk
 ROOT = Path(__file__).parents[2]
 USAGE = b'"stream_options":{"include_usage":true}'
 ADD_MODEL = """
-from catalog.services import save_model
-save_model(name="recorded", fields={"title": "Recorded", "task": "generate"})
+from catalog.services import add_model
+add_model(name="recorded", said={"title": "Recorded", "task": "generate"})
 """
 MESSAGES = '"messages": [{"role": "user", "content": "Name three colours, ünïcödé ones too."}]'
 

@@ -146,7 +146,7 @@ async def test_wrong_base_urls_are_told_the_right_one(
 
 
 async def test_workers_page_never_becomes_one_of_ours(running: Running, hire: Hire) -> None:
-    await hire([answer(b"<script>", content_type="text/html")], [answer(completion())])
+    await hire([answer(b"<script>", status=400, content_type="text/html")], [answer(completion())])
 
     page, plain = [await running.ask(request(CHAT, ASK, key=KEY)) for _ in range(2)]
 

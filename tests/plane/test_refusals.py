@@ -181,7 +181,7 @@ async def test_refusal_says_why_and_reaches_no_worker(
 async def test_wrong_method_names_the_right_one(running: Running) -> None:
     heard = await running.ask(request(CHAT, key=KEY, method="PUT"))
 
-    assert heard.header("allow") == "POST"
+    assert heard.header("allow") == "POST, OPTIONS"
 
 
 async def test_five_ways_to_hold_no_good_key_sound_the_same(running: Running, world: World) -> None:

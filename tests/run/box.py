@@ -193,7 +193,9 @@ class Box:
         folder: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
-            command = Command(argv, {**self.environment, **(more or {})}, folder=folder)
+            # A child has our environment, too, and in that pytest names its own settings.
+            known = {"DJANGO_SETTINGS_MODULE": "xerotier_site.settings", **self.environment}
+            command = Command(argv, {**known, **(more or {})}, folder=folder)
             self.programs.append(spawn(command, output=log.fileno()))
         return self.programs[-1]
 

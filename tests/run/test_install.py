@@ -90,10 +90,15 @@ class Person:
         return found
 
 
-@needs_nginx
-def test_person_registers_gets_a_key_and_an_answer(box: Box) -> None:
-    person = Person(box)
+@pytest.fixture
+def person(box: Box) -> Iterator[Person]:
+    found = Person(box)
+    with found.web:
+        yield found
 
+
+@needs_nginx
+def test_person_registers_gets_a_key_and_an_answer(box: Box, person: Person) -> None:
     registered = person.form("/auth/register", email="ada@example.com", password1=WORD)
     code = re.search(r"^\s*([A-Z0-9]{3,}-[A-Z0-9]{3,})\s*$", box.post.text(), re.MULTILINE)
     assert code is not None, box.post.text()

@@ -20,6 +20,7 @@ TENANT = "tenant"
 PLATFORM = "platform"
 OWN = "project_id = NULLIF(current_setting('app.project_id', true), '')::bigint"
 """After a first ``SET LOCAL`` the setting is empty, not null: hence ``NULLIF``."""
+OWN_OR_NOBODYS = f"project_id IS NULL OR {OWN}"
 CAN_ASSUME = (
     "This database's user can't assume the role “xerotier_app”. As a superuser, run once: "
     "CREATE ROLE xerotier_app NOLOGIN; GRANT xerotier_app TO {user};"

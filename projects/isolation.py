@@ -11,7 +11,7 @@ from django.db import models
 from audit.models import AuditAnchor, AuditEntry
 from common import walls
 from common.walls import Tie, Wall
-from projects.models import ProjectOwned
+from projects.models import Project, ProjectOwned
 
 _AUDIT = """project = CASE current_setting('app.project', true)
     WHEN '' THEN NULL WHEN '-' THEN '' ELSE current_setting('app.project', true) END"""
@@ -28,10 +28,22 @@ def owned() -> list[type[models.Model]]:
     return [model for model in _tables() if issubclass(model, ProjectOwned)]
 
 
+def shared() -> list[type[models.Model]]:
+    """Return the models whose rows belong to one project, or to the platform and so to all."""
+    return [
+        model
+        for model in _tables()
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.ForeignKey) and field.related_model is Project and field.null
+    ]
+
+
 def all_walls() -> Iterator[Wall]:
     """Yield the wall of every table that holds what only one tenant may see."""
     for model in owned():
         yield Wall(model._meta.db_table, walls.OWN)
+    for model in shared():
+        yield Wall(model._meta.db_table, walls.OWN_OR_NOBODYS, check=walls.OWN)
     for child, field in _children():
         parent: Any = field.related_model
         key = parent._meta.pk.column

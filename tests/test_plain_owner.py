@@ -78,8 +78,9 @@ def test_plain_owner_migrates_and_is_bound_by_the_walls(plain_owner: str) -> Non
 def make_row(owner: psycopg.Connection, slug: str) -> int:
     """Make a project and one row of its own; return the project's key."""
     found = owner.execute(
-        "INSERT INTO projects_project (public_id, slug, name, requires_second_factor, created_at)"
-        " VALUES (%s, %s, %s, false, now()) RETURNING id",
+        "INSERT INTO projects_project (public_id, slug, name, requires_second_factor, created_at,"
+        " origins, suspension_reason, suspended_by)"
+        " VALUES (%s, %s, %s, false, now(), '{}', '', '') RETURNING id",
         [f"proj_{slug}", slug, slug],
     ).fetchone()
     assert found is not None

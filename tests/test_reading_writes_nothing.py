@@ -46,7 +46,8 @@ def written(client: Client, url: str) -> tuple[int, set[str]]:
 
 
 def address(route: str, world: World) -> str:
-    path = route.replace("<str:name>", "smollm2-135m-instruct").replace("<str:token>", "none")
+    path = re.sub("<(?:str|path):name>", "smollm2-135m-instruct", route)
+    path = path.replace("<str:token>", "none")
     for name, value in world.ids.items():
         path = path.replace(f"<str:{name}>", value)
     path = path.replace("<int:session_id>", "1").replace("<int:pk>", "1")

@@ -389,7 +389,7 @@ def test_console_sees_all_tenants(acme: Project, rival: Project, as_app: None) -
 
 def test_every_model_of_a_tenant_is_found_by_its_base(db: None) -> None:
     """A table with a project column that forgot the base would have no wall."""
-    outside = {"projects_membership", "projects_invitation", "agents_worker"}
+    outside = {"projects_membership", "projects_invitation"}
     pointing = {
         model._meta.db_table
         for model in apps.get_models()

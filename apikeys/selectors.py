@@ -60,6 +60,12 @@ def names_of(*, project: Project, public_ids: Iterable[str]) -> dict[str, str]:
     return dict(rows.values_list("public_id", "name"))
 
 
+def ids_named(*, project: Project, query: str) -> QuerySet[ApiKey, str]:
+    """Return the ids of the keys of a project whose name or id holds a text."""
+    rows = ApiKey.objects.filter(Q(name__icontains=query) | Q(public_id=query), project=project)
+    return rows.values_list("public_id", flat=True)
+
+
 def has_any(*, project: Project) -> bool:
     """Say whether a project ever had a key."""
     return ApiKey.objects.filter(project=project).exists()

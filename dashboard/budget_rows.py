@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from django.db.models import Q
 from django.urls import reverse
 
 from apikeys import selectors as apikeys
 from dashboard.contexts import may
 from endpoints import selectors as endpoints
 from projects.rules import Role
-from usage import budgets, rules
+from usage import rules, selectors, standings
 from usage.models import BudgetScope
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from projects.access import Seat
     from projects.models import Project
+    from usage.models import Budget
 
 FULL = 100
+FEW = 5
+"""How many budgets are shown beside other things; all of them have a page of their own."""
 WHOLE, ENDPOINT, KEY = "The whole project", "Endpoint ", "Key "
 """What people call the subject of a budget: all, or the word before a name."""
 _TONES = {50: "info", 75: "warning", 90: "warning", 100: "error"}
@@ -54,13 +61,34 @@ class BudgetRow:
         return self.is_enforced and self.percent >= FULL
 
 
-def budget_rows(seat: Seat) -> tuple[BudgetRow, ...]:
-    """Return a project's budgets, the fullest first."""
-    standings = budgets.standings(project=seat.project)
-    labels = labels_of(seat.project, [standing.budget.subject_id for standing in standings])
+def fullest_budgets(seat: Seat) -> tuple[BudgetRow, ...]:
+    """Return the few budgets of a project that are used up most, the fullest first."""
+    every = standings.standings(project=seat.project)
+    return _rows(seat, nlargest(FEW, every, key=lambda standing: standing.percent))
+
+
+def budget_rows(seat: Seat, watched: Sequence[Budget]) -> tuple[BudgetRow, ...]:
+    """Lay out some of a project's budgets, in their order."""
+    return _rows(seat, standings.standings_of(project=seat.project, watched=watched))
+
+
+def found_budgets(*, project: Project, query: str) -> QuerySet[Budget]:
+    """Return the live budgets whose subject's name or id, or whose own id, holds a text."""
+    rows = selectors.budgets_of(project=project)
+    if not query:
+        return rows
+    is_meant = Q(public_id=query)
+    for ids in (endpoints.ids_named, apikeys.ids_named):
+        is_meant |= Q(subject_id__in=ids(project=project, query=query))
+    if query.lower() in WHOLE.lower():
+        is_meant |= Q(subject_id=project.public_id)
+    return rows.filter(is_meant)
+
+
+def _rows(seat: Seat, found: Sequence[standings.Standing]) -> tuple[BudgetRow, ...]:
+    labels = labels_of(seat.project, [standing.budget.subject_id for standing in found])
     is_owner = may(seat, Role.OWNER)
-    rows = [_row(seat, standing, labels, is_owner=is_owner) for standing in standings]
-    return tuple(sorted(rows, key=lambda row: -row.percent))
+    return tuple(_row(seat, standing, labels, is_owner=is_owner) for standing in found)
 
 
 def labels_of(project: Project, ids: Sequence[str]) -> dict[str, str]:
@@ -103,7 +131,7 @@ def scope_of(project: Project, subject_id: str) -> str:
 
 
 def _row(
-    seat: Seat, standing: budgets.Standing, labels: dict[str, str], *, is_owner: bool
+    seat: Seat, standing: standings.Standing, labels: dict[str, str], *, is_owner: bool
 ) -> BudgetRow:
     budget = standing.budget
     args = [seat.project.public_id, budget.public_id]

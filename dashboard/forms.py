@@ -130,14 +130,13 @@ class RoleForm(forms.Form):
 class HeirForm(forms.Form):
     """Who becomes the owner."""
 
-    member = forms.ChoiceField(
-        label="New owner", error_messages={"required": "Choose who becomes the owner."}
+    member = forms.CharField(
+        label="New owner",
+        max_length=254,
+        error_messages={"required": "Choose who becomes the owner."},
+        help_text="A member of this project, by their e-mail address.",
+        widget=forms.TextInput(attrs={"list": "member-names", "autocomplete": "off"}),
     )
-
-    def __init__(self, *args: Any, heirs: Sequence[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = cast("forms.ChoiceField", self.fields["member"])
-        field.choices = [("", "Choose a member"), *heirs]
 
 
 class BudgetForm(forms.Form):

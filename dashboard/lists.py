@@ -53,7 +53,12 @@ def asked(
 
 
 def part_of(
-    rows: QuerySet[Row], request: HttpRequest, finder: Finder, limit: int = PAGE
+    rows: QuerySet[Row],
+    request: HttpRequest,
+    finder: Finder,
+    *,
+    limit: int = PAGE,
+    oldest_first: bool = False,
 ) -> tuple[list[Row], Finder]:
     """Return one part of rows, newest first, and the finder that knows where the next begins.
 
@@ -61,8 +66,8 @@ def part_of(
     """
     after = request.GET.get("after", "")
     if after.isdecimal() and len(after) < len(str(2**63)):
-        rows = rows.filter(pk__lt=int(after))
-    found = list(rows.order_by("-pk")[: limit + 1])
+        rows = rows.filter(**{"pk__gt" if oldest_first else "pk__lt": int(after)})
+    found = list(rows.order_by("pk" if oldest_first else "-pk")[: limit + 1])
     if len(found) <= limit:
         return found, finder
     kept = finder.state if any(chip.is_current for chip in finder.chips[1:]) else ""

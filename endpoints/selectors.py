@@ -28,6 +28,11 @@ def endpoints_of(*, project: Project) -> QuerySet[Endpoint]:
     )
 
 
+def one_a_tier(*, project: Project) -> QuerySet[Endpoint]:
+    """Return one living endpoint of each tier that a project's endpoints are on."""
+    return endpoints_of(project=project).order_by("tier_id", "-id").distinct("tier_id")
+
+
 def found_endpoints(*, project: Project, query: str, state: str) -> QuerySet[Endpoint]:
     """Return the endpoints whose slug, id or model holds a text, in a state or in any."""
     rows = endpoints_of(project=project)
@@ -50,6 +55,12 @@ def names_of(*, project: Project, public_ids: Iterable[str]) -> dict[str, str]:
     """Return the slugs of these endpoints of a project, retired ones too, by id."""
     rows = Endpoint.objects.filter(project=project, public_id__in=set(public_ids))
     return dict(rows.values_list("public_id", "slug"))
+
+
+def ids_named(*, project: Project, query: str) -> QuerySet[Endpoint, str]:
+    """Return the ids of the endpoints, retired ones too, whose slug or id holds a text."""
+    rows = Endpoint.objects.filter(Q(slug__icontains=query) | Q(public_id=query), project=project)
+    return rows.values_list("public_id", flat=True)
 
 
 def endpoint_of(*, project: Project, slug: str) -> Endpoint | None:

@@ -33,6 +33,22 @@ def members_of(*, project: Project) -> QuerySet[Membership]:
     return Membership.objects.filter(project=project).select_related("user").order_by("since", "id")
 
 
+def found_members(*, project: Project, query: str) -> QuerySet[Membership]:
+    """Return the seats whose person's name or address, or whose id, holds a text."""
+    rows = members_of(project=project)
+    if query:
+        rows = rows.filter(
+            Q(user__email__icontains=query) | Q(user__name__icontains=query) | Q(public_id=query)
+        )
+    return rows
+
+
+def member_named(*, project: Project, said: str) -> Membership | None:
+    """Return one seat of a project, by its id or by its person's address."""
+    rows = members_of(project=project)
+    return rows.filter(Q(public_id=said) | Q(user__email__iexact=said)).first()
+
+
 def project_by_public_id(public_id: str) -> Project | None:
     """Return a project by its outward name."""
     return Project.objects.filter(public_id=public_id).first()
@@ -86,6 +102,12 @@ def invitations_of(*, project: Project, moment: datetime) -> QuerySet[Invitation
         .select_related("invited_by")
         .order_by("-id")
     )
+
+
+def found_invitations(*, project: Project, query: str, moment: datetime) -> QuerySet[Invitation]:
+    """Return the open invitations whose address or id holds a text."""
+    rows = invitations_of(project=project, moment=moment)
+    return rows.filter(Q(email__icontains=query) | Q(public_id=query)) if query else rows
 
 
 def sent_since(moment: datetime, *, project: Project, mailbox: str) -> QuerySet[Invitation]:

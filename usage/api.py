@@ -28,7 +28,7 @@ from ledger.api import BalanceOut
 from projects.access import Seat, seat_of
 from projects.errors import RoleInsufficient
 from projects.rules import Role
-from usage import budgets, export, rules, selectors
+from usage import budgets, export, rules, selectors, standings
 from usage.errors import BudgetMalformed, BudgetUnknown, UsageFilterMalformed
 from usage.rules import Cursor
 from usage.shapes import (
@@ -253,7 +253,7 @@ def _budget(seat: Seat, budget_id: str) -> Budget:
 
 
 def _budget_row(budget: Budget) -> dict[str, Any]:
-    row: dict[str, Any] = BudgetOut(budgets.standing_of(budget)).data
+    row: dict[str, Any] = BudgetOut(standings.standing_of(budget)).data
     return row
 
 

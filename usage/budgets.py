@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,19 +25,6 @@ from usage.models import Budget, BudgetNotice, BudgetScope
 
 if TYPE_CHECKING:
     from projects.models import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a budget is used up this month."""
-
-    budget: Budget
-    spent: int
-
-    @property
-    def percent(self) -> int:
-        """Whole per cent, rounded down."""
-        return self.spent * 100 // self.budget.amount
 
 
 def set_budget(
@@ -119,23 +105,11 @@ def change_budget(
         )
 
 
-def standing_of(budget: Budget) -> Standing:
-    """Return a budget with what it has cost this month."""
-    return Standing(budget, _spent(budget, rules.month_of(clock.now())))
-
-
 def end_budget(*, budget: Budget, by: Actor = SYSTEM) -> None:
     """Lift a budget."""
     with transaction.atomic():
         Budget.objects.filter(pk=budget.pk).update(ended_at=clock.now(), version=F("version") + 1)
         _tell(budget, "budget.ended", by, {"amount": budget.amount}, {})
-
-
-def standings(*, project: Project) -> list[Standing]:
-    """Return a project's live budgets with what they have cost this month."""
-    month = rules.month_of(clock.now())
-    live = Budget.objects.filter(project=project, ended_at=None)
-    return [Standing(budget, _spent(budget, month)) for budget in live]
 
 
 def notify_thresholds() -> int:

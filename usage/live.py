@@ -15,8 +15,8 @@ from common.money import money
 from endpoints import selectors as endpoints
 from endpoints.allowance import is_held
 from endpoints.rules import Facts, Live, live_of
-from usage import rules, selectors
-from usage.models import Budget, BudgetScope, UsageRecord
+from usage import rules, selectors, standings
+from usage.models import UsageRecord
 
 if TYPE_CHECKING:
     from catalog.models import TierTerms
@@ -45,9 +45,13 @@ class Allowance:
 
 def allowances(*, project: Project) -> list[Allowance]:
     """Return the allowances of the tiers that a project's endpoints are on."""
-    found = {row.tier_id: row for row in endpoints.endpoints_of(project=project)}
-    terms = _terms(list(found.values()))
-    return list(_allowances(project, list(found.values()), terms).values())
+    rows = list(endpoints.one_a_tier(project=project))
+    return list(_allowances(project, rows, _terms(rows)).values())
+
+
+def allowance_of(*, project: Project, endpoint: Endpoint) -> list[Allowance]:
+    """Return the allowance of the tier that an endpoint is on, if that gives one."""
+    return list(_allowances(project, [endpoint], _terms([endpoint])).values())
 
 
 def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
@@ -55,7 +59,7 @@ def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
     now, terms = clock.now(), _terms(rows)
     suspension = project.suspension_reason if project.is_suspended(now) else ""
     balance = selectors.account_of(project=project).balance
-    shut = _spent_budgets(project)
+    shut = _spent_budgets(project, [row.public_id for row in rows])
     allowed = _allowances(project, rows, terms)
     served: dict[tuple[int, int], bool] = {}
 
@@ -129,15 +133,13 @@ def _used(project: Project, tier: str, since: object) -> int:
     return used
 
 
-def _spent_budgets(project: Project) -> dict[str, str]:
-    """Return the ceilings that are reached, by what they watch; those of keys stop no endpoint."""
-    month = rules.month_of(clock.now())
-    live = Budget.objects.filter(project=project, ended_at=None, is_enforced=True)
+def _spent_budgets(project: Project, endpoint_ids: Sequence[str]) -> dict[str, str]:
+    """Return the ceilings of the project and of these endpoints that are reached, by whose."""
+    watched = selectors.budgets_of(project=project).filter(
+        is_enforced=True, subject_id__in=[project.public_id, *endpoint_ids]
+    )
     return {
-        budget.subject_id: f"A budget of {money(budget.amount)}"
-        for budget in live.exclude(scope=BudgetScope.KEY)
-        if selectors.cost_since(
-            project=project, since=month, scope=budget.scope, subject_id=budget.subject_id
-        )
-        >= budget.amount
+        standing.budget.subject_id: f"A budget of {money(standing.budget.amount)}"
+        for standing in standings.standings_of(project=project, watched=watched)
+        if standing.spent >= standing.budget.amount
     }

@@ -24,7 +24,7 @@ from endpoints.rules import override_said
 from ledger.models import LedgerEntry
 from projects.models import Membership, Project
 from projects.rules import Role
-from usage import budgets, refused, rules
+from usage import refused, rules, standings
 from usage import selectors as usage
 from usage.models import RefusalRollup, RefusedCall, UsageRecord, UsageRollup
 from usage.rules import Grain
@@ -128,7 +128,7 @@ def _facts(project: Project) -> dict[str, Any]:
         "measured": _measured(Project.objects.filter(pk=project.pk)).get(),
         "members": Membership.objects.filter(project=project).select_related("user"),
         "endpoints": [(row, states[row.pk]) for row in rows],
-        "budgets": budgets.standings(project=project),
+        "budgets": standings.standings(project=project),
         "overrides": [(row, _said(row)) for row in overrides],
         "refusals": refused.counts(project=project, wanted=week),
         "latest": refused.latest(project=project, wanted=week, limit=10),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from common import clock
-from dashboard.budget_rows import BudgetRow, budget_rows
+from dashboard.budget_rows import BudgetRow, fullest_budgets
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
 from ledger import selectors
@@ -80,7 +80,7 @@ def billing(request: HttpRequest, seat: Seat) -> HttpResponse:
         spent=account.spent,
         month=month,
         spent_this_month=usage.cost_since(project=project, since=month),
-        budgets=budget_rows(seat),
+        budgets=fullest_budgets(seat),
         may_budget=may(seat, Role.OWNER),
         views=(
             Chip("Credit", base, is_current=not is_all),

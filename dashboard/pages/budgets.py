@@ -1,4 +1,4 @@
-"""Budgets by page: set, changed, lifted. Money is the owner's matter."""
+"""Budgets by page: listed, set, changed, lifted. Money is the owner's matter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from common.problems import Problem
-from dashboard.budget_rows import WHOLE, labels_of, scope_of, subject_named
-from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
+from dashboard.budget_rows import (
+    WHOLE,
+    BudgetRow,
+    budget_rows,
+    found_budgets,
+    labels_of,
+    scope_of,
+    subject_named,
+)
+from dashboard.contexts import Crumb, Shell, crumbs_to, may, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import BudgetForm, attach
+from dashboard.lists import Finder, asked, part_of
 from dashboard.pages.confirm import Confirmation, confirm
 from projects.rules import Role
 from usage import budgets, selectors
@@ -29,6 +38,18 @@ HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetList:
+    """A part of a project's budgets, and how the list is asked for others."""
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    budgets: tuple[BudgetRow, ...]
+    finder: Finder
+    has_any: bool
+    may_budget: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetPage:
     """The form of a budget; ``end_url`` is empty for one that is not set yet."""
 
@@ -39,6 +60,24 @@ class BudgetPage:
     cancel_url: str
     end_url: str
     names_url: str
+
+
+@require_GET
+@project_page()
+def budget_list(request: HttpRequest, seat: Seat) -> HttpResponse:
+    """List the budgets with what this month has cost, newest first."""
+    project = seat.project
+    finder = asked(request, _back(seat), "Search by endpoint, key or id")
+    rows, finder = part_of(found_budgets(project=project, query=finder.query), request, finder)
+    context = BudgetList(
+        shell=shell_for(seat, "settings"),
+        crumbs=_crumbs(seat)[:-1],
+        budgets=budget_rows(seat, rows),
+        finder=finder,
+        has_any=bool(rows) or selectors.budgets_of(project=project).exists(),
+        may_budget=may(seat, Role.OWNER),
+    )
+    return show(request, "dashboard/budgets.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -143,8 +182,13 @@ def _budget(seat: Seat, public_id: str) -> Budget:
 
 
 def _crumbs(seat: Seat) -> tuple[Crumb, ...]:
-    settings_url = reverse("project:settings", args=[seat.project.public_id])
-    return crumbs_to(seat, ("Settings", settings_url), ("Billing", _back(seat)))
+    args = [seat.project.public_id]
+    return crumbs_to(
+        seat,
+        ("Settings", reverse("project:settings", args=args)),
+        ("Billing", reverse("project:billing", args=args)),
+        ("Budgets", _back(seat)),
+    )
 
 
 def _sent(request: HttpRequest) -> QueryDict | None:
@@ -152,4 +196,4 @@ def _sent(request: HttpRequest) -> QueryDict | None:
 
 
 def _back(seat: Seat) -> str:
-    return reverse("project:billing", args=[seat.project.public_id])
+    return reverse("project:budgets", args=[seat.project.public_id])

@@ -1,4 +1,4 @@
-"""Who sits in a project and who is asked in: the list, and the form that invites."""
+"""Who sits in a project, and who is asked in and has not come yet: one list at a time."""
 
 from __future__ import annotations
 
@@ -6,28 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET
 
 from common import clock
-from common.problems import Problem
-from dashboard import proof
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import project_page, show
-from dashboard.forms import InvitationForm, attach
-from dashboard.pages.confirm import Confirmation, confirm
-from projects import invitations, rules, selectors
-from projects.errors import InvitationUnknown
+from dashboard.lists import Finder, asked, part_of
+from projects import rules, selectors
 from projects.rules import Role
 
 if TYPE_CHECKING:
     from projects.access import Seat
     from projects.models import Invitation, Membership
 
-HTTP_UNPROCESSABLE = 422
+INVITED = "invited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ class InvitationRow:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The people of a project; no form and no invitations for whoever may not invite.
+    """A part of a project's people, or of those who were asked in by whoever may ask.
 
     No way to leave for its only owner.
     """
@@ -66,47 +60,45 @@ class Members:
     tabs: tuple[Chip, ...]
     members: tuple[MemberRow, ...]
     invitations: tuple[InvitationRow, ...]
-    form: InvitationForm | None
+    finder: Finder
+    may_invite: bool
     leave_url: str
 
+    @property
+    def is_of_invitations(self) -> bool:
+        """Say which of the two lists this is."""
+        return self.finder.state == INVITED
 
-@require_http_methods(["GET", "POST"])
-@project_page(to_send=Role.ADMIN)
+
+@require_GET
+@project_page()
 def members(request: HttpRequest, seat: Seat) -> HttpResponse:
-    """List the people; admins and owners also see whom they asked in, and can ask more."""
-    form = InvitationForm(proof.typed(request) if may(seat, Role.ADMIN) else None)
-    if request.method != "POST":
-        return show(request, "dashboard/members.html", _context(seat, form))
-    if form.is_valid():
-        if (way := proof.detour(request)) is not None:
-            return way
-        try:
-            sent = invitations.invite(
-                seat=seat, email=form.cleaned_data["email"], role=Role(form.cleaned_data["role"])
-            )
-        except Problem as problem:
-            attach(form, problem)
-        else:
-            messages.success(request, f"{sent.email} is invited. The e-mail is on its way.")
-            return redirect("project:members", seat.project.public_id)
-    context = _context(seat, form)
-    return show(request, "dashboard/members.html", context, status=HTTP_UNPROCESSABLE)
-
-
-@require_http_methods(["GET", "POST"])
-@project_page(at_least=Role.ADMIN)
-def revoke_invitation(request: HttpRequest, seat: Seat, invitation_id: str) -> HttpResponse:
-    """Ask once, then take an open invitation back."""
-    found = selectors.invitation_of(
-        project=seat.project, public_id=invitation_id, moment=clock.now()
+    """List the people, longest first; whoever may ask in can list whom they asked instead."""
+    may_invite = may(seat, Role.ADMIN)
+    url = reverse("project:members", args=[seat.project.public_id])
+    states = _states(seat) if may_invite else {}
+    finder = asked(request, url, "Search by name, address or id", states)
+    people: list[Membership] = []
+    invited: list[Invitation] = []
+    if finder.state == INVITED:
+        rows = selectors.found_invitations(
+            project=seat.project, query=finder.query, moment=clock.now()
+        )
+        invited, finder = part_of(rows, request, finder)
+    else:
+        seats = selectors.found_members(project=seat.project, query=finder.query)
+        people, finder = part_of(seats, request, finder, oldest_first=True)
+    context = Members(
+        shell=shell_for(seat, "settings"),
+        crumbs=crumbs_to(seat),
+        tabs=tabs_of_settings(seat, "members"),
+        members=tuple(_member_row(seat, held) for held in people),
+        invitations=tuple(_invitation_row(seat, asked_in) for asked_in in invited),
+        finder=finder,
+        may_invite=may_invite,
+        leave_url=_leave_url(seat),
     )
-    if found is None:
-        raise InvitationUnknown("This project has no such open invitation.")
-    if request.method == "GET":
-        return confirm(request, _question(seat, found))
-    invitations.revoke_invitation(seat=seat, invitation=found)
-    messages.success(request, f"The invitation of {found.email} is revoked.")
-    return redirect("project:members", seat.project.public_id)
+    return show(request, "dashboard/members.html", context)
 
 
 def crumbs_to_members(seat: Seat) -> tuple[Crumb, ...]:
@@ -119,21 +111,29 @@ def crumbs_to_members(seat: Seat) -> tuple[Crumb, ...]:
     )
 
 
-def _context(seat: Seat, form: InvitationForm) -> Members:
-    may_invite = may(seat, Role.ADMIN)
-    people = list(selectors.members_of(project=seat.project))
-    owners = [held for held in people if held.role == Role.OWNER]
-    may_leave = seat.role != Role.OWNER or len(owners) > 1
-    asked = selectors.invitations_of(project=seat.project, moment=clock.now()) if may_invite else ()
-    return Members(
-        shell=shell_for(seat, "settings"),
-        crumbs=crumbs_to(seat),
-        tabs=tabs_of_settings(seat, "members"),
-        members=tuple(_member_row(seat, held) for held in people),
-        invitations=tuple(_invitation_row(seat, invitation) for invitation in asked),
-        form=form if may_invite else None,
-        leave_url=reverse("project:leave", args=[seat.project.public_id]) if may_leave else "",
-    )
+def url_of_invitations(seat: Seat) -> str:
+    """Return the address of the list of open invitations."""
+    return f"{reverse('project:members', args=[seat.project.public_id])}?state={INVITED}"
+
+
+def revoke_url(seat: Seat, invitation: Invitation) -> str:
+    """Return where an open invitation is taken back."""
+    args = [seat.project.public_id, invitation.public_id]
+    return reverse("project:revoke-invitation", args=args)
+
+
+def _states(seat: Seat) -> dict[str, str]:
+    waiting = selectors.invitations_of(project=seat.project, moment=clock.now()).count()
+    return {
+        "members": "Members",
+        INVITED: f"Open invitations ({waiting:,})" if waiting else "Open invitations",
+    }
+
+
+def _leave_url(seat: Seat) -> str:
+    owners = selectors.members_of(project=seat.project).filter(role=Role.OWNER)
+    may_leave = seat.role != Role.OWNER or owners.count() > 1
+    return reverse("project:leave", args=[seat.project.public_id]) if may_leave else ""
 
 
 def _member_row(seat: Seat, held: Membership) -> MemberRow:
@@ -151,28 +151,11 @@ def _member_row(seat: Seat, held: Membership) -> MemberRow:
     )
 
 
-def _invitation_row(seat: Seat, asked: Invitation) -> InvitationRow:
+def _invitation_row(seat: Seat, asked_in: Invitation) -> InvitationRow:
     return InvitationRow(
-        email=asked.email,
-        role=asked.role,
-        invited_by=asked.invited_by.email if asked.invited_by else "",
-        expires_at=asked.expires_at,
-        revoke_url=_revoke_url(seat, asked),
+        email=asked_in.email,
+        role=asked_in.role,
+        invited_by=asked_in.invited_by.email if asked_in.invited_by else "",
+        expires_at=asked_in.expires_at,
+        revoke_url=revoke_url(seat, asked_in),
     )
-
-
-def _question(seat: Seat, asked: Invitation) -> Confirmation:
-    return Confirmation(
-        shell=shell_for(seat, "settings"),
-        crumbs=crumbs_to_members(seat),
-        title=f"Revoke the invitation of {asked.email}",
-        will="The link in its e-mail opens nothing any more.",
-        stays="You can invite the address again at any time.",
-        button="Revoke invitation",
-        action=_revoke_url(seat, asked),
-        cancel_url=reverse("project:members", args=[seat.project.public_id]),
-    )
-
-
-def _revoke_url(seat: Seat, asked: Invitation) -> str:
-    return reverse("project:revoke-invitation", args=[seat.project.public_id, asked.public_id])

@@ -1,4 +1,4 @@
-"""Names of endpoints and keys, offered while one is typed: there may be thousands."""
+"""Names of endpoints, keys and members, offered while one is typed: there may be thousands."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dashboard.budget_rows import ENDPOINT, KEY, WHOLE
 from dashboard.door import project_page, show
 from dashboard.lists import QUERY_MAX
 from endpoints import selectors as endpoints
+from projects import selectors as projects
 
 if TYPE_CHECKING:
     from projects.access import Seat
@@ -45,6 +46,9 @@ def _found(seat: Seat, kind: str, typed: str) -> tuple[str, ...]:
             project=seat.project, query=typed, state="active", moment=clock.now()
         )
         return tuple(keys.order_by("-pk").values_list("name", flat=True)[:SHOWN])
+    if kind == "member":
+        people = projects.found_members(project=seat.project, query=typed)
+        return tuple(people.values_list("user__email", flat=True)[:SHOWN])
     slugs = endpoints.found_endpoints(project=seat.project, query=typed, state="")
     return tuple(slugs.order_by("-pk").values_list("slug", flat=True)[:SHOWN])
 

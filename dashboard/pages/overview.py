@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from apikeys import selectors as apikeys
 from common import clock
 from dashboard import charts
-from dashboard.budget_rows import BudgetRow, budget_rows
+from dashboard.budget_rows import BudgetRow, fullest_budgets
 from dashboard.contexts import Chip, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.refusals import Refused, refused_of
@@ -108,7 +108,7 @@ def overview(request: HttpRequest, seat: Seat) -> HttpResponse:
         records=record_rows(project, lately),
         endpoints=rows,
         steps=_steps(project, rows, has_key=has_key, has_request=bool(lately)),
-        notices=tuple(row for row in budget_rows(seat) if row.reached),
+        notices=tuple(row for row in fullest_budgets(seat) if row.reached),
         refused=refusals,
         allowances=tuple(live.allowances(project=project)),
     )

@@ -44,6 +44,7 @@ class SeatForm:
     form: forms.Form
     button: str
     cancel_url: str
+    names_url: str = ""
 
 
 @require_http_methods(["GET", "POST"])
@@ -125,15 +126,8 @@ def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page(at_least=Role.OWNER)
 def transfer(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Choose who becomes the owner; whoever gives it away becomes an admin."""
-    heirs = {
-        held.public_id: held
-        for held in selectors.members_of(project=seat.project)
-        if seat.user is None or held.user_id != seat.user.pk
-    }
-    choices = [(name, f"{held.user.email} ({held.role})") for name, held in heirs.items()]
-    form = HeirForm(proof.typed(request), heirs=choices)
-    if request.method == "POST" and form.is_valid():
-        heir = heirs[form.cleaned_data["member"]]
+    form = HeirForm(proof.typed(request))
+    if request.method == "POST" and form.is_valid() and (heir := _heir(seat, form)) is not None:
         if (way := proof.detour(request)) is not None:
             return way
         members.transfer_ownership(seat=seat, member=heir)
@@ -149,9 +143,23 @@ def transfer(request: HttpRequest, seat: Seat) -> HttpResponse:
         form=form,
         button="Hand over",
         cancel_url=reverse("project:settings", args=args),
+        names_url=reverse("project:names", args=args),
     )
     status = _status(form) if request.method == "POST" else 200
     return show(request, "dashboard/seat_form.html", context, status=status)
+
+
+def _heir(seat: Seat, form: HeirForm) -> Membership | None:
+    """Return who was named to become the owner; if nobody here, it is said beside the field."""
+    said = form.cleaned_data["member"].strip()
+    held = selectors.member_named(project=seat.project, said=said)
+    if held is None:
+        form.add_error("member", f"This project has no member “{said}”.")
+    elif seat.user is not None and held.user_id == seat.user.pk:
+        form.add_error("member", "This is you: choose somebody else.")
+    else:
+        return held
+    return None
 
 
 def _removal(seat: Seat, held: Membership, *, keeps: bool) -> Confirmation:

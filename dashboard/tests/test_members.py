@@ -36,7 +36,9 @@ def role_of(held: Membership) -> str:
 @pytest.mark.django_db(transaction=True)  # The letter goes out after the commit.
 def test_invitation_goes_out_and_waits_in_the_list(page: Client, acme: Project) -> None:
     answer = page.post(
-        base(acme) + "members/", {"email": "Grace@example.com", "role": "viewer"}, follow=True
+        base(acme) + "members/invite/",
+        {"email": "Grace@example.com", "role": "viewer"},
+        follow=True,
     )
 
     (row,) = answer.context["page"].invitations
@@ -68,7 +70,7 @@ def test_refused_invitation_says_why_beside_its_field_and_keeps_what_was_typed(
     )
 
     answer = page.post(
-        base(acme) + "members/", {"email": "grace@example.com", "role": "viewer", **said}
+        base(acme) + "members/invite/", {"email": "grace@example.com", "role": "viewer", **said}
     )
 
     form = answer.context["page"].form
@@ -88,7 +90,7 @@ def test_revoked_invitation_leaves_the_list(page: Client, ada: User, acme: Proje
     page.post(base(acme) + f"invitations/{asked.public_id}/revoke/")
 
     assert (shown.status_code, still_open) == (200, True)
-    assert page.get(base(acme) + "members/").context["page"].invitations == ()
+    assert page.get(base(acme) + "members/?state=invited").context["page"].invitations == ()
 
 
 def test_role_is_changed(page: Client, acme: Project, bob: Membership) -> None:
@@ -176,8 +178,11 @@ def test_member_leaves(acme: Project, bob: Membership) -> None:
     assert client.get(base(acme)).status_code == 404
 
 
-def test_project_is_handed_over(page: Client, ada: User, acme: Project, bob: Membership) -> None:
-    page.post(base(acme) + "transfer/", {"member": bob.public_id})
+@pytest.mark.parametrize("said", ["Bob@example.com", "{id}"])
+def test_project_is_handed_over(
+    page: Client, ada: User, acme: Project, bob: Membership, said: str
+) -> None:
+    page.post(base(acme) + "transfer/", {"member": said.format(id=bob.public_id)})
 
     own = Membership.objects.get(project=acme, user=ada)
     assert (role_of(bob), own.role) == (Role.OWNER, Role.ADMIN)

@@ -37,7 +37,9 @@ READABLE = (
     "settings/",
     LEAVE,
     "settings/billing/",
+    "settings/billing/budgets/",
     "settings/members/",
+    "names/?of=member",
 )
 WRITABLE = (
     "endpoints/new/",
@@ -53,6 +55,7 @@ WRITABLE = (
     "settings/billing/budgets/{budget}/end/",
     "settings/delete/",
     "settings/invitations/{invitation}/revoke/",
+    "settings/members/invite/",
     "settings/members/{member}/remove/",
     "settings/members/{member}/role/",
     "settings/transfer/",
@@ -64,7 +67,6 @@ SENT = (
     "keys/{key}/?form=ip-rules",
     "keys/{key}/?form=quota",
     "settings/",
-    "settings/members/",
     "settings/restore/",
     "settings/second-factor/",
 )
@@ -156,7 +158,9 @@ def test_viewer_reads_and_is_offered_no_change(
     main = page.partition("<main")[2].partition("</main>")[0]
     if path != LEAVE:
         assert 'method="post"' not in main
-    assert not re.search(r"/(new|revoke|rotate|pause|retire|role|remove|transfer|delete)/", main)
+    assert not re.search(
+        r"/(new|revoke|rotate|pause|retire|role|remove|invite|transfer|delete)/", main
+    )
 
 
 @pytest.mark.parametrize("path", WRITABLE)

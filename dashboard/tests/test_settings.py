@@ -49,7 +49,7 @@ def test_marked_project_says_when_it_ends_shows_itself_and_comes_back(
     ends_at = answer.context["page"].shell.delete_after
     assert ends_at is not None
     assert 6 <= (ends_at - timezone.now()).days <= 7
-    assert f"{ends_at:%B %Y}" in answer.content.decode()
+    assert f'<time datetime="{ends_at:%Y-%m-%dT%H:%M:%S}' in answer.content.decode()
     assert page.post(base(acme), {"name": "Other"}).status_code == 409
     assert page.get(f"/dashboard/{acme.public_id}/keys/new/").status_code == 409
     back = page.post(base(acme) + "restore/", follow=True)

@@ -105,6 +105,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "settings/": {"GET": Door(VIEWER), "POST": Door(ADMIN, 422)},
     "settings/audit/": {"GET": Door(ADMIN)},
     "settings/billing/": {"GET": Door(VIEWER)},
+    "settings/billing/budgets/": {"GET": Door(VIEWER)},
     "settings/billing/budgets/new/": {"GET": Door(OWNER), "POST": Door(OWNER, 422)},
     "settings/billing/budgets/<str:budget_id>/": {
         "GET": Door(OWNER, 404),
@@ -120,7 +121,8 @@ PAGES: dict[str, dict[str, Door]] = {
         "POST": Door(ADMIN, 404),
     },
     "settings/leave/": {"GET": Door(VIEWER), "POST": Door(VIEWER, 422)},
-    "settings/members/": {"GET": Door(VIEWER), "POST": Door(ADMIN, 422)},
+    "settings/members/": {"GET": Door(VIEWER)},
+    "settings/members/invite/": {"GET": Door(ADMIN), "POST": Door(ADMIN, 422)},
     "settings/members/<str:member_id>/remove/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "settings/members/<str:member_id>/role/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "settings/origins/": {"POST": Door(ADMIN, 422)},
@@ -138,7 +140,7 @@ ASKS_AGAIN: dict[str, str] = {
     "PATCH project": "settings/second-factor/",
     "DELETE project": "settings/delete/",
     "POST project/transfer": "settings/transfer/",
-    "POST invitations": "settings/members/",
+    "POST invitations": "settings/members/invite/",
     "PATCH members/<str:member_id>": "settings/members/<str:member_id>/role/",
     "DELETE members/<str:member_id>": "settings/members/<str:member_id>/remove/",
 }

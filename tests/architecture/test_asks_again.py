@@ -40,7 +40,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "settings/second-factor/": {"required": "0"},
     "settings/delete/": {"confirmation": "acme"},
     "settings/transfer/": {"member": "{member}"},
-    "settings/members/": {"email": "new@example.com", "role": "member"},
+    "settings/members/invite/": {"email": "new@example.com", "role": "member"},
     "settings/members/<str:member_id>/role/": {"role": "admin"},
 }
 OPERATIONS = [

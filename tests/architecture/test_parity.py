@@ -25,7 +25,7 @@ BY_API = {
     "settings/restore/": "POST project/restore",
     "settings/transfer/": "POST project/transfer",
     "settings/leave/": "POST project/leave",
-    "settings/members/": "POST invitations",
+    "settings/members/invite/": "POST invitations",
     "settings/members/<str:member_id>/role/": "PATCH members/<str:member_id>",
     "settings/members/<str:member_id>/remove/": "DELETE members/<str:member_id>",
     "settings/invitations/<str:invitation_id>/revoke/": "DELETE invitations/<str:invitation_id>",

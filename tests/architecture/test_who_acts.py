@@ -24,8 +24,6 @@ WITHOUT = {
     "apikeys.leaks.check_signature": "reads",
     "apikeys.passes.jwks": "reads",
     "projects.invitations.digest_of": "reads",
-    "usage.budgets.standing_of": "reads",
-    "usage.budgets.standings": "reads",
     "apikeys.passes.rotate_signing_key": "the platform's own keys, by the clock",
     "apikeys.services.note_use": "counts what the key itself did",
     "apikeys.services.touch_keys": "republishes rows; what changed was recorded",

@@ -56,6 +56,7 @@ OWN = (
     "settings/",
     "settings/audit/",
     "settings/billing/",
+    "settings/billing/budgets/",
     "settings/billing/budgets/new/",
     "settings/billing/budgets/{budget}/",
     "settings/billing/budgets/{budget}/end/",
@@ -63,6 +64,8 @@ OWN = (
     "settings/invitations/{invitation}/revoke/",
     "settings/leave/",
     "settings/members/",
+    "settings/members/?state=invited",
+    "settings/members/invite/",
     "settings/members/{member}/remove/",
     "settings/members/{member}/role/",
     "settings/transfer/",
@@ -71,7 +74,7 @@ FAULTY = (
     ("keys/{key}/", "allow", "10.0.0.0/8\nnot-an-address"),
     ("keys/{key}/", "requests", "-1"),
     ("settings/billing/budgets/new/", "amount", "ten"),
-    ("settings/members/", "email", "nobody"),
+    ("settings/members/invite/", "email", "nobody"),
 )
 """Forms that are refused: where, in which field, and for what."""
 PARTS = 3

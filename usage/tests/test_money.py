@@ -15,7 +15,7 @@ from ledger import selectors as ledger
 from ledger.models import LedgerEntry
 from projects.models import Project
 from tests.make import make_event, make_tier, request_id
-from usage import budgets, intake, reconcile, rerate, rollups, selectors
+from usage import budgets, intake, reconcile, rerate, rollups, selectors, standings
 from usage.intake import Arrived
 from usage.models import BudgetNotice, UsageRecord, UsageRollup
 from usage.selectors import Filter
@@ -177,7 +177,7 @@ def test_budget_of_an_endpoint_counts_only_its_requests(acme: Project) -> None:
     )
     budgets.set_budget(project=acme, scope="endpoint", subject_id="ep_2", amount=10)
 
-    [standing] = budgets.standings(project=acme)
+    [standing] = standings.standings(project=acme)
 
     assert (standing.spent, standing.percent) == (5, 50)
 

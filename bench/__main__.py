@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import gateways, machine, report
+from bench.before import before
 from bench.probes import PROBES, measure
 
 DEFAULT = "direct,nginx,vllm-router,fast,asgi"
@@ -27,6 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=None, help=f"gateways (default {DEFAULT})")
     parser.add_argument("--tests", default=",".join(PROBES))
+    parser.add_argument(
+        "--before", type=Path, help="another checkout, compiled: is a request dearer than there?"
+    )
     parser.add_argument("--out", type=Path, default=machine.HERE / "latest.json")
     return parser.parse_args()
 
@@ -37,7 +41,11 @@ def main() -> int:
     machine.build()
     rounds = 1 if asked.quick else asked.rounds
     names = (asked.only or (QUICK if asked.quick else DEFAULT)).split(",")
-    rows = _measure_all(names, asked.tests.split(","), rounds)
+    known = gateways.known()
+    for edge in ("fast", "asgi") if asked.before else ():
+        known[f"{edge}@before"] = before(asked.before.resolve(), edge)
+        names.insert(names.index(edge), f"{edge}@before")
+    rows = _measure_all([known[name] for name in names], asked.tests.split(","), rounds)
     found = report.medians(rows)
     print(report.table(found), end="\n\n")
     missed = 0
@@ -67,16 +75,17 @@ def conditions(rounds: int) -> dict[str, Any]:
     }
 
 
-def _measure_all(names: list[str], tests: list[str], rounds: int) -> list[dict[str, Any]]:
-    known = gateways.known()
+def _measure_all(
+    compared: list[gateways.Gateway], tests: list[str], rounds: int
+) -> list[dict[str, Any]]:
     logs = machine.BUILD / "logs"
     logs.mkdir(exist_ok=True)
     rows = []
     with gateways.upstream(logs):
         for number in range(1, rounds + 1):
-            for name in names:
+            for gateway in compared:
                 machine.wait_for_quiet(QUIET_S)
-                with known[name].up(logs) as target:
+                with gateway.up(logs) as target:
                     for test in tests:
                         row = measure(target, PROBES[test])
                         rows.append(row)

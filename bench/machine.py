@@ -44,7 +44,12 @@ def pinned(cpu: int, command: Sequence[str]) -> list[str]:
 
 
 def start(
-    command: Sequence[str], *, cpu: int, log: IO[bytes], env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    cpu: int,
+    log: IO[bytes],
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a command pinned, in a session of its own, so that all of it can be found."""
     return subprocess.Popen(
@@ -53,6 +58,7 @@ def start(
         stdout=log,
         stderr=subprocess.STDOUT,
         env={**os.environ, **(env or {})},  # noqa: TID251 - handed on, not read
+        cwd=folder,
         start_new_session=True,
     )
 

@@ -42,6 +42,11 @@ GOALS = (
     Goal("latency p50, 1 connection", "fast", "vllm-router", "ns1", "p50_us", 1.0),
     Goal("latency p50, 16 connections", "fast", "vllm-router", "ns16", "p50_us", 1.0),
     Goal("CPU per request", "fast", "litellm", "ns64", "cpu_us", 0.01),
+    *(
+        Goal(f"CPU per {what}, {edge}", edge, f"{edge}@before", test, "cpu_us", 1.03)
+        for edge in ("fast", "asgi")
+        for what, test in (("request", "ns64"), ("chunk", "s_load"), ("chunk, flat out", "s_max"))
+    ),
 )
 
 

@@ -22,8 +22,8 @@ from django.shortcuts import redirect
 from unfold import widgets
 from unfold.decorators import action
 
-from accounts import services
-from accounts.models import User
+from accounts import services, tokens
+from accounts.models import OperatorToken, User
 from common.admin import KeptAdmin, ReadOnlyAdmin, operator
 from common.problems import Problem
 
@@ -115,6 +115,22 @@ class UserAdmin(KeptAdmin):
     def suspend(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Lead to the page that asks why, and until when."""
         return redirect("suspend-person", user_id=object_id)
+
+
+@admin.register(OperatorToken)
+class OperatorTokenAdmin(ReadOnlyAdmin):
+    """What opens the operator API. Tokens are made in the shell, and ended here or there."""
+
+    list_display = ["name", "user", "hint", "made_at", "expires_at", "revoked_at", "last_used_at"]
+    search_fields = ["name", "user__email", "public_id"]
+    list_select_related = ["user"]
+    actions = ["revoke"]
+
+    @admin.action(description="Revoke: opens nothing any more")
+    def revoke(self, request: HttpRequest, chosen: QuerySet[OperatorToken]) -> None:
+        """End the chosen tokens."""
+        for token in chosen:
+            tokens.revoke_token(token=token, by=operator(request))
 
 
 @admin.register(EmailAddress)

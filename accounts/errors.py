@@ -28,3 +28,9 @@ class LastOperator(Problem):
 
     code = "last_operator"
     status = 409
+
+
+class OperatorTokenRefused(Problem):
+    """No token of an operator can be made like this."""
+
+    code = "operator_token_refused"

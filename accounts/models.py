@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
+
+from common import ids
 
 
 class UserManager(BaseUserManager["User"]):
@@ -51,3 +55,34 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.email
+
+
+class OperatorToken(models.Model):
+    """What a program of an operator shows at the operator API: never a key of a project.
+
+    We keep its digest. It does what its person may do by now, and ends with their being one.
+    """
+
+    public_id = models.CharField(
+        max_length=32, unique=True, default=ids.operator_token_id, editable=False
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=24)
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    def is_live(self, moment: datetime) -> bool:
+        """Say whether it opens anything at ``moment``; its last instant is excluded."""
+        user = self.user
+        may = user.is_active and user.is_staff and user.is_superuser
+        return may and self.revoked_at is None and moment < self.expires_at

@@ -11,7 +11,7 @@ from allauth.socialaccount.models import SocialApp
 from allauth.usersessions.models import UserSession
 from django.db import transaction
 
-from accounts import departures
+from accounts import departures, tokens
 from accounts.errors import LastOperator, NotToBeSeenAs
 from accounts.models import User
 from audit import services as audit
@@ -54,6 +54,8 @@ def set_standing(*, user_id: int, standing: Standing, by: Actor, keeps_keys: boo
         before, after = _standing_of(user), asdict(standing)
         changed = {name for name in after if before[name] != after[name]}
         User.objects.filter(pk=user.pk).update(**after)
+        if not stays:
+            tokens.revoke_all(user=user, by=by)
         if not standing.is_active:
             _end_sessions(user)
             if user.is_active and not keeps_keys:

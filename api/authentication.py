@@ -1,4 +1,4 @@
-"""Who calls the management API: a management key, or a signed-in person."""
+"""Who calls: a management key or a signed-in person; at the operator API an operator's token."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import tokens
 from accounts.models import User
 from apikeys import rules, secrets, selectors, services
 from apikeys.models import KeySecret, Scope
@@ -87,6 +88,45 @@ class UsageKeyAuthentication(KeyAuthentication):
 
     scope = Scope.INFERENCE
     surface = "usage API"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownToken:
+    """A live token of an operator: who acts by it."""
+
+    actor: Actor
+
+
+class OperatorAuthentication(BaseAuthentication):
+    """``Authorization: Bearer xerop_…``: a token of an operator, and nothing else.
+
+    Keys of projects and sessions open nothing here (ADR 0025). Malformed, unknown, expired and
+    revoked are one answer: 401 ``invalid_api_key``.
+    """
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, ShownToken] | None:
+        """Return who acts; nothing if no bearer was shown."""
+        scheme, _, plain = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = tokens.token_shown(plain.strip())
+        now = clock.now()
+        if token is None or not token.is_live(now):
+            raise AuthenticationFailed("This is no live token of an operator.")
+        afterwards = request.META.setdefault(AFTERWARDS, [])
+        afterwards.append(partial(tokens.note_use, token=token, moment=now))
+        actor = Actor(
+            kind=ActorKind.PERSON,
+            subject=str(token.user_id),
+            name=f"{token.user.email} ({token.public_id})",
+            address=caller_address(request),
+            request_id=request.META.get(REQUEST_ID, ""),
+        )
+        return AnonymousUser(), ShownToken(actor)
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401."""
+        return REALM
 
 
 def _live_secret(plain: str) -> KeySecret:

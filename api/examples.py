@@ -25,6 +25,9 @@ PATHS: dict[str, tuple[str, str]] = {
     "member_id": ("mem_Ab3dE5fG7hJ9", "A member's id"),
     "budget_id": ("bud_Ab3dE5fG7hJ9", "A budget's id"),
     "invitation_id": ("inv_Ab3dE5fG7hJ9", "An invitation's id"),
+    "model_id": ("mdl_Ab3dE5fG7hJ9", "A model's id, or its name if that has no slash"),
+    "tier": ("free", "A tier's id"),
+    "number": ("2", "The number of the terms"),
 }
 """Name of a part of the path → an example, and what it is."""
 
@@ -53,5 +56,18 @@ EXAMPLES: dict[str, Example] = {
     "delete_project": Example(query={"slug": "acme"}),
     "transfer_project": Example({"member": "mem_Ab3dE5fG7hJ9"}),
     "change_member": Example({"role": "viewer"}),
+    "operator_add_model": Example(
+        {
+            "name": "Qwen/Qwen2.5-7B",
+            "task": "generate",
+            "size_bytes": 15_200_000_000,
+            "context_length": 32768,
+            "formats": ["safetensors"],
+        }
+    ),
+    "operator_change_model": Example({"capabilities": ["chat", "streaming"]}),
+    "operator_set_terms": Example(
+        {"requests_per_min": 128, "effective_from": "2099-01-01T00:00:00Z"}
+    ),
     "invite_member": Example({"email": "grace@example.com", "role": "member"}),
 }

@@ -17,7 +17,7 @@ from common import ids
 from common.actor import REQUEST_ID
 from common.rest import throttle
 
-_API = re.compile(r"^/(proj_[^/]*/v1(/|$)|api/|[^/]+/v1/management(/|$))")
+_API = re.compile(r"^/(proj_[^/]*/v1(/|$)|api/|v1/operator(/|$)|[^/]+/v1/management(/|$))")
 _DESCRIPTION = "/api/openapi.json"
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,127}", re.ASCII)
 _NUL = re.compile("%00")

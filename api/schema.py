@@ -67,6 +67,18 @@ class UsageKeyScheme(KeyScheme):  # type: ignore[no-untyped-call] # why: untyped
     scope = "inference"
 
 
+class OperatorTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # why: untyped there
+    """Describe operators' tokens as bearers."""
+
+    target_class = "api.authentication.OperatorAuthentication"
+    name = "operator_token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return a bearer scheme."""
+        made = "A token that `manage.py operator_token make` wrote; no key of a project"
+        return {"type": "http", "scheme": "bearer", "description": made}
+
+
 def only_ours(endpoints: list[Any], **_: Any) -> list[Any]:
     """Keep the operations that are part of the API."""
     return [found for found in endpoints if found[0] != "/api/openapi.json"]
@@ -102,7 +114,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         ref = {"$ref": f"#/components/responses/E{status}"}
         operation["responses"].setdefault(str(status), ref)
     parameters = operation.setdefault("parameters", [])
-    is_management = "/v1/management/" in path
+    is_management = "/v1/management/" in path or path.startswith("/v1/operator/")
     if is_management and method == "post":
         parameters.append(_header("Idempotency-Key", "Answered once, however often it is sent"))
     if is_management and method in {"put", "patch", "delete"}:

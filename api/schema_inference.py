@@ -16,6 +16,7 @@ TAGS = [
     {"name": "project", "description": "The project itself."},
     {"name": "usage", "description": "What was used, and what it cost."},
     {"name": "audit", "description": "Who did what, chained so that nobody can rewrite it."},
+    {"name": "operator", "description": "The platform's tiers and models, for its operators."},
 ]
 PREFIX = "/{project_id}/{slug}/v1"
 _PATH = [

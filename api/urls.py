@@ -1,4 +1,4 @@
-"""The management API under ``/{project}/v1/management/…``, and its description."""
+"""The management API under ``/{project}/v1/management/…``, the operator API, and a description."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from rest_framework.authentication import SessionAuthentication
 from api import described, wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
+from api.operator_models import OperatorModel, OperatorModels
+from api.operator_tiers import OperatorTerms, OperatorTermsList, OperatorTier, OperatorTiers
 from api.refusals import UsageRefusals, UsageRequest
 from api.scanning import KeyReport
 from ledger.urls import management as ledger
@@ -32,8 +34,18 @@ usage = [
     path("requests/<str:request_id>", UsageRequest.as_view(**_READERS), name="usage-request"),
 ]
 
+operator: list[URLPattern | URLResolver] = [
+    path("models", OperatorModels.as_view(), name="operator-models"),
+    path("models/<str:model_id>", OperatorModel.as_view(), name="operator-model"),
+    path("tiers", OperatorTiers.as_view(), name="operator-tiers"),
+    path("tiers/<str:tier>", OperatorTier.as_view(), name="operator-tier"),
+    path("tiers/<str:tier>/terms", OperatorTermsList.as_view(), name="operator-terms"),
+    path("tiers/<str:tier>/terms/<str:number>", OperatorTerms.as_view(), name="operator-term"),
+]
+
 urlpatterns = [
     path("", include("ledger.urls")),
+    path("v1/operator/", include(operator)),
     path("<str:project_id>/v1/usage/", include(usage)),
     path(".well-known/jwks.json", wellknown.jwks, name="jwks"),
     path("api/key-scanning/report", KeyReport.as_view(), name="key-report"),

@@ -55,3 +55,17 @@ class ModelNameTaken(Problem):
 
     code = "model_name_taken"
     status = 409
+
+
+class TermsMomentTaken(Problem):
+    """The tier has other terms that begin at this very moment."""
+
+    code = "terms_moment_taken"
+    status = 409
+
+
+class TermsUnknown(Problem):
+    """The tier has no terms of this number."""
+
+    code = "terms_not_found"
+    status = 404

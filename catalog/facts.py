@@ -27,6 +27,9 @@ COUNTS = {"context_length": 2**31 - 1, "dimensions": 2**31 - 1}
 """Numbers that may be unknown, and the most they may be."""
 SIZE_MAX = 10**15
 DEFAULTS_MAX = 4096
+UNKEPT = "This holds a character that can't be kept."
+NUL = "\\u0000"
+"""As JSON writes it."""
 
 FACTS = (*TEXTS, "task", "size_bytes", *COUNTS, *WORDS, "defaults", "is_listed")
 """Everything that may be said of a model, but for its name, which is for life."""
@@ -79,12 +82,16 @@ def _fault_in(name: str, value: Any) -> str:
 def _fault_in_text(value: str, most: int, *, is_needed: bool) -> str:
     if is_needed and not value.strip():
         return "Write something here."
+    if not _can_be_kept(value):
+        return UNKEPT
     return "" if len(value) <= most else f"Use at most {most:,} characters."
 
 
 def _fault_in_words(words: list[str], most: int) -> str:
     if len(words) > WORDS_MAX:
         return f"Use at most {WORDS_MAX} words."
+    if not all(map(_can_be_kept, words)):
+        return UNKEPT
     wrong = next((one for one in words if not 0 < len(one.strip()) <= most or "," in one), None)
     return "" if wrong is None else f"A word has 1 to {most} characters and no comma: {wrong!r}."
 
@@ -96,5 +103,15 @@ def _fault_in_number(value: int, least: int, most: int) -> str:
 def _fault_in_defaults(value: Any) -> str:
     if not isinstance(value, dict):
         return 'Write fields of a request as a JSON object, such as {"temperature": 0.7}.'
-    is_short = len(json.dumps(value)) <= DEFAULTS_MAX
-    return "" if is_short else f"Use at most {DEFAULTS_MAX:,} characters of JSON."
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError):
+        return "This is no JSON that can be kept."
+    if not _can_be_kept(text) or NUL in text:
+        return UNKEPT
+    return "" if len(text) <= DEFAULTS_MAX else f"Use at most {DEFAULTS_MAX:,} characters of JSON."
+
+
+def _can_be_kept(text: str) -> bool:
+    """Say whether PostgreSQL takes a text: no NUL, and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import CharField, Max, Prefetch, Q, QuerySet
+from django.db.models.functions import Cast
 
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock
@@ -89,6 +90,17 @@ def terms_at(tier: ServiceTier, moment: datetime) -> TierTerms:
 def last_number(tier: ServiceTier) -> int:
     """Return the highest number of a tier's terms, 0 if it has none."""
     return tier.terms.aggregate(last=Max("number"))["last"] or 0
+
+
+def terms_of(tier: ServiceTier) -> QuerySet[TierTerms]:
+    """Return all terms a tier ever had or will have, newest first; ``cursor`` names each."""
+    return tier.terms.annotate(cursor=Cast("number", CharField())).order_by("-pk")
+
+
+def terms_called(tier: ServiceTier, cursor: str) -> TierTerms | None:
+    """Return the terms of a tier by what names them in its list."""
+    rows = tier.terms.annotate(cursor=Cast("number", CharField())).filter(cursor=cursor)
+    return rows.select_related("tier").first()
 
 
 def terms_numbered(*, tier: str, number: int) -> TierTerms | None:

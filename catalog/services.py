@@ -17,6 +17,7 @@ from catalog.errors import (
     NothingChanges,
     TermsBegun,
     TermsInThePast,
+    TermsMomentTaken,
 )
 from catalog.models import CatalogModel, ServiceTier, TierTerms
 from common import clock, outbox
@@ -34,14 +35,18 @@ def set_terms(
     """Give a tier new terms, from now or from a moment to come.
 
     ``numbers`` are fields of ``TierTerms``; what it leaves out is unlimited or the
-    field's default. Raises ``TermsInThePast``.
+    field's default. Raises ``TermsInThePast`` or ``TermsMomentTaken``.
     """
     now = clock.now()
     begin = effective_from or now
-    if begin < now:
-        raise TermsInThePast("New terms begin now or later.", param="effective_from")
+    _check_moment(begin, now)
     with transaction.atomic():
         ServiceTier.objects.select_for_update().get(pk=tier.pk)
+        if tier.terms.filter(effective_from=begin).exists():
+            raise TermsMomentTaken(
+                "Other terms begin at this moment. Withdraw them, or choose another.",
+                param="effective_from",
+            )
         number = selectors.last_number(tier) + 1
         row = TierTerms.objects.create(
             tier=tier, number=number, effective_from=begin, **dict(numbers)
@@ -66,14 +71,26 @@ def supersede_terms(
 ) -> TierTerms:
     """Give a tier new terms that differ from those then in force in what is said, and nothing else.
 
-    None is unlimited. Raises ``NothingChanges`` or ``TermsInThePast``.
+    None is unlimited. Raises ``NothingChanges``, and what ``set_terms`` raises.
     """
-    now = clock.now()
-    before = terms.of(selectors.terms_at(tier, max(effective_from or now, now)))
+    before = terms.of(terms_before(tier, effective_from))
     after = before | dict(changes)
     if before == after:
         raise NothingChanges("The new terms say what the old ones say. Change a number.")
     return set_terms(tier=tier, numbers=after, effective_from=effective_from, by=by)
+
+
+def terms_before(tier: ServiceTier, effective_from: datetime | None) -> TierTerms:
+    """Return the terms that new ones of a moment would start from. Raises ``TermsInThePast``."""
+    now = clock.now()
+    begin = effective_from or now
+    _check_moment(begin, now)
+    return selectors.terms_at(tier, begin)
+
+
+def _check_moment(begin: datetime, now: datetime) -> None:
+    if begin < now:
+        raise TermsInThePast("New terms begin now or later.", param="effective_from")
 
 
 def withdraw_terms(*, row: TierTerms, by: Actor = SYSTEM) -> None:

@@ -64,6 +64,11 @@ def model_id() -> str:
     return mint("mdl")
 
 
+def operator_token_id() -> str:
+    """Mint the name of an operator's token: never the token."""
+    return mint("opt")
+
+
 def request_id() -> str:
     """Mint a request's id: ``req_`` and a UUIDv7 (RFC 9562 §5.7), so ids sort by time."""
     milliseconds = time.time_ns() // 1_000_000

@@ -20,7 +20,7 @@ AFTERWARDS = "xerotier.afterwards"
 Step = Callable[[HttpRequest], HttpResponse]
 
 _OF_A_PROJECT = re.compile(r"^/(dashboard/)?proj_[^/]*/")
-_CONSOLE = "/admin/"
+_OF_OPERATORS = ("/admin/", "/v1/operator/")
 _BROKEN = 500
 
 
@@ -31,7 +31,7 @@ def _is_hopeless(request: HttpRequest) -> bool:
 
 
 def tenant_wall(get_response: Step) -> Step:
-    """Confine what is asked of a project to that project; let the console see all.
+    """Confine what is asked of a project to that project; let operators see all.
 
     An answer that is an error undoes what was done before it: with 500s, and with every
     refusal of the API.
@@ -40,8 +40,8 @@ def tenant_wall(get_response: Step) -> Step:
     def step(request: HttpRequest) -> HttpResponse:
         if _OF_A_PROJECT.match(request.path_info) and not _is_hopeless(request):
             standing = tenancy.confined
-        elif request.path_info.startswith(_CONSOLE):
-            # Operators look after all tenants; the console itself asks who is one.
+        elif request.path_info.startswith(_OF_OPERATORS):
+            # Operators look after all tenants; console and operator API ask who is one.
             standing = tenancy.system
         else:
             return get_response(request)

@@ -68,6 +68,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Second factors", "passkey", "mfa_authenticator"),
             _link("Sessions", "devices", "usersessions_usersession"),
             _link("Linked accounts", "link", "socialaccount_socialaccount"),
+            _link("Operator tokens", "vpn_key", "accounts_operatortoken"),
             _link("Sign-in providers", "login", "socialaccount_socialapp"),
         ],
     },

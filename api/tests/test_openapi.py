@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from drf_spectacular.generators import SchemaGenerator
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
+from accounts.tokens import make_token
 from api import described
 from api.examples import EXAMPLES
+from catalog import services as catalog
+from common import clock
 from inference.contracts import dump
 from projects import access, invitations
 from projects import services as projects
@@ -29,6 +33,7 @@ from tests.make import (
     make_endpoint,
     make_event,
     make_key,
+    make_model,
     make_project,
     make_tier,
     make_user,
@@ -47,6 +52,7 @@ OPERATIONS: list[Operation] = [
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]
+OPERATORS = "/v1/operator/"
 OURS = [one for one in OPERATIONS if one[2]["tags"] != ["inference"]]
 ONCE = {"transfer_project", "delete_project", "restore_project", "leave_project"}
 """What ends or hands over a project can't be asked for twice."""
@@ -64,6 +70,7 @@ class World:
     member: User
     ids: dict[str, str] = field(default_factory=dict)
     bearer: str = ""
+    token: str = ""
 
 
 def make_world(number: int) -> World:
@@ -78,6 +85,12 @@ def make_world(number: int) -> World:
     event = make_event(project)
     intake.take_in([Arrived("s", f"1-{number}", dump(event))])
     world = World(project, owner, member)
+    boss = User.objects.create_superuser(f"boss{number}@example.com", "x")
+    _, world.token = make_token(user=boss, name="ci", lasts=timedelta(days=1))
+    later = clock.now() + timedelta(days=number + 1)
+    to_come = catalog.supersede_terms(
+        tier=make_tier("free"), changes={"concurrent": number + 6}, effective_from=later
+    )
     world.bearer = make_key(project, scopes=("management", "inference")).secret
     world.ids = {
         "project_id": project.public_id,
@@ -89,6 +102,9 @@ def make_world(number: int) -> World:
         "member_id": Membership.objects.get(project=project, user=member).public_id,
         "invitation_id": invitation.public_id,
         "request_id": event.request_id,
+        "model_id": make_model().public_id,
+        "tier": "free",
+        "number": str(to_come.number),
     }
     return world
 
@@ -105,8 +121,10 @@ INSTEAD: dict[str, Callable[[World], Any]] = {
 """What of an example depends on whose it is."""
 
 
-def headers_of(world: World, operation: dict[str, Any]) -> dict[str, str]:
+def headers_of(world: World, path: str, operation: dict[str, Any]) -> dict[str, str]:
     name = operation["operationId"]
+    if path.startswith(OPERATORS):
+        return {"authorization": f"Bearer {world.token}"}
     if name not in AS_OWNER | AS_MEMBER:
         return {"authorization": f"Bearer {world.bearer}"}
     client = session_of(world.owner if name in AS_OWNER else world.member)
@@ -118,7 +136,7 @@ def ask(http: httpx2.Client, world: World, one: Operation) -> list[httpx2.Respon
     """Send an operation's example as the document has it; a POST twice."""
     path, method, operation = one
     name = operation["operationId"]
-    headers = headers_of(world, operation)
+    headers = headers_of(world, path, operation)
     query = {}
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "query" and "example" in parameter:

@@ -150,6 +150,17 @@ DOORS: dict[str, dict[str, Door]] = {
     **{USAGE + path: doors for path, doors in USAGE_READS.items()},
     **{PAGE + path: doors for path, doors in PAGES.items()},
 }
+OPERATOR = "v1/operator/"
+BY_TOKEN: dict[str, dict[str, int]] = {
+    # The operator API: an operator's token is told this, and everybody else 401, an operator's
+    # own session too.
+    OPERATOR + "models": {"GET": 200, "POST": 400},
+    OPERATOR + "models/<str:model_id>": {"GET": 404, "PATCH": 404, "DELETE": 404},
+    OPERATOR + "tiers": {"GET": 200},
+    OPERATOR + "tiers/<str:tier>": {"GET": 404},
+    OPERATOR + "tiers/<str:tier>/terms": {"GET": 404, "POST": 404},
+    OPERATOR + "tiers/<str:tier>/terms/<str:number>": {"DELETE": 404},
+}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ once, and what a request changes is taken back; so every row meets the same worl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,14 +21,17 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import User
+from accounts.tokens import make_token
 from common import tenancy
 from projects.models import Project
 from projects.rules import Role, is_at_least
 from tests.architecture.access_table import (
     API,
+    BY_TOKEN,
     CONSOLE,
     DOORS,
     OPEN,
+    OPERATOR,
     PAGE,
     SELF,
     USAGE,
@@ -51,6 +55,9 @@ PLACEHOLDERS = {
     "<str:token>": "none",
     "<str:request_id>": "req_none",
     "<str:public_id>": "proj_none",
+    "<str:model_id>": "mdl_none",
+    "<str:tier>": "none",
+    "<str:number>": "1",
     "<path:object_id>": "999999",
     "<path:content_type_id>": "999999",
     "<int:user_id>": "999999",
@@ -94,7 +101,8 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[tuple[str, Callab
 
 ROUTES = dict(routes())
 CONSOLE_ROUTES = sorted(route for route in ROUTES if route.startswith("admin/"))
-ROW_COUNT = sum(map(len, DOORS.values())) + 2 * len({*OPEN, *SELF, *CONSOLE_ROUTES})
+OF_METHODS: list[Sized] = [*DOORS.values(), *BY_TOKEN.values()]
+ROW_COUNT = sum(len(methods) for methods in OF_METHODS) + 2 * len({*OPEN, *SELF, *CONSOLE_ROUTES})
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class World:
 
     project: Project
     callers: list[Caller]
+    with_token: Caller
 
     def named(self, *names: str) -> list[Caller]:
         return [caller for caller in self.callers if caller.name in names]
@@ -149,7 +158,9 @@ def make_world() -> World:
         *(Caller(f"{scope} key", with_key(acme, scope), "admin", scope) for scope in SCOPES),
         Caller("rival's key", with_key(rival, "management"), "", "management"),
     ]
-    return World(acme, callers)
+    _, plain = make_token(user=operator, name="ci", lasts=timedelta(days=1))
+    bearer = Client(raise_request_exception=False, headers={"authorization": f"Bearer {plain}"})
+    return World(acme, callers, Caller("an operator's token", bearer))
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +237,23 @@ def test_wrong_question_is_told_only_to_those_who_may_ask(route: str, world: Wor
         }
 
 
+@pytest.mark.parametrize("route", sorted(BY_TOKEN))
+def test_operator_api_opens_to_an_operators_token_and_to_nobody_else(
+    route: str, world: World
+) -> None:
+    for method, through in BY_TOKEN[route].items():
+        assert set(answers(world, method, route, "?no-such-parameter=1").values()) == {401}
+        path = address(route, world.project)
+        assert world.with_token.ask(method, path).status_code == through
+        assert world.with_token.ask(method, path + "?no-such-parameter=1").status_code == 400
+
+
+@pytest.mark.parametrize("route", sorted(route for route in DOORS if not route.startswith(PAGE)))
+def test_operators_token_opens_no_project(route: str, world: World) -> None:
+    for method in DOORS[route]:
+        assert world.with_token.ask(method, address(route, world.project)).status_code == 401
+
+
 def test_stranger_and_operator_see_what_a_missing_project_shows(world: World) -> None:
     nowhere = Project(public_id="proj_000000000000")
 
@@ -291,8 +319,9 @@ def test_every_route_is_in_the_table_and_their_number_is_told(
         "told", f"access matrix: {ROW_COUNT} rows, {len(ROUTES)} routes, 12 callers each"
     )
 
-    assert set(ROUTES) == {*DOORS, *OPEN, *SELF, *CONSOLE_ROUTES}
+    assert set(ROUTES) == {*DOORS, *BY_TOKEN, *OPEN, *SELF, *CONSOLE_ROUTES}
     for route, view in ROUTES.items():
         shape = getattr(view, "cls", None)
-        if shape is not None and route.startswith((API, USAGE)):
-            assert {name for name in METHODS if hasattr(shape, name.lower())} == set(DOORS[route])
+        if shape is not None and route.startswith((API, USAGE, OPERATOR)):
+            named = {*DOORS.get(route, ()), *BY_TOKEN.get(route, ())}
+            assert {name for name in METHODS if hasattr(shape, name.lower())} == named

@@ -30,6 +30,7 @@ PAGES = (
     "README.md",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 )
+TOKEN = "XEROTIER_OPERATOR_TOKEN"
 FENCE = re.compile(r"^```(bash|python|javascript)(| clients)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -76,6 +77,7 @@ def test_snippet_does_what_it_says(platform: Platform, snippet: Snippet, tmp_pat
         env={
             **platform.settings,
             **platform.quickstart,
+            **(operators_token(platform) if TOKEN in snippet.text else {}),
             "LLM_USER_PATH": str(tmp_path / "llm"),
             "PATH": f"{clients.PYTHON.parent}:{platform.settings['PATH']}",
         },
@@ -89,6 +91,16 @@ def test_snippet_does_what_it_says(platform: Platform, snippet: Snippet, tmp_pat
     assert ran.returncode == 0, ran.stderr + ran.stdout
     assert ran.stdout.strip()
     assert '"error"' not in ran.stdout
+
+
+def operators_token(platform: Platform) -> dict[str, str]:
+    """Make what the page of the operator API has its readers make."""
+    argv = [sys.executable, "manage.py", "operator_token", "make"]
+    argv += [platform.quickstart["XEROTIER_OPERATOR_EMAIL"], "--name", "docs"]
+    made = subprocess.run(  # noqa: S603 - our own words
+        argv, cwd=ROOT, env=platform.settings, capture_output=True, text=True, check=True
+    )
+    return {TOKEN: made.stdout.strip()}
 
 
 def _command(snippet: Snippet, folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from django.urls import reverse
 from accounts import services
 from accounts.models import User
 from accounts.tests.people import SEED, make_person
+from accounts.tokens import make_token
 from agents.models import Worker
 from apikeys.models import KeySecret
 from common.actor import SYSTEM
@@ -61,6 +63,8 @@ class Platform:
         PoisonEvent.objects.create(stream="s", entry_id="1", body="{}", reason="torn")
         OutboxEntry.objects.create(topic="apikey", subject_id="1")
         take_in([Arrived("s", "1-1", dump(make_event(project)))])
+        boss = User.objects.create_superuser("boss@example.com", "x")
+        token, plain = make_token(user=boss, name="ci", lasts=timedelta(days=1))
         sealed = [str(factor.data) for factor in Authenticator.objects.all()]
         self.secrets = [
             issued.secret,
@@ -76,6 +80,8 @@ class Platform:
             *re.findall(r"gAAAA[\w=-]+", "".join(sealed)),
             "s" * 32,
             "extra-token",
+            plain,
+            token.digest,
         ]
 
 
@@ -161,7 +167,7 @@ def test_front_page_counts_what_there_is(as_operator: Client, platform: Platform
 
     figures = {one.label: one.value for one in answer.context["totals"]}
     assert figures == {
-        "People": 2,
+        "People": 3,
         "Projects": 1,
         "Endpoints": 1,
         "API keys": 1,

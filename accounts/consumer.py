@@ -15,10 +15,9 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.http import HttpRequest
 
+from accounts import selectors
 from accounts.models import User
 from audit import services as audit
-from common.actor import Actor, ActorKind
-from common.addresses import caller_address
 
 _TOLD: tuple[tuple[Signal, str], ...] = (
     (account.user_signed_up, "person.registered"),
@@ -55,13 +54,7 @@ def _writer(action: str) -> Any:
 def _write(action: str, request: HttpRequest, user: User, details: dict[str, str]) -> None:
     with transaction.atomic():
         audit.record(
-            by=Actor(
-                kind=ActorKind.PERSON,
-                subject=str(user.pk),
-                name=user.email,
-                address=caller_address(request),
-                request_id=request.META.get("xerotier.request_id", ""),
-            ),
+            by=selectors.actor_of(user, request),
             action=action,
             subject=("person", str(user.pk)),
             after=details,

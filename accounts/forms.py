@@ -46,6 +46,18 @@ class Registration(SignupForm):  # type: ignore[misc] # why: allauth ships no ty
         return super().try_save(request)
 
 
+class NameForm(forms.Form):
+    """What a person is called."""
+
+    name = forms.CharField(
+        required=False,
+        max_length=120,
+        help_text="Shown to the members of your projects. Leave it empty to be shown by your "
+        "e-mail address.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+
 def _invitation(request: HttpRequest) -> dict[str, str]:
     """Return the invitation this registration leads back to, if it does."""
     found: dict[str, str] = request.session.get(INVITED) or {}

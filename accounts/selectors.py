@@ -13,9 +13,22 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.http import HttpRequest
 
 from accounts.models import User
+from common.actor import REQUEST_ID, Actor, ActorKind
+from common.addresses import caller_address
 
 SECOND_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 """What counts as one; recovery codes only stand in for these."""
+
+
+def actor_of(user: User, request: HttpRequest) -> Actor:
+    """Return a person as the audit log names them: who, from where, in which request."""
+    return Actor(
+        kind=ActorKind.PERSON,
+        subject=str(user.pk),
+        name=user.email,
+        address=caller_address(request),
+        request_id=request.META.get(REQUEST_ID, ""),
+    )
 
 
 def has_second_factor(user: User) -> bool:

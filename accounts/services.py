@@ -69,6 +69,23 @@ def set_standing(*, user_id: int, standing: Standing, by: Actor, keeps_keys: boo
         )
 
 
+def rename(*, user: User, name: str, by: Actor) -> None:
+    """Call a person by another name, or by none. Raises ``NameMalformed``."""
+    check_name(name)
+    with transaction.atomic():
+        before = User.objects.select_for_update().get(pk=user.pk).name
+        if name == before:
+            return
+        User.objects.filter(pk=user.pk).update(name=name)
+        audit.record(
+            by=by,
+            action="person.changed",
+            subject=("person", str(user.pk)),
+            before={"name": before},
+            after={"name": name},
+        )
+
+
 def shut_out(*, user: User, reason: str, until: datetime | None, by: Actor) -> None:
     """Let a person in no more, for a reason, until a moment or for good; end their sessions.
 

@@ -1,4 +1,4 @@
-"""Pages about oneself, all under ``/auth/``. Every view but one is allauth's.
+"""Pages about oneself, all under ``/auth/``. Every view but two is allauth's.
 
 allauth's own addresses stay, but for signing up and in, which have ours.
 """
@@ -22,6 +22,7 @@ urlpatterns = [
     path("login/", _to_login),
     path("signup/", _to_register),
     path("register/", _to_register),
+    path("name/", pages.own_name, name="account_name"),
     path("sessions/<int:session_id>/end/", pages.end_session, name="end-session"),
     path("", include("allauth.urls")),
     # Last, because of two patterns with one name the later is the one that links lead to.

@@ -160,13 +160,7 @@ def check_open(seat: Seat, method: str | None) -> None:
 
 def person_actor(user: User, request: HttpRequest) -> Actor:
     """Return a person as the audit log names them: who, from where, in which request."""
-    return Actor(
-        kind=ActorKind.PERSON,
-        subject=str(user.pk),
-        name=user.email,
-        address=caller_address(request),
-        request_id=request.META.get(REQUEST_ID, ""),
-    )
+    return accounts.actor_of(user, request)
 
 
 def key_seat(holder: KeyHolder, project_id: str) -> Seat:

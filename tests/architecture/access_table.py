@@ -221,6 +221,7 @@ SELF: dict[str, Gate] = {
     "auth/login/": Gate((302, 302), (302, 302)),
     "auth/login/code/confirm/": Gate((302, 302), (302, 302)),
     "auth/logout/": Gate((200, 200), (200, 200)),
+    "auth/name/": Gate((302, 200), (302, 422)),
     "auth/oidc/^(?P<provider_id>[^/]+)/login/": Gate((404, 404), (404, 404)),
     "auth/oidc/^(?P<provider_id>[^/]+)/login/callback/": Gate((404, 404), (404, 404)),
     "auth/password/change/": Gate((302, 200), (302, 400)),

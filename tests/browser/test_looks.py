@@ -33,6 +33,7 @@ PUBLIC = (
 )
 ACCOUNT = (
     "/dashboard/new/",
+    "/auth/name/",
     "/auth/email/",
     "/auth/2fa/",
     "/auth/sessions/",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from unfold import widgets
 
 from agents import asking, rules, services
@@ -102,8 +105,18 @@ class WorkerAdmin(KeptAdmin):
     """Servers known by their URL. A worker's name and model are for life."""
 
     form = WorkerForm
-    list_display = ["name", "model_name", "project", "tiers", "url", "state", "seen", "public_id"]
-    list_filter = ["state", "model_name"]
+    list_display = [
+        "name",
+        "model_name",
+        "project",
+        "tiers",
+        "state",
+        "seen",
+        "cache_scope",
+        "url",
+        "public_id",
+    ]
+    list_filter = ["state", "cache_scope", "model_name"]
 
     @admin.display(description="Seen by the gateways")
     def seen(self, worker: Worker) -> str:
@@ -167,8 +180,8 @@ class WorkerAdmin(KeptAdmin):
         for worker in chosen:
             services.resume_worker(worker=worker, by=operator(request))
 
-    @admin.action(description="Retire for good")
-    def retire(self, request: HttpRequest, chosen: QuerySet[Worker]) -> None:
-        """Retire the chosen workers."""
-        for worker in chosen:
-            services.retire_worker(worker=worker, by=operator(request))
+    @admin.action(description="Retire for good …")
+    def retire(self, request: HttpRequest, chosen: QuerySet[Worker]) -> HttpResponse:
+        """Lead to the page that says who loses what, and asks."""
+        ids = urlencode([("id", worker.pk) for worker in chosen])
+        return redirect(f"{reverse('retire-workers')}?{ids}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,12 @@ def worker_by_name(name: str) -> Worker | None:
 def worker_by_id(public_id: str) -> Worker | None:
     """Return a worker by its public id."""
     return Worker.objects.filter(public_id=public_id).first()
+
+
+def workers_with(primary_keys: Iterable[str]) -> QuerySet[Worker]:
+    """Return the workers of these rows that are not retired yet, by name: for operators."""
+    rows = Worker.objects.filter(pk__in=[key for key in primary_keys if key.isdecimal()])
+    return rows.exclude(state=WorkerState.RETIRED).order_by("name")
 
 
 def groups() -> QuerySet[Worker]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F, Q, QuerySet
 
+from agents.models import Worker, WorkerState
 from catalog.models import CatalogModel
 from endpoints.models import Endpoint, EndpointState, LimitOverride
 from endpoints.rules import LIMITS, limits_in_force
@@ -85,6 +86,31 @@ def reach_of(of: ServiceTier | CatalogModel) -> tuple[int, int]:
     named = {"model" if isinstance(of, CatalogModel) else "tier": of}
     living = Endpoint.objects.filter(**named).exclude(state=EndpointState.RETIRED)
     return living.count(), living.order_by().values("project").distinct().count()
+
+
+def left_without(workers: Iterable[Worker]) -> list[Endpoint]:
+    """Return the living endpoints that no active worker would serve without these: for operators.
+
+    A worker that takes no work anyhow leaves nobody behind, nor does an endpoint count that has
+    none already.
+    """
+    gone = [worker for worker in workers if worker.state == WorkerState.ACTIVE]
+    names = {worker.model_name for worker in gone}
+    staying = Worker.objects.filter(state=WorkerState.ACTIVE, model_name__in=names)
+    others = list(staying.exclude(pk__in=[worker.pk for worker in gone]))
+    living = Endpoint.objects.filter(model__name__in=names).exclude(state=EndpointState.RETIRED)
+    rows = living.select_related("project", "model", "tier").order_by("project__slug", "slug")
+    return [row for row in rows if _is_served(row, gone) and not _is_served(row, others)]
+
+
+def _is_served(endpoint: Endpoint, workers: Iterable[Worker]) -> bool:
+    owner = endpoint.project_id if endpoint.tier.is_self_hosted else None
+    return any(
+        worker.model_name == endpoint.model.name
+        and worker.project_id == owner
+        and (owner is not None or endpoint.tier.slug in worker.tiers)
+        for worker in workers
+    )
 
 
 def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:

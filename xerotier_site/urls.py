@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from projects.pages import invitation
-from xerotier_site import mail_page, seeing_as, tenants
+from xerotier_site import mail_page, retire_page, seeing_as, tenants
 from xerotier_site.reference import api_reference
 
 # The people who may look behind everything sign in by the same door, with the same limits
@@ -27,6 +27,7 @@ urlpatterns = [
     path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
     path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),
     path("admin/test-mail/", mail_page.send_test_mail, name="test-mail"),
+    path("admin/retire-workers/", retire_page.retire_workers, name="retire-workers"),
     path("admin/tenants/", tenants.tenant_list, name="tenants"),
     path("admin/tenants/<str:public_id>/", tenants.tenant, name="tenant"),
     path("admin/people/<int:user_id>/suspend/", tenants.suspend_person, name="suspend-person"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from agents.asking import Found, Served
 from agents.models import CacheScope, Worker
 from catalog import selectors as catalog
 from common.problems import Problem
+from endpoints.selectors import left_without
 from inference.contracts import OPERATIONS
 from projects import selectors as projects
 from projects.models import Project
@@ -25,12 +27,12 @@ OPERATIONS_OF = {
 
 
 class Command(BaseCommand):
-    """``manage.py backend add URL --model NAME [--key-from-stdin]``, ``backend list``."""
+    """``manage.py backend list | add URL --model NAME | set WORKER --cache WHOSE | retire ID``."""
 
-    help = "Register an OpenAI-compatible server as a shared worker, or list those there are."
+    help = "List workers, register an OpenAI-compatible server as one, change or retire one."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Describe the two verbs."""
+        """Describe the verbs."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         add = verbs.add_parser("add", help="register a server")
         add.add_argument("url", help="base of its OpenAI surface, for example http://host:8000/v1")
@@ -52,13 +54,25 @@ class Command(BaseCommand):
             "--key-from-stdin", action="store_true", help="read its credential from standard input"
         )
         verbs.add_parser("list", help="list the workers")
+        change = verbs.add_parser("set", help="say anew whose its prefix cache is")
+        change.add_argument("--cache", choices=CacheScope.values, required=True)
+        retire = verbs.add_parser("retire", help="take one out for good")
+        retire.add_argument("--force", action="store_true", help="although endpoints stop")
+        for verb in (change, retire):
+            verb.add_argument("worker", help="its id (wrk_…) or its name")
 
     def handle(self, *_args: Any, verb: str, **options: Any) -> None:
         """Run the verb."""
-        if verb == "list":
-            self._list()
-        else:
-            self._add(options)
+        verbs: dict[str, Callable[[dict[str, Any]], None]] = {
+            "list": self._list,
+            "add": self._add,
+            "set": self._set,
+            "retire": self._retire,
+        }
+        try:
+            verbs[verb](options)
+        except Problem as problem:
+            raise CommandError(problem.message) from problem
 
     def _add(self, options: dict[str, Any]) -> None:
         model = catalog.listed_model(options["model"])
@@ -85,10 +99,7 @@ class Command(BaseCommand):
             context_length=served.context_length if served else None,
             cache_scope=options["cache"],
         )
-        try:
-            worker = services.add_worker(enrolment)
-        except Problem as problem:
-            raise CommandError(problem.message) from problem
+        worker = services.add_worker(enrolment)
         self.stdout.write(f"{worker.public_id} serves {worker.model_name} at {worker.url}")
 
     def _ask(self, url: str, credential: str) -> Found:
@@ -101,13 +112,30 @@ class Command(BaseCommand):
         self.stdout.write(f"It speaks: {', '.join(found.operations) or 'nothing we know'}.")
         return found
 
-    def _list(self) -> None:
+    def _set(self, options: dict[str, Any]) -> None:
+        worker = _worker(options["worker"])
+        services.change_worker(worker=worker, cache_scope=options["cache"])
+        self.stdout.write(f"The prefix cache of {worker.name} is declared “{options['cache']}”.")
+
+    def _retire(self, options: dict[str, Any]) -> None:
+        worker = _worker(options["worker"])
+        losing = left_without([worker])
+        for one in losing:
+            self.stdout.write(f"{one.project.slug}/{one.slug} loses its last worker.")
+        if losing and not options["force"]:
+            raise CommandError(f"{len(losing)} endpoints would stop. All the same: --force.")
+        services.retire_worker(worker=worker)
+        self.stdout.write(f"{worker.name} is retired.")
+
+    def _list(self, _options: dict[str, Any]) -> None:
         for worker in selectors.all_workers():
             self.stdout.write(self._line(worker))
 
     def _line(self, worker: Worker) -> str:
         whose = worker.project.slug if worker.project else ",".join(worker.tiers)
-        return f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}  {whose}"
+        cache = f"cache: {worker.cache_scope}"
+        first = f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}"
+        return f"{first}  {whose}  {cache}"
 
 
 def _served(found: Found | None, wished: str) -> Served | None:
@@ -119,6 +147,13 @@ def _served(found: Found | None, wished: str) -> Served | None:
             f"It does not serve {wished!r}. Say which of its models is meant: --served-name NAME."
         )
     return served
+
+
+def _worker(named: str) -> Worker:
+    worker = selectors.worker_by_id(named) or selectors.worker_by_name(named)
+    if worker is None:
+        raise CommandError(f"There is no worker {named!r}: see backend list.")
+    return worker
 
 
 def _project(named: str | None) -> Project | None:

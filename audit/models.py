@@ -83,7 +83,8 @@ class AuditAnchor(models.Model):
 
     class Meta:
         ordering = ["-number"]
-        verbose_name = "audit anchor"
+        verbose_name = "proof of the audit log"
+        verbose_name_plural = "proofs of the audit log"
         indexes = [
             models.Index(fields=["project", "-entry_number"], name="anchor_by_project"),
         ]

@@ -95,7 +95,7 @@ class TierTerms(models.Model):
     """
 
     tier = models.ForeignKey(ServiceTier, models.PROTECT, related_name="terms")
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField("version")
     effective_from = models.DateTimeField()
     price_per_million = models.PositiveBigIntegerField(default=0)
     price_per_agent_hour = models.PositiveBigIntegerField(default=0)
@@ -113,13 +113,17 @@ class TierTerms(models.Model):
     max_endpoints = models.PositiveIntegerField(null=True, blank=True)
     max_models = models.PositiveIntegerField(null=True, blank=True)
     begun_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When the data plane was told"
+        "in force since",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the data plane was told",
     )
 
     class Meta:
         ordering = ["tier", "-number"]
-        verbose_name = "terms"
-        verbose_name_plural = "terms"
+        verbose_name = "version of price and limits"
+        verbose_name_plural = "price and limits, all versions"
         constraints = [
             models.UniqueConstraint(fields=["tier", "number"], name="terms_number_is_unique"),
             models.UniqueConstraint(
@@ -128,4 +132,4 @@ class TierTerms(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.tier_id} v{self.number}"
+        return f"Version {self.number}"

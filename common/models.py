@@ -11,13 +11,14 @@ class OutboxEntry(models.Model):
     ``sent_at`` is empty until every reader of its topic has had it (see ``OutboxDelivery``).
     """
 
-    topic = models.CharField(max_length=64)
-    subject_id = models.CharField(max_length=64)
-    written_at = models.DateTimeField(auto_now_add=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
+    topic = models.CharField("kind of thing", max_length=64)
+    subject_id = models.CharField("which one", max_length=64)
+    written_at = models.DateTimeField("changed at", auto_now_add=True)
+    sent_at = models.DateTimeField("published at", null=True, blank=True)
 
     class Meta:
-        verbose_name = "outbox note"
+        verbose_name = "change to publish"
+        verbose_name_plural = "changes to publish"
         indexes = [
             models.Index(
                 fields=["id"], condition=models.Q(sent_at=None), name="outbox_unsent_in_order"
@@ -36,16 +37,16 @@ class OutboxDelivery(models.Model):
     """
 
     note = models.ForeignKey(OutboxEntry, on_delete=models.CASCADE, related_name="deliveries")
-    reader = models.CharField(max_length=32)
+    reader = models.CharField("told to", max_length=32)
     due_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True, blank=True)
-    shelved_at = models.DateTimeField(null=True, blank=True)
+    shelved_at = models.DateTimeField("given up at", null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     fault = models.TextField(blank=True)
 
     class Meta:
-        verbose_name = "outbox delivery"
-        verbose_name_plural = "outbox deliveries"
+        verbose_name = "delivery of a change"
+        verbose_name_plural = "deliveries of changes"
         constraints = [
             models.UniqueConstraint(fields=["note", "reader"], name="outbox_one_for_each_reader"),
         ]

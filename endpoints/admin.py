@@ -105,10 +105,10 @@ class ServiceTierAdmin(KeptAdmin):
                 by=operator(request),
             )
 
-    @admin.action(description="Withdraw the terms that have not begun")
+    @admin.action(description="Withdraw prices and limits that have not begun")
     def withdraw(self, request: HttpRequest, chosen: QuerySet[ServiceTier]) -> None:
         """Take back what is to come of the chosen tiers."""
         for tier in chosen:
             for row in catalog.terms_to_come(tier, clock.now()):
                 catalog_services.withdraw_terms(row=row, by=operator(request))
-                messages.success(request, f"Terms {row.number} of {tier.slug} are withdrawn.")
+                messages.success(request, f"Version {row.number} of {tier.slug} is withdrawn.")

@@ -28,7 +28,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         """Name the states."""
-        return [("aside", "Set aside"), ("waiting", "Waiting"), ("done", "Arrived or dropped")]
+        return [("aside", "Given up"), ("waiting", "Waiting"), ("done", "Arrived or dropped")]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[OutboxDelivery]
@@ -51,10 +51,10 @@ class OutboxDeliveryAdmin(ReadOnlyAdmin):
         """Try the chosen deliveries again, those of them that were set aside."""
         arrived, chosen = shelf.retry(list(queryset), by=operator(request))
         level = messages.SUCCESS if arrived == chosen else messages.WARNING
-        messages.add_message(request, level, f"{arrived} of {chosen} notes arrived.")
+        messages.add_message(request, level, f"{arrived} of {chosen} changes were published.")
 
     @admin.action(description="Drop")
     def drop(self, request: HttpRequest, queryset: QuerySet[OutboxDelivery]) -> None:
         """Give the chosen deliveries up, those of them that were set aside."""
         dropped = shelf.drop(list(queryset), by=operator(request))
-        messages.info(request, f"{dropped} notes were dropped.")
+        messages.info(request, f"{dropped} changes were dropped.")

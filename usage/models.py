@@ -70,7 +70,7 @@ class UsageRollup(ProjectOwned):
 
     # Without an index of its own: it is the first column of the two below, which serve better.
     project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
-    grain = models.CharField(max_length=6, choices=Grain.choices)
+    grain = models.CharField("period", max_length=6, choices=Grain.choices)
     at = models.DateTimeField(help_text="When the step begins, UTC")
     endpoint = models.CharField(max_length=63)
     endpoint_id = models.CharField(max_length=32)
@@ -86,7 +86,8 @@ class UsageRollup(ProjectOwned):
 
     class Meta:
         ordering = ["-at"]
-        verbose_name = "usage rollup"
+        verbose_name = "sum of usage"
+        verbose_name_plural = "usage by hour and day"
         # The constraint's index begins alike, but is three times as wide.
         indexes = [models.Index(fields=["project", "grain", "at"], name="rollup_by_step")]
         constraints = [
@@ -108,7 +109,7 @@ class RefusalRollup(ProjectOwned):
     """
 
     project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
-    grain = models.CharField(max_length=6, choices=Grain.choices)
+    grain = models.CharField("period", max_length=6, choices=Grain.choices)
     at = models.DateTimeField(help_text="When the step begins, UTC")
     endpoint = models.CharField(max_length=63, blank=True)
     key_id = models.CharField(max_length=32, blank=True)
@@ -117,6 +118,8 @@ class RefusalRollup(ProjectOwned):
 
     class Meta:
         ordering = ["-at"]
+        verbose_name = "sum of refusals"
+        verbose_name_plural = "refusals"
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "grain", "at", "endpoint", "key_id", "code"],
@@ -253,6 +256,7 @@ class PoisonEvent(models.Model):
     seen_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "unreadable usage event"
         constraints = [
             models.UniqueConstraint(fields=["stream", "entry_id"], name="poison_is_kept_once"),
         ]

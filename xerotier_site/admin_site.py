@@ -44,7 +44,7 @@ SIDEBAR: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _link("Usage", "bar_chart", "usage_usagerecord"),
-            _link("Rollups", "stacked_bar_chart", "usage_usagerollup"),
+            _link("Usage by hour and day", "stacked_bar_chart", "usage_usagerollup"),
             {
                 "title": "Reconciliation",
                 "icon": "balance",
@@ -56,7 +56,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Budget notices", "notifications", "usage_budgetnotice"),
             _link("Refusals", "block", "usage_refusalrollup"),
             _link("Refused requests", "person_cancel", "usage_refusedcall"),
-            _link("Set aside", "report", "usage_poisonevent"),
+            _link("Unreadable usage events", "report", "usage_poisonevent"),
         ],
     },
     {
@@ -77,9 +77,9 @@ SIDEBAR: list[dict[str, Any]] = [
         "separator": True,
         "items": [
             _link("Audit log", "history", "audit_auditentry"),
-            _link("Audit anchors", "anchor", "audit_auditanchor"),
-            _link("Outbox", "outbox", "common_outboxentry"),
-            _link("Outbox deliveries", "forward_to_inbox", "common_outboxdelivery"),
+            _link("Proofs of the audit log", "verified", "audit_auditanchor"),
+            _link("Changes to publish", "outbox", "common_outboxentry"),
+            _link("Deliveries of changes", "forward_to_inbox", "common_outboxdelivery"),
         ],
     },
 ]

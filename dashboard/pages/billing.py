@@ -17,7 +17,7 @@ from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, ta
 from dashboard.door import project_page, show
 from ledger import selectors
 from projects.rules import Role
-from usage import rules
+from usage import live, rules
 from usage import selectors as usage
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Billing:
     spent: int
     month: datetime
     spent_this_month: int
+    allowances: tuple[live.Allowance, ...]
     budgets: tuple[BudgetRow, ...]
     may_budget: bool
     views: tuple[Chip, ...]
@@ -80,6 +81,7 @@ def billing(request: HttpRequest, seat: Seat) -> HttpResponse:
         spent=account.spent,
         month=month,
         spent_this_month=usage.cost_since(project=project, since=month),
+        allowances=tuple(live.allowances(project=project)),
         budgets=fullest_budgets(seat),
         may_budget=may(seat, Role.OWNER),
         views=(

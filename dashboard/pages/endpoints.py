@@ -34,7 +34,7 @@ from dashboard.snippets import PLACEHOLDER, Snippet, snippets_for
 from endpoints import rules, selectors, services
 from endpoints.errors import EndpointUnknown
 from projects.rules import Role
-from usage import refused
+from usage import live, refused
 from usage import selectors as usage
 from usage.selectors import Filter
 
@@ -72,6 +72,7 @@ class EndpointPage:
     refused: Refused
     overrides: tuple[str, ...]
     terms: TierCard
+    allowances: tuple[live.Allowance, ...]
     may_change: bool
     may_move: bool
 
@@ -120,6 +121,7 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
         records=_records(seat, slug),
         refused=_refused(seat, slug),
         overrides=_overrides(seat, endpoint),
+        allowances=tuple(live.allowance_of(project=seat.project, endpoint=endpoint)),
         terms=tier_card(endpoint.tier, clock.now()),
         may_move=may(seat, Role.OWNER),
         may_change=may_change(seat, endpoint.created_by_id),

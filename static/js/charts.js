@@ -3,7 +3,6 @@
 (() => {
   "use strict";
 
-  const HEIGHT = 214;
   const LABEL_HALF = 24;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faded = (value, share) => `oklch(from ${value} l c h / ${share}%)`;
@@ -107,12 +106,14 @@
       ...looks[look](), fill: undefined, dash: OPEN_DASH, points: { show: false },
     }));
 
+  // All that its card leaves it; the stylesheet says the least.
+  const room = (holder) => ({ width: holder.clientWidth, height: holder.clientHeight });
+
   const draw = (holder) => {
     const figures = JSON.parse(document.getElementById(holder.dataset.chart).textContent);
     drawn.get(holder)?.destroy();
     const options = {
-      width: holder.clientWidth,
-      height: HEIGHT,
+      ...room(holder),
       // Room for half of the last label, which stands under the right edge.
       padding: [10, LABEL_HALF, 0, 0],
       legend: { show: false },
@@ -145,7 +146,7 @@
   document.addEventListener("xero:theme", drawAll);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   new ResizeObserver(() => {
-    for (const [holder, plot] of drawn) plot.setSize({ width: holder.clientWidth, height: HEIGHT });
+    for (const [holder, plot] of drawn) plot.setSize(room(holder));
   }).observe(document.body);
   drawAll();
 })();

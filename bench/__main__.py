@@ -42,7 +42,8 @@ def main() -> int:
     rounds = 1 if asked.quick else asked.rounds
     names = (asked.only or (QUICK if asked.quick else DEFAULT)).split(",")
     known = gateways.known()
-    for edge in ("fast", "asgi") if asked.before else ():
+    edges = [edge for edge in ("fast", "asgi") if edge in names]
+    for edge in edges if asked.before else ():
         known[f"{edge}@before"] = before(asked.before.resolve(), edge)
         names.insert(names.index(edge), f"{edge}@before")
     rows = _measure_all([known[name] for name in names], asked.tests.split(","), rounds)

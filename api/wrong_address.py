@@ -8,7 +8,7 @@ OPERATIONS = "chat/completions|completions|responses|embeddings|rerank|score|mod
 
 _OPERATION = re.compile(rf"(?:^|/)({OPERATIONS})/*$", re.IGNORECASE)
 _PLACE = re.compile(r"^/+(proj_[0-9A-Za-z]+)/+(?!v1(?:/|$))([a-z0-9-]{1,63})(?:/|$)", re.IGNORECASE)
-_BASE = re.compile(r"^/+(?:proj_[0-9A-Za-z]+|v1)(?:/|$)", re.IGNORECASE)
+_BASE = re.compile(r"^/+(?:proj_[0-9A-Za-z]+|v1(?!/operator/))(?:/|$)", re.IGNORECASE)
 
 
 def hint_for(path: str, site: str) -> str:

@@ -57,7 +57,8 @@ class CatalogForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no ar
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["size"].initial = facts.write_size(self.instance.size_bytes)
+        size = self.instance.size_bytes
+        self.fields["size"].initial = facts.write_size(size) if size else ""
         for name, example in EXAMPLES.items():
             self.fields[name].help_text = f"Words with commas between them, such as {example}"
             self.initial[name] = ", ".join(getattr(self.instance, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,6 +12,7 @@ from unfold.admin import TabularInline
 
 from catalog import selectors as catalog
 from catalog import services as catalog_services
+from catalog import terms
 from catalog.models import ServiceTier, TierTerms
 from common import clock
 from common.admin import KeptAdmin, ReadOnlyAdmin, operator
@@ -49,13 +51,21 @@ class EndpointAdmin(ReadOnlyAdmin):
                 messages.error(request, f"{endpoint.slug}: {problem.message}")
 
 
+def _column(number: terms.Number) -> Callable[[TierTerms], str]:
+    @admin.display(description=number.label)
+    def shown(row: TierTerms) -> str:
+        return number.show(getattr(row, number.name))
+
+    return shown
+
+
 class TermsInline(TabularInline):  # type: ignore[misc] # why: unfold ships no types
-    """A tier's terms, newest first. They stay: requests were billed on them."""
+    """A tier's terms, newest first, as people write them. They stay: they were billed on."""
 
     model = TierTerms
     extra = 0
     can_delete = False
-    readonly_fields = ["number", "begun_at"]
+    fields = readonly_fields = ["effective_from", "begun_at", *map(_column, terms.NUMBERS)]
     ordering = ["-number"]
 
     def has_add_permission(self, request: HttpRequest, obj: ServiceTier | None = None) -> bool:
@@ -84,7 +94,7 @@ class ServiceTierAdmin(KeptAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: ServiceTier | None = None) -> Any:
         """Return the words, and the numbers apart."""
-        numbers = "Price and limits: what you change here becomes new terms"
+        numbers = "Price and limits: what you change here becomes a new version"
         return [(None, {"fields": TierForm.Meta.fields}), (numbers, {"fields": TERM_FIELDS})]
 
     def get_readonly_fields(

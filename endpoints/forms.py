@@ -92,11 +92,11 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argum
 
 
 def _number_field(number: terms.Number) -> forms.CharField:
-    unlimited = " · or “unlimited”" if number.may_be_unlimited else ""
+    said = [number.unit, "or “unlimited”" if number.may_be_unlimited else ""]
     return forms.CharField(
         label=f"{number.label}{', dollars' if number.scale == terms.MICRO else ''}",
         widget=widgets.UnfoldAdminTextInputWidget,
-        help_text=f"{number.unit}{unlimited}",
+        help_text=" · ".join(filter(None, said)),
     )
 
 

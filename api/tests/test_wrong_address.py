@@ -39,6 +39,10 @@ def test_wrong_base_url_is_told_the_right_one(
     assert answer["X-Xerotier-Request-ID"].startswith("req_")
 
 
+def test_operators_are_told_of_no_clients_base_url() -> None:
+    assert hint_for("/v1/operator/nothing", "http://testserver") == ""
+
+
 def test_slash_too_many_is_seen_through() -> None:
     said = hint_for("//proj_A1//chat/v1/chat/completions/", "http://testserver")
 

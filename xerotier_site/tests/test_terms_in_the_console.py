@@ -73,6 +73,13 @@ def test_empty_limit_is_a_fault_and_never_unlimited(as_operator: Client) -> None
     assert tier.terms.count() == 1
 
 
+def test_versions_are_shown_as_people_write_them_with_units(as_operator: Client) -> None:
+    page = as_operator.get(page_of(make_tier("gpu_nvidia_shared"))).content.decode()
+
+    assert "$1.25 per 1M tokens" in page
+    assert "1250000" not in page
+
+
 def test_words_change_without_new_terms(as_operator: Client) -> None:
     tier = make_tier("free")
 

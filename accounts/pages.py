@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts import selectors, services
 from accounts.forms import NameForm
@@ -42,9 +42,14 @@ def own_name(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
-    """End one of one's own sessions; somebody else's answers as a missing one does."""
+    """End one of one's own sessions; somebody else's answers as a missing one does.
+
+    Whoever only looks at this address is led to the list.
+    """
+    if request.method != "POST":
+        return redirect("usersessions_list")
     session = get_object_or_404(UserSession, pk=session_id, user=request.user)
     session.end()
     messages.success(request, "That session has ended.")

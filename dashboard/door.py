@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import update_wrapper, wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
 
 from common.addresses import caller_address
 from common.problems import Problem
@@ -73,6 +76,30 @@ def project_page(
             return response
 
         return enter
+
+    return decorate
+
+
+def action(
+    *, back: str, at_least: Role, even_marked: bool = False
+) -> Callable[[SeatedPage[P]], Callable[..., HttpResponseBase]]:
+    """Open an address that acts on what is sent to it; ``back`` names the page it belongs to.
+
+    Whoever only looks at it, by reloading or by an old link, is led to that page.
+    """
+
+    def decorate(page: SeatedPage[P]) -> Callable[..., HttpResponseBase]:
+        def act(
+            request: HttpRequest, seat: Seat, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            if request.method == "POST":
+                return page(request, seat, *args, **kwargs)
+            named = {"project_id": seat.project.public_id, **kwargs}
+            return redirect(reverse(f"project:{back}", kwargs=named))
+
+        update_wrapper(act, page)
+        opened = project_page(to_send=at_least, even_marked=even_marked)(act)
+        return require_http_methods(["GET", "HEAD", "POST"])(opened)
 
     return decorate
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from common.admin import operator
 from xerotier_site import mail
 
 
 @admin.site.admin_view
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def send_test_mail(request: HttpRequest) -> HttpResponse:
     """Send the operator a letter, and say on the next page what became of it."""
+    if request.method != "POST":
+        return redirect("admin:index")
     address = operator(request).name
     try:
         mail.send_test(address)

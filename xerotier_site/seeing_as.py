@@ -14,7 +14,7 @@ from django.contrib import admin
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 from psycopg.errors import ReadOnlySqlTransaction
 
 from accounts import services
@@ -55,9 +55,11 @@ def begin(request: HttpRequest, user_id: int) -> HttpResponse:
     return redirect(f"/dashboard/{seat.project.public_id}/" if seat else "/")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def end(request: HttpRequest) -> HttpResponse:
-    """Look through one's own eyes again."""
+    """Look through one's own eyes again; a look at this address leads to the console."""
+    if request.method != "POST":
+        return redirect("admin:index")
     seen = request.session.pop(SEEN, None)
     if seen is not None and request.user.is_staff:
         with transaction.atomic():

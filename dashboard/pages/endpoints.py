@@ -10,13 +10,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from apikeys import selectors as apikeys
 from common import clock
 from dashboard.cards import TierCard, tier_card
 from dashboard.contexts import Crumb, Shell, crumbs_to, may, shell_for
-from dashboard.door import project_page, show
+from dashboard.door import action, project_page, show
 from dashboard.lists import Finder, asked, part_of
 from dashboard.pages.confirm import Confirmation, confirm
 from dashboard.refusals import Refused, refused_of
@@ -140,8 +140,7 @@ def _refused(seat: Seat, slug: str) -> Refused:
     return refused_of(refused.counts(project=seat.project, wanted=wanted))
 
 
-@require_POST
-@project_page(at_least=Role.MEMBER)
+@action(back="endpoint", at_least=Role.MEMBER)
 def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Stop answering until it is resumed."""
     services.pause_endpoint(endpoint=_own_endpoint(seat, slug), by=seat.actor)
@@ -149,8 +148,7 @@ def pause(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     return redirect("project:endpoint", seat.project.public_id, slug)
 
 
-@require_POST
-@project_page(at_least=Role.MEMBER)
+@action(back="endpoint", at_least=Role.MEMBER)
 def resume(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
     """Answer again."""
     services.resume_endpoint(endpoint=_own_endpoint(seat, slug), by=seat.actor)

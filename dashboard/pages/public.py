@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from dashboard.door import show
 from dashboard.processors import THEME_COOKIE, THEMES
@@ -51,9 +51,11 @@ def enter(request: HttpRequest) -> HttpResponse:
     return redirect("project:overview", seat.project.public_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def theme(request: HttpRequest) -> HttpResponse:
     """Remember the theme, for readers without script; with it the cookie is set there."""
+    if request.method != "POST":
+        return redirect("home")
     chosen = request.POST.get("theme", "")
     back = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):

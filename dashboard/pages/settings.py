@@ -9,13 +9,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts import selectors as accounts
 from common.problems import Problem
 from dashboard import proof
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
-from dashboard.door import project_page, show
+from dashboard.door import action, project_page, show
 from dashboard.forms import OriginsForm, ProjectForm, attach
 from dashboard.pages.confirm import Confirmation, confirm
 from projects import selectors, services
@@ -63,8 +63,7 @@ def settings(request: HttpRequest, seat: Seat) -> HttpResponse:
     return show(request, "dashboard/settings.html", _context(seat, form), status=status)
 
 
-@require_POST
-@project_page(at_least=Role.ADMIN)
+@action(back="settings", at_least=Role.ADMIN)
 def origins(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Take the list of pages that may read what the endpoints answer."""
     form = OriginsForm(request.POST)
@@ -82,8 +81,7 @@ def origins(request: HttpRequest, seat: Seat) -> HttpResponse:
     return show(request, "dashboard/settings.html", context, status=HTTP_UNPROCESSABLE)
 
 
-@require_POST
-@project_page(at_least=Role.OWNER)
+@action(back="settings", at_least=Role.OWNER)
 def second_factor(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask a second factor of everybody in the project, or of nobody."""
     wanted = request.POST.get("required", "")
@@ -120,8 +118,7 @@ def delete(request: HttpRequest, seat: Seat) -> HttpResponse:
     return redirect("project:settings", seat.project.public_id)
 
 
-@require_POST
-@project_page(at_least=Role.OWNER, even_marked=True)
+@action(back="settings", at_least=Role.OWNER, even_marked=True)
 def restore(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Take the mark for deletion away."""
     services.restore_project(project=seat.project, by=seat.actor)

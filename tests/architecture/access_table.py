@@ -87,8 +87,8 @@ PAGES: dict[str, dict[str, Door]] = {
     "endpoints/new/": {"GET": Door(MEMBER), "POST": Door(MEMBER, 422)},
     "endpoints/new/slug/": {"GET": Door(MEMBER)},
     "endpoints/<str:slug>/": {"GET": Door(VIEWER, 404)},
-    "endpoints/<str:slug>/pause/": {"POST": Door(MEMBER, 404)},
-    "endpoints/<str:slug>/resume/": {"POST": Door(MEMBER, 404)},
+    "endpoints/<str:slug>/pause/": {"GET": Door(VIEWER, 302), "POST": Door(MEMBER, 404)},
+    "endpoints/<str:slug>/resume/": {"GET": Door(VIEWER, 302), "POST": Door(MEMBER, 404)},
     "endpoints/<str:slug>/retire/": {"GET": Door(MEMBER, 404), "POST": Door(MEMBER, 404)},
     "endpoints/<str:slug>/tier/": {"GET": Door(OWNER, 404), "POST": Door(OWNER, 404)},
     "keys/": {"GET": Door(VIEWER)},
@@ -125,12 +125,20 @@ PAGES: dict[str, dict[str, Door]] = {
     "settings/members/invite/": {"GET": Door(ADMIN), "POST": Door(ADMIN, 422)},
     "settings/members/<str:member_id>/remove/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "settings/members/<str:member_id>/role/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
-    "settings/origins/": {"POST": Door(ADMIN, 422)},
-    "settings/restore/": {"POST": Door(OWNER, 409)},
-    "settings/second-factor/": {"POST": Door(OWNER, 422)},
+    "settings/origins/": {"GET": Door(VIEWER, 302), "POST": Door(ADMIN, 422)},
+    "settings/restore/": {"GET": Door(VIEWER, 302), "POST": Door(OWNER, 409)},
+    "settings/second-factor/": {"GET": Door(VIEWER, 302), "POST": Door(OWNER, 422)},
     "settings/transfer/": {"GET": Door(OWNER), "POST": Door(OWNER, 422)},
 }
 
+LEAD_BACK: dict[str, str] = {
+    # What only acts leads whoever looks at it to the page it belongs to.
+    "endpoints/<str:slug>/pause/": "endpoints/<str:slug>/",
+    "endpoints/<str:slug>/resume/": "endpoints/<str:slug>/",
+    "settings/origins/": "settings/",
+    "settings/restore/": "settings/",
+    "settings/second-factor/": "settings/",
+}
 ASKS_AGAIN: dict[str, str] = {
     # The operations that ask a session again who is in front of it, and the page of each.
     "POST api-keys": "keys/new/",
@@ -189,7 +197,7 @@ OPEN: dict[str, Gate] = {
     "invitations/<str:token>/": Gate((404, 404), (404, 404)),
     "models/": Gate((200, 200), (405, 405)),
     "models/<path:name>/": Gate((404, 404), (405, 405)),
-    "theme/": Gate((405, 405), (302, 302)),
+    "theme/": Gate((302, 302), (302, 302)),
 }
 SELF: dict[str, Gate] = {
     # Pages about oneself: nobody is sent to sign in (302), whoever is signed in sees their own.
@@ -235,7 +243,7 @@ SELF: dict[str, Gate] = {
     "auth/register/": Gate((302, 302), (302, 302)),
     "auth/register/passkey": Gate((200, 200), (400, 200)),
     "auth/sessions/": Gate((302, 200), (302, 302)),
-    "auth/sessions/<int:session_id>/end/": Gate((302, 405), (302, 404)),
+    "auth/sessions/<int:session_id>/end/": Gate((302, 302), (302, 404)),
     "auth/signup/": Gate((302, 302), (302, 302)),
     "auth/signup/passkey/": Gate((200, 200), (400, 200)),
     "auth/social/connections/": Gate((301, 301), (301, 301)),
@@ -253,5 +261,5 @@ CONSOLE: dict[str, Gate] = {
     # The console is for operators: everyone else is sent to its sign-in, except here, where
     # nobody and people who are no operators are told this.
     "admin/login/": Gate((302, 403), (302, 403)),
-    "admin/see-as/end/": Gate((405, 405), (302, 302)),
+    "admin/see-as/end/": Gate((302, 302), (302, 302)),
 }

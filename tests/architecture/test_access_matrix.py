@@ -30,6 +30,7 @@ from tests.architecture.access_table import (
     BY_TOKEN,
     CONSOLE,
     DOORS,
+    LEAD_BACK,
     OPEN,
     OPERATOR,
     PAGE,
@@ -210,7 +211,9 @@ def answers(world: World, method: str, route: str, query: str = "") -> dict[str,
         found[caller.name] = caller.ask(method, path)
     for answer in found.values():
         if route in DOORS and answer.status_code == 302:
-            assert answer["Location"].startswith("/auth/login")
+            back = LEAD_BACK.get(route.removeprefix(PAGE), "")
+            led_back = bool(back) and answer["Location"] == address(PAGE + back, world.project)
+            assert led_back or answer["Location"].startswith("/auth/login")
     return {name: answer.status_code for name, answer in found.items()}
 
 

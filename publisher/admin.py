@@ -41,10 +41,16 @@ class StateFilter(admin.SimpleListFilter):
 class OutboxDeliveryAdmin(ReadOnlyAdmin):
     """Which reader had which note; what failed too often can be tried again or dropped."""
 
-    list_display = ["id", "note", "reader", "due_at", "done_at", "shelved_at", "attempts", "fault"]
+    list_display = ["id", "change", "reader", "due_at", "done_at", "shelved_at"]
+    list_display += ["attempts", "fault"]
     list_filter: list[Any] = [StateFilter, "reader"]
     list_select_related = ["note"]
     actions = ["retry", "drop"]
+
+    @admin.display(description="Change", ordering="note")
+    def change(self, delivery: OutboxDelivery) -> str:
+        """Return what changed, and which one."""
+        return str(delivery.note)
 
     @admin.action(description="Try again")
     def retry(self, request: HttpRequest, queryset: QuerySet[OutboxDelivery]) -> None:

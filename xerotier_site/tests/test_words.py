@@ -17,8 +17,8 @@ from xerotier_site.admin_site import SIDEBAR
 pytestmark = pytest.mark.django_db
 
 OURS = re.compile(
-    r"rollups?|outbox|anchors?|grain|poison|shelved|set aside|unsent|begun at|\b\d+ v\d+\b"
-    r"|\bbooks\b",
+    r"rollups?|\bnotes?\b|outbox|anchors?|grain|poison|shelved|set aside|unsent|begun at"
+    r"|\b\d+ v\d+\b|\bbooks\b",
     re.IGNORECASE,
 )
 PAGES = [item for group in SIDEBAR for item in group["items"]]

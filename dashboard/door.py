@@ -90,7 +90,7 @@ def action(
 
     def decorate(page: SeatedPage[P]) -> Callable[..., HttpResponseBase]:
         def act(
-            request: HttpRequest, seat: Seat, *args: P.args, **kwargs: P.kwargs
+            request: HttpRequest, seat: Seat, /, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
             if request.method == "POST":
                 return page(request, seat, *args, **kwargs)

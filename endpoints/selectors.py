@@ -58,6 +58,12 @@ def names_of(*, project: Project, public_ids: Iterable[str]) -> dict[str, str]:
     return dict(rows.values_list("public_id", "slug"))
 
 
+def models_of(*, project: Project, query: str) -> QuerySet[Endpoint, str]:
+    """Return the names of the models that a project's endpoints are bound to, as a text says."""
+    rows = Endpoint.objects.filter(project=project, model__name__icontains=query)
+    return rows.order_by("model__name").values_list("model__name", flat=True).distinct()
+
+
 def ids_named(*, project: Project, query: str) -> QuerySet[Endpoint, str]:
     """Return the ids of the endpoints, retired ones too, whose slug or id holds a text."""
     rows = Endpoint.objects.filter(Q(slug__icontains=query) | Q(public_id=query), project=project)

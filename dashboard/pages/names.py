@@ -49,6 +49,9 @@ def _found(seat: Seat, kind: str, typed: str) -> tuple[str, ...]:
     if kind == "member":
         people = projects.found_members(project=seat.project, query=typed)
         return tuple(people.values_list("user__email", flat=True)[:SHOWN])
+    if kind == "model":
+        used = endpoints.models_of(project=seat.project, query=typed)
+        return tuple(used[:SHOWN])
     slugs = endpoints.found_endpoints(project=seat.project, query=typed, state="")
     return tuple(slugs.order_by("-pk").values_list("slug", flat=True)[:SHOWN])
 

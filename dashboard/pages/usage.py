@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PAGE = 50
 REFUSED = 20
 ID_MAX = 32
+MODEL_MAX = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class UsagePage:
     range_name: str
     endpoint: str
     key: str
+    model: str
     names_url: str
     failed_only: bool
     is_filtered: bool
@@ -50,6 +52,7 @@ class UsagePage:
     records: tuple[RecordRow, ...]
     more_url: str
     clear_url: str
+    export_url: str
     refused: Refused
     refusals: tuple[RefusedRow, ...]
     asked_for: str
@@ -66,7 +69,7 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
     found, further, refusals = _found(project, wanted, name, said.get("after", ""))
     key_names = apikeys.names_of(project=project, public_ids={call.key_id for call in refusals})
     base = reverse("project:usage", args=[project.public_id])
-    kept = {name: said.get(name, "") for name in ("endpoint", "key", "failed")}
+    kept = {name: said.get(name, "") for name in ("endpoint", "key", "model", "failed")}
     context = UsagePage(
         shell=shell_for(seat, "usage"),
         crumbs=crumbs_to(seat),
@@ -74,6 +77,7 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
         range_name=choice.name,
         endpoint=wanted.endpoint,
         key=said.get("key", ""),
+        model=wanted.model,
         names_url=reverse("project:names", args=[project.public_id]),
         failed_only=wanted.failed_only,
         is_filtered=any(kept.values()),
@@ -85,6 +89,7 @@ def usage(request: HttpRequest, seat: Seat) -> HttpResponse:
         if further
         else "",
         clear_url=_url(base, {"range": choice.name}),
+        export_url=_export_url(project, wanted),
         refused=refused_of(refused.counts(project=project, wanted=wanted)),
         refusals=tuple(refused_row(call, key_names) for call in refusals),
         asked_for=name,
@@ -110,8 +115,22 @@ def _filter(project: Project, said: QueryDict, since: datetime) -> selectors.Fil
         since=since,
         endpoint=said.get("endpoint", ""),
         key_id=_key_id(project, said.get("key", "")),
+        model=said.get("model", "").replace("\x00", "")[:MODEL_MAX],
         failed_only=said.get("failed") == "1",
     )
+
+
+def _export_url(project: Project, wanted: selectors.Filter) -> str:
+    """Return where all records that a filter means come as one file."""
+    said = {
+        "format": "csv",
+        "since": wanted.since.isoformat() if wanted.since else "",
+        "endpoint": wanted.endpoint,
+        "key_id": wanted.key_id,
+        "model": wanted.model,
+        "failed_only": "true" if wanted.failed_only else "",
+    }
+    return _url(f"/{project.public_id}/v1/usage/export", said)
 
 
 def _key_id(project: Project, said: str) -> str:

@@ -40,6 +40,7 @@ READABLE = (
     "settings/billing/budgets/",
     "settings/members/",
     "names/?of=member",
+    "names/?of=model",
 )
 WRITABLE = (
     "endpoints/new/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import time
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,34 @@ def test_older_records_are_outside_a_short_range(page: Client, acme: Project) ->
     assert not hour.context["page"].records
     assert "Nothing matches" in hour.content.decode()
     assert len(day.context["page"].records) == 1
+
+
+def test_model_is_a_filter_in_the_address(page: Client, acme: Project) -> None:
+    wanted = used(acme, model="o3")
+    used(acme, model="o4")
+
+    shown = page.get(url(acme), {"model": "o3"}).context["page"]
+
+    assert [row.request_id for row in shown.records] == [wanted.request_id]
+    assert "model=o3" in shown.ranges[0].url
+
+
+def test_export_holds_what_the_filters_in_force_mean(page: Client, acme: Project) -> None:
+    key = make_key(acme, name="ci").key
+    said = {"endpoint": "chat", "key_id": key.public_id, "model": "o3", "status": 502}
+    wanted = used(acme, ending="worker_broke", **said)
+    for other in ({"endpoint": "x"}, {"key_id": "key_y"}, {"model": "z"}, {"status": 200}):
+        ending = "complete" if "status" in other else "worker_broke"
+        used(acme, **{**said, **other}, ending=ending)
+
+    filters = {"endpoint": "chat", "key": "ci", "model": "o3", "failed": "1"}
+    shown = page.get(url(acme), filters)
+    export = page.get(shown.context["page"].export_url)
+
+    rows = list(csv.DictReader(b"".join(export).decode().splitlines()))
+    assert [row["request_id"] for row in rows] == [wanted.request_id]
+    assert "attachment" in export["Content-Disposition"]
+    assert "usage/export?format=csv" in shown.content.decode()
 
 
 def test_request_says_how_its_tokens_were_counted(page: Client, acme: Project) -> None:

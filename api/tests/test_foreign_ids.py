@@ -11,7 +11,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from api.tests.test_openapi import OURS, World, make_world
+from api.tests.test_openapi import OPERATORS, World, make_world
+from api.tests.test_openapi import OURS as ALL
 from projects.models import Membership, Project
 from tests.architecture.access_table import PAGE, PAGES
 from tests.make import make_key, session_of
@@ -25,6 +26,8 @@ NOBODYS = {
     "request_id": "req_none",
 }
 USED = {"last_used_at"}
+OURS = [one for one in ALL if not one[0].startswith(OPERATORS)]
+"""What the operator API offers belongs to no project; keys open nothing of it."""
 Operation = tuple[str, str, dict[str, Any]]
 
 
@@ -47,6 +50,20 @@ def rows() -> dict[str, list[dict[str, Any]]]:
 
 def placeholders(path: str) -> set[str]:
     return {name for name in NOBODYS if f"{{{name}}}" in path or f":{name}>" in path}
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in ALL if one not in OURS], ids=lambda one: one[2]["operationId"]
+)
+def test_key_of_a_project_is_nobody_at_the_operator_api(one: Operation, ours: World) -> None:
+    path, method, _ = one
+    client = APIClient(headers={"authorization": f"Bearer {ours.bearer}", "if-match": "*"})
+    before = rows()
+
+    answer = client.generic(method.upper(), path.format(**ours.ids))
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert changed(before) == set()
 
 
 @pytest.mark.parametrize("one", OURS, ids=lambda one: one[2]["operationId"])
@@ -103,7 +120,8 @@ def test_every_kind_of_id_is_tried(ours: World) -> None:
     named = {part for one in OURS for part in one[0].split("/") if part.startswith("{")}
 
     assert named == {"{project_id}", *(f"{{{name}}}" for name in NOBODYS)}
-    assert set(ours.ids) == {"project_id", *NOBODYS}
+    of_no_project = {"model_id", "tier", "number"}
+    assert set(ours.ids) - of_no_project == {"project_id", *NOBODYS}
 
 
 IN_A_BODY: dict[str, Callable[[World, Membership], dict[str, Any]]] = {

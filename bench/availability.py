@@ -18,15 +18,17 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench import machine
-from bench.crowd import FLOODS, Flood
+from bench.crowd import FLOODS, gathered
 from bench.scene import Scene, furnished
 
 PACE_S = 0.02
 """The steady caller asks fifty times a second, on one of four connections in turn."""
 CONNECTIONS = 4
 LIMIT = 2.0
+SETTLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,12 @@ def main() -> int:
     """Run all rounds, print each, and say for each flood how far it moved the caller."""
     asked = _arguments()
     machine.build()
+    machine.go_first()
     rows: list[tuple[str, Spell, Spell, int]] = []
     with furnished() as scene:
         for number in range(1, asked.rounds + 1):
             for name in asked.only.split(","):
-                quiet, flooded, sent = asyncio.run(_one(scene, FLOODS[name], asked.seconds))
+                quiet, flooded, sent = _one(scene, name, asked.seconds)
                 rows.append((name, quiet, flooded, sent))
                 print(_line(number, name, quiet, flooded, sent), flush=True)
     met = [_verdict(name, rows) for name in asked.only.split(",")]
@@ -60,21 +63,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each spell")
     parser.add_argument("--only", default=",".join(FLOODS))
-    parser.add_argument("--out", default=machine.HERE / "availability.json")
+    parser.add_argument("--out", type=Path, default=machine.HERE / "availability.json")
     return parser.parse_args()
 
 
-async def _one(scene: Scene, flood: Flood, seconds: float) -> tuple[Spell, Spell, int]:
+def _one(scene: Scene, name: str, seconds: float) -> tuple[Spell, Spell, int]:
     """Measure a quiet spell before, the flood, and a quiet spell behind it."""
-    before = await _spell(scene, seconds / 2)
-    ending = asyncio.Event()
-    crowd = asyncio.ensure_future(flood(scene, ending))
-    await asyncio.sleep(1)
-    flooded = await _spell(scene, seconds)
-    ending.set()
-    sent = await crowd
-    await asyncio.sleep(2)
-    after = await _spell(scene, seconds / 2)
+    before = asyncio.run(_spell(scene, seconds / 2))
+    with gathered(name, scene) as disperse:
+        time.sleep(SETTLE_S)
+        flooded = asyncio.run(_spell(scene, seconds))
+        sent = disperse()
+    time.sleep(SETTLE_S)
+    after = asyncio.run(_spell(scene, seconds / 2))
     return _joined(before, after), flooded, sent
 
 

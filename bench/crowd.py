@@ -1,12 +1,22 @@
-"""The four crowds of ``bench.availability``: each a bounded flood that stops when it is told."""
+"""The four crowds of ``bench.availability``: each a bounded flood that stops when it is told.
+
+A crowd is a process of its own, as it would be elsewhere: what it costs to make its requests must
+not be what the steady caller waits for, so it has the lowest priority there is.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -75,6 +85,30 @@ FLOODS: dict[str, Flood] = {
 }
 
 
+@contextlib.contextmanager
+def gathered(name: str, scene: Scene) -> Iterator[Callable[[], int]]:
+    """Let a crowd loose; yield what ends it and says how many requests it sent."""
+    command = [sys.executable, "-m", "bench.crowd", name, json.dumps(asdict(scene))]
+    crowd = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def disperse() -> int:
+        crowd.send_signal(signal.SIGTERM)
+        said, _ = crowd.communicate(timeout=60)
+        return int(said)
+
+    try:
+        yield disperse
+    finally:
+        crowd.kill()
+        crowd.wait()
+
+
+async def _be(name: str, scene: Scene) -> int:
+    ending = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
+    return await FLOODS[name](scene, ending)
+
+
 async def _loops(scene: Scene, ending: asyncio.Event, count: int, make: _Head) -> int:
     async def loop() -> int:
         sent = 0
@@ -109,3 +143,8 @@ async def _form(scene: Scene, path: str) -> tuple[str, str]:
 def _key() -> str:
     text = "xero_bench_" + "".join(secrets.choice(BASE62) for _ in range(43))
     return text + checksum(text)
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    print(asyncio.run(_be(sys.argv[1], Scene(**json.loads(sys.argv[2])))))

@@ -18,14 +18,17 @@ LASTS_S: Final = 1.0
 """How long one is believed at most: what was held may be given back, a clock may be set."""
 KEPT_MAX: Final = 4096
 
-Known = tuple[float, float, Grant, Route, Verdict]
+Name = tuple[str, int, str, int]
+"""A key and an endpoint, each as of one version: other limits are another name."""
+
+Known = tuple[float, float, Verdict]
 
 
 class Shut:
     """Who has to wait, and until when (seconds of any steady clock)."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], Known] = {}
+        self._known: dict[Name, Known] = {}
 
     def note(self, word: bytes, grant: Grant, route: Route, verdict: Verdict, now: float) -> None:
         """Remember a refusal, if it is of the kind that lasts."""
@@ -35,16 +38,19 @@ class Shut:
         if len(self._known) >= KEPT_MAX:
             self._known.clear()
         over_at = now + min(wait_s, LASTS_S)
-        self._known[id(grant), id(route)] = (over_at, now + wait_s, grant, route, verdict)
+        self._known[_name(grant, route)] = (over_at, now + wait_s, verdict)
 
     def of(self, grant: Grant, route: Route, now: float) -> Verdict | None:
         """Return what was said to this key here, if it still holds."""
-        known = self._known.get((id(grant), id(route)))
-        # Kept alive here, so that no other grant or route can have their ids meanwhile.
-        if known is None or known[2] is not grant or known[3] is not route:
+        known = self._known.get(_name(grant, route)) if self._known else None
+        if known is None:
             return None
-        over_at, opens_at, _, _, said = known
+        over_at, opens_at, said = known
         if now >= over_at:
-            del self._known[id(grant), id(route)]
+            del self._known[_name(grant, route)]
             return None
         return Verdict(False, said.code, said.message, opens_at - now, said.limits)
+
+
+def _name(grant: Grant, route: Route) -> Name:
+    return grant.key_id, grant.version, route.endpoint_id, route.version

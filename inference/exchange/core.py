@@ -122,12 +122,14 @@ class Exchange(Arrival):
         is_large = body.size > self.plane.config.bounds.whole_body_bytes
         if passed is None or self.state != READING:
             return
+        if passed.pools and self._is_shut_out(passed):
+            return
         if not body.is_complete and not is_large:
             return
         try:
             if not passed.pools:
                 self._answer_models(passed)
-            elif not self._is_shut_out(passed):
+            else:
                 is_whole, operation = body.is_complete, head.target.rest
                 if is_whole:
                     made = prepare(body.whole(), operation, passed.route)

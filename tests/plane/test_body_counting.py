@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
+from inference.contracts import CHANGES
 from tests.clock import own_time
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
@@ -65,6 +67,26 @@ async def test_who_was_told_to_wait_is_told_again_without_being_read(
 
     assert [one.status for one in heard] == [429, 429, 429]
     assert world.valkey.info("commandstats")["cmdstat_fcall"]["calls"] == calls
+
+
+async def test_who_was_told_to_wait_is_told_so_before_the_body_has_come(
+    running: Running, hire: Hire, world: World
+) -> None:
+    world.route(version=2, terms=replace(TERMS, requests_per_min=1))
+    await hire([answer(completion())])
+    for _ in range(5):
+        await running.ask(request(CHAT, ASK, key=KEY))
+    caller, body = await running.connect(), json.dumps(ASK).encode() + b" " * 200_000
+    world.valkey.publish(CHANGES, b"something was missed")  # All tables are read again.
+
+    await caller.send(request(CHAT, body, key=KEY)[: -len(body)])
+    told = await caller.answer()
+    await caller.send(body)
+    again = await running.ask(request(CHAT, ASK, key=KEY))
+    await caller.send(request(CHAT, ASK, key=KEY))
+    on_the_same = await caller.answer()
+
+    assert [one.status for one in (told, again, on_the_same)] == [429, 429, 429]
 
 
 async def longest_turn(work: asyncio.Future[int]) -> float:

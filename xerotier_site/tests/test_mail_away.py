@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
@@ -36,15 +36,15 @@ def post(settings: Settings) -> Iterator[Post]:
         yield office
 
 
-def ask_for_a_code(client: Client) -> HttpResponse:
+def ask_for_a_code(client: Client) -> Any:
     return register(client, "new@example.com")
 
 
-def ask_for_a_new_password(client: Client) -> HttpResponse:
+def ask_for_a_new_password(client: Client) -> Any:
     return client.post("/auth/password/reset/", {"email": "ada@example.com"})
 
 
-def ask_for_another_address(client: Client) -> HttpResponse:
+def ask_for_another_address(client: Client) -> Any:
     ada = User.objects.get(email="ada@example.com")
     client.force_login(ada)
     client.post("/auth/reauthenticate/", {"password": PASSWORD})
@@ -57,7 +57,7 @@ def test_whoever_needs_a_letter_is_told_and_asks_again(
     client: Client,
     post: Post,
     settings: Settings,
-    ask: Callable[[Client], HttpResponse],
+    ask: Callable[[Client], Any],
     is_there: bool,
 ) -> None:
     make_person("ada")

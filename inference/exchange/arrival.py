@@ -23,7 +23,7 @@ from inference.ids import request_id
 from inference.origins import lines_for
 from inference.outcome import Outcome
 from inference.plane import Plane
-from inference.ports import Caller, Lines
+from inference.ports import Caller, Lines, Verdict
 from inference.problems import Refused
 
 # What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
@@ -31,12 +31,26 @@ READING: Final = 0  # the gate's tables, the caller's body, or both
 DECIDING: Final = 1  # the limiter
 RELAYING: Final = 2  # the worker
 DONE: Final = 3
+SHUT_OUT: Final = 4  # nothing: it is refused, and told so in a moment
+
+TOLD_AGAIN_S: Final = 0.1
+"""How long who was told to wait, and did not, waits to be told again: reading is dear, too."""
 
 
 class Arrival(ABC):
     """See the module. The rest is in ``core``."""
 
-    __slots__ = ("_head", "_passed", "caller", "due", "names", "outcome", "plane", "state")
+    __slots__ = (
+        "_head",
+        "_known",
+        "_passed",
+        "caller",
+        "due",
+        "names",
+        "outcome",
+        "plane",
+        "state",
+    )
 
     def __init__(self, plane: Plane, caller: Caller) -> None:
         self.plane = plane
@@ -44,6 +58,8 @@ class Arrival(ABC):
         self.state = READING
         self.due = 0.0
         self._passed: Passed | None = None
+        self._known: Verdict | None = None
+        """Why it is shut out."""
         self._head: Head
         self.names: Names
         self.outcome: Outcome
@@ -134,9 +150,31 @@ class Arrival(ABC):
         """Say what it asks for. Only of one whose head was read."""
         return self._head.target
 
-    @abstractmethod
+    def _is_shut_out(self, passed: Passed) -> bool:
+        """Refuse unread what was refused a moment ago and would be again, whatever it says."""
+        self._known = self.plane.limiter.shut(passed.grant, passed.route)
+        if self._known is None:
+            return False
+        self.state = SHUT_OUT
+        self.caller.pause_body()
+        self.wait_until(self.plane.now() + TOLD_AGAIN_S)
+        return True
+
     def _answer(self, status: int, lines: Lines, body: bytes) -> None:
-        """Answer without asking anybody."""
+        self.conclude(status, "", "complete")
+        self._send(status, lines, body)
+
+    def _send(self, status: int, lines: Lines, body: bytes) -> None:
+        lines = self.names.lines() + lines
+        if status != NO_CONTENT:
+            lines += b"content-length: %d\r\n" % len(body)
+        self.caller.start(status, lines, has_length=True)
+        self.caller.write(body)
+        self.caller.finish()
+
+    @abstractmethod
+    def conclude(self, status: int, code: str, ending: str) -> None:
+        """Book the end."""
 
     @abstractmethod
     def on_due(self, now: float) -> None:

@@ -9,12 +9,19 @@ how long; the wheel calls ``on_due`` when that is over. Once a worker may be ask
 
 from __future__ import annotations
 
-from inference.exchange.arrival import DECIDING, DONE, READING, RELAYING, Arrival, too_large
+from inference.exchange.arrival import (
+    DECIDING,
+    DONE,
+    READING,
+    RELAYING,
+    SHUT_OUT,
+    Arrival,
+    too_large,
+)
 from inference.exchange.body import Body
 from inference.exchange.head_start import HeadStart
 from inference.exchange.look_up import Passed
 from inference.exchange.models import models_answer
-from inference.exchange.open_doors import NO_CONTENT
 from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
 from inference.fields import lines_of, rate_lines
@@ -54,7 +61,7 @@ class Exchange(Arrival):
 
     def body(self, data: bytes) -> None:
         """Take a piece of the request body."""
-        if self.state == DONE:
+        if self.state in (DONE, SHUT_OUT):
             return
         body, bounds, waits = self._body, self.plane.config.bounds, self.plane.config.waits
         body.take(data)
@@ -70,7 +77,7 @@ class Exchange(Arrival):
 
     def body_end(self) -> None:
         """Learn that the request body is complete."""
-        if self.state == DONE:
+        if self.state in (DONE, SHUT_OUT):
             return
         self._body.is_complete = True
         if self._body.is_passing:
@@ -107,6 +114,9 @@ class Exchange(Arrival):
 
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
+        if self.state == SHUT_OUT and self._known is not None:
+            self._on_refusal(self._known)
+            return
         is_uploading = not self._body.is_complete and not self._is_holding
         if is_uploading and self.state in (READING, RELAYING):
             self.fail(Refused("request_timeout", "The request body did not arrive in time."))
@@ -141,20 +151,9 @@ class Exchange(Arrival):
             self._fault = fault
             self._admit(passed, Prepared(None, 0, streaming=False, n=1, limit=0))
 
-    def _is_shut_out(self, passed: Passed) -> bool:
-        """Refuse at once what was refused a moment ago and would be again, whatever it says."""
-        verdict = self.plane.limiter.shut(passed.grant, passed.route)
-        if verdict is not None:
-            self._on_refusal(verdict)
-        return verdict is not None
-
     def _answer_models(self, passed: Passed) -> None:
         body = models_answer(passed.route, self._head.target.rest)
         self._answer(200, b"content-type: application/json\r\n", body)
-
-    def _answer(self, status: int, lines: Lines, body: bytes) -> None:
-        self.conclude(status, "", "complete")
-        self._send(status, lines, body)
 
     def _admit(self, passed: Passed, made: Prepared) -> None:
         self._made = made
@@ -292,11 +291,3 @@ class Exchange(Arrival):
         if not self._is_admitted:
             self.plane.reporter.refused(self.outcome, refusal)
         self._send(refusal.status, lines_of(refusal.headers()) + extra, refusal.body())
-
-    def _send(self, status: int, lines: Lines, body: bytes) -> None:
-        lines = self.names.lines() + lines
-        if status != NO_CONTENT:
-            lines += b"content-length: %d\r\n" % len(body)
-        self.caller.start(status, lines, has_length=True)
-        self.caller.write(body)
-        self.caller.finish()

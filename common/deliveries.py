@@ -13,7 +13,7 @@ from enum import Enum
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from common import clock, outbox
+from common import clock, readers
 from common.models import OutboxDelivery, OutboxEntry
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def carry_due() -> int:
     A reader whose other end is away is left alone until the next turn; one note's failure
     delays nobody but itself.
     """
-    names = set(outbox.readers())
+    names = set(readers.registered())
     arrived = 0
     for _ in range(BATCH):
         with transaction.atomic():
@@ -105,15 +105,15 @@ def _lock(rows: QuerySet[OutboxDelivery]) -> OutboxDelivery | None:
 
 
 def _try(delivery: OutboxDelivery) -> Ending:
-    reader = outbox.readers()[delivery.reader]
+    reader = readers.registered()[delivery.reader]
     try:
         # A savepoint: what a reader breaks is taken back, and our mark can still be made.
         with transaction.atomic():
             reader.take(delivery.note)
-    except outbox.Away as fault:
+    except readers.Away as fault:
         logger.warning("notes to the %s wait: %s", reader.name, fault)
         return Ending.AWAY
-    except outbox.NotYet as fault:
+    except readers.NotYet as fault:
         _put_off(delivery, str(fault), is_to_blame=False)
         return Ending.WAITS
     except Exception as fault:

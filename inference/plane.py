@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from inference.config import PlaneConfig
 from inference.contracts import Pool, Worker, pool_key
@@ -15,9 +15,6 @@ from inference.ports import Fleet, Limiter
 from inference.problems import Refused
 from inference.tables import Tables
 from inference.timers import Wheel
-
-if TYPE_CHECKING:  # an exchange holds its plane
-    from inference.exchange.core import Exchange
 
 AbleKey = tuple[tuple[str, ...], str]
 Able = tuple[list[Pool | None], list[list[Worker]]]
@@ -41,6 +38,20 @@ class Health(Protocol):
 
     def was_late(self, worker_id: str, project: str) -> None:
         """Learn that its answer took longer than the one who asked may wait."""
+
+
+class Underway(Protocol):
+    """A request that has not ended yet, as those see it who look after all of them."""
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """Name the entries that let it in, and may be taken back."""
+
+    def look_again(self, thing: object) -> None:
+        """Learn what one of these entries says now."""
+
+    def stop(self) -> None:
+        """End now: the process stops."""
 
 
 class Reporter(Protocol):
@@ -74,7 +85,7 @@ class Plane:
     """No new requests should come: probes and connections say so. Those that come are served."""
     draining: bool = False
     """None is let in any more."""
-    running: set[Exchange] = field(default_factory=set)
+    running: set[Underway] = field(default_factory=set)
     """Exchanges that have not ended yet."""
 
     def workers_in_use(self) -> list[Worker]:

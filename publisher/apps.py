@@ -13,7 +13,7 @@ class PublisherConfig(AppConfig):
     def ready(self) -> None:
         """Become a reader of the outbox."""
         # Models can be imported only now.
-        from common import outbox  # noqa: PLC0415
+        from common import readers  # noqa: PLC0415
         from publisher import services  # noqa: PLC0415
 
-        outbox.register(services.reader())
+        readers.register(services.reader())

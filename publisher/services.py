@@ -18,7 +18,7 @@ from apikeys import services as apikeys
 from apikeys.models import ApiKey
 from common import tenancy
 from common.models import OutboxEntry
-from common.outbox import Away, NotYet, Reader
+from common.readers import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
 from publisher import money, store

@@ -18,7 +18,7 @@ from inference.admission.journal import Journal
 from inference.admission.library import Library
 from inference.admission.local import Allowance, Share
 from inference.admission.plan import price
-from inference.admission.running import Admissions, Ends, Running
+from inference.admission.running import Admissions, Ends, Judge, Running
 from inference.admission.segment import place_of
 from inference.admission.shut import Shut
 from inference.contracts import Grant, Route, UsageEvent
@@ -36,7 +36,7 @@ that two gateways may."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
 
-class ValkeyLimiter:
+class ValkeyLimiter(Judge):
     """See the module. ``now`` is the loop's clock; ``lost`` is told of an event without room."""
 
     def __init__(

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from typing import Any
 
 from inference.admission.commands import Line, ask_of
 from inference.admission.plan import plan_of
 from inference.admission.segment import Segment
 from inference.ports import Ask, OnVerdict, Verdict
 
-if TYPE_CHECKING:  # the limiter makes these
-    from inference.admission.limiter import ValkeyLimiter
+
+class Judge(ABC):
+    """Who decides: it is told what Valkey answered to what was asked for a request."""
+
+    @abstractmethod
+    def on_answer(self, running: Running, answer: list[Any]) -> None:
+        """Pass on what Valkey decided of one request."""
+
+    @abstractmethod
+    def on_renewed(self, running: Running, reply: Any) -> None:
+        """Pass on what Valkey said of a renewal."""
+
+    @abstractmethod
+    def on_leased(self, running: Running, reply: Any) -> None:
+        """Learn whether Valkey knows a request that gave a sign of life."""
+
+    @abstractmethod
+    def on_admitted(self, asked: Admissions, reply: Any) -> None:
+        """Pass on what Valkey decided of several; if it did not, decide."""
+
+    @abstractmethod
+    def on_settled(self, requests: list[Running], reply: Any) -> None:
+        """Note which ends Valkey has, and which it has not."""
 
 
 class Running:
     """One request. Its ``on_…`` methods take Valkey's answers: no closures on the hot path."""
 
     __slots__ = (
-        "_limiter",
+        "_judge",
         "_on_renewal",
         "_on_verdict",
         "end",
@@ -31,8 +53,8 @@ class Running:
         "where",
     )
 
-    def __init__(self, limiter: ValkeyLimiter, ask: Ask, line: Line, on_verdict: OnVerdict) -> None:
-        self._limiter = limiter
+    def __init__(self, judge: Judge, ask: Ask, line: Line, on_verdict: OnVerdict) -> None:
+        self._judge = judge
         self._on_verdict = on_verdict
         self._on_renewal: OnVerdict | None = None
         self.id = ask.request_id.encode()
@@ -88,15 +110,15 @@ class Running:
 
     def on_answer(self, answer: Any) -> None:
         """Take its own part of the answer of ``admit_all``."""
-        self._limiter.on_answer(self, answer)
+        self._judge.on_answer(self, answer)
 
     def on_renewed(self, reply: Any) -> None:
         """Take the answer of ``renew`` to a request for more."""
-        self._limiter.on_renewed(self, reply)
+        self._judge.on_renewed(self, reply)
 
     def on_leased(self, reply: Any) -> None:
         """Take the answer of ``renew`` to a mere sign of life."""
-        self._limiter.on_leased(self, reply)
+        self._judge.on_leased(self, reply)
 
     def on_asserted(self, reply: Any) -> None:
         """Take the answer of a forced ``admit``."""
@@ -107,28 +129,28 @@ class Running:
 class Admissions:
     """Requests of one line that are asked for in one call."""
 
-    __slots__ = ("_limiter", "line", "packed", "requests")
+    __slots__ = ("_judge", "line", "packed", "requests")
 
-    def __init__(self, limiter: ValkeyLimiter, line: Line, requests: list[Running]) -> None:
-        self._limiter = limiter
+    def __init__(self, judge: Judge, line: Line, requests: list[Running]) -> None:
+        self._judge = judge
         self.line = line
         self.requests = requests
         self.packed = line.admit([ask_of(running.id, running.plan) for running in requests])
 
     def on_reply(self, reply: Any) -> None:
         """Take the answers, one for each."""
-        self._limiter.on_admitted(self, reply)
+        self._judge.on_admitted(self, reply)
 
 
 class Ends:
     """Ends of one line that are told in one call."""
 
-    __slots__ = ("_limiter", "requests")
+    __slots__ = ("_judge", "requests")
 
-    def __init__(self, limiter: ValkeyLimiter, requests: list[Running]) -> None:
-        self._limiter = limiter
+    def __init__(self, judge: Judge, requests: list[Running]) -> None:
+        self._judge = judge
         self.requests = requests
 
     def on_reply(self, reply: Any) -> None:
         """Take the answers, one for each."""
-        self._limiter.on_settled(self.requests, reply)
+        self._judge.on_settled(self.requests, reply)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from inference.edges.asgi import HEAD, LEFT, LINES, PEER
+from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import without_forwarded
 from inference.exchange.head import Head
 from inference.ports import Headers, Lines
-
-if TYPE_CHECKING:  # the protocol makes its cycles
-    from inference.edges.protocol import PlatformProtocol
-
 
 BODILESS: Final = (204, 304)
 _LENGTH: Final = b"\r\ncontent-length: "
@@ -61,7 +58,7 @@ class PlatformCycle(RequestResponseCycle):
 
 
 def new_cycle(
-    protocol: PlatformProtocol, scope: HTTPScope, *, keeps: bool, wants_continue: bool
+    protocol: CallerConnection, scope: HTTPScope, *, keeps: bool, wants_continue: bool
 ) -> RequestResponseCycle:
     """Return the cycle of a request whose head is complete. Starts nothing."""
     protocol.cycle = PlatformCycle(
@@ -82,7 +79,7 @@ def new_cycle(
 
 
 def scope_of(
-    protocol: PlatformProtocol, version: str, method: bytes, url: bytes, headers: Headers
+    protocol: CallerConnection, version: str, method: bytes, url: bytes, headers: Headers
 ) -> HTTPScope:
     """Return the scope of a request as its head says it."""
     raw_path, _, query = url.partition(b"?")
@@ -106,7 +103,7 @@ def scope_of(
 
 
 def _seen_from(
-    protocol: PlatformProtocol, headers: Headers
+    protocol: CallerConnection, headers: Headers
 ) -> tuple[tuple[str, int] | None, Headers, dict[str, Any]]:
     """Decide once, for every reader behind: who calls, and which fields may still be read."""
     client = protocol.client
@@ -119,7 +116,7 @@ def _seen_from(
     return (protocol.caller_address(headers), 0), headers, peer
 
 
-def scope_with(head: Head, known: HTTPScope, protocol: PlatformProtocol) -> HTTPScope:
+def scope_with(head: Head, known: HTTPScope, protocol: CallerConnection) -> HTTPScope:
     """Return the scope of a head that came before, but for its length."""
     length = b"%d" % head.announced
     headers = [

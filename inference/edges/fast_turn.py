@@ -7,18 +7,16 @@ and what that says is written to the transport.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
 from inference.exchange.core import Exchange
 from inference.exchange.head import Head
 from inference.ports import Lines
 from inference.problems import Refused
-
-if TYPE_CHECKING:  # the protocol makes its turns
-    from inference.edges.protocol import PlatformProtocol
 
 DISCARD_MAX = 256 * 1024
 """Body bytes worth reading after an answer was given, to keep the connection."""
@@ -51,7 +49,7 @@ class FastTurn:
 
     def __init__(
         self,
-        protocol: PlatformProtocol,
+        protocol: CallerConnection,
         asked: Head,
         *,
         is_new: bool,

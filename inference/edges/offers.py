@@ -9,14 +9,12 @@ that head goes nowhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httptools
 
+from inference.edges.connection import CallerConnection
 from inference.ports import Headers
-
-if TYPE_CHECKING:  # the protocol makes what is here
-    from inference.edges.protocol import PlatformProtocol
 
 FRAMING: Final = (b"content-length", b"transfer-encoding")
 
@@ -32,7 +30,7 @@ def without_offer(headers: Headers) -> bytes:
     return b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n" % b"".join(framed)
 
 
-def feed(protocol: PlatformProtocol, data: bytes) -> None:
+def feed(protocol: CallerConnection, data: bytes) -> None:
     """Let the parser read. Raises what it raises; an offer only if it is to be taken."""
     while data:
         try:
@@ -52,7 +50,7 @@ def feed(protocol: PlatformProtocol, data: bytes) -> None:
 class Rest:
     """Hears the parser that took over: of the first head nothing, of all else everything."""
 
-    def __init__(self, protocol: PlatformProtocol) -> None:
+    def __init__(self, protocol: CallerConnection) -> None:
         self._protocol = protocol
         self._is_past = False
 

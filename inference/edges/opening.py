@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from uvicorn._types import HTTPScope
 
 from inference.address import is_plane_target
+from inference.edges.connection import CallerConnection
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
 from inference.edges.hygiene import check_bounds, check_head
@@ -15,15 +14,11 @@ from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
 from inference.exchange.head import Head
 
-if TYPE_CHECKING:  # the protocol makes its turns
-    from inference.edges.protocol import PlatformProtocol
-
-
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
 """Asked by whoever watches over a machine, by whatever name it has for it."""
 
 
-def of_head(protocol: PlatformProtocol, at_most: int, *, is_alone: bool) -> Turn | None:
+def of_head(protocol: CallerConnection, at_most: int, *, is_alone: bool) -> Turn | None:
     """Return the turn of the head that the parser has just read; none for a WebSocket.
 
     Any other offer to change the protocol is declined (``offers``).
@@ -43,12 +38,12 @@ def of_head(protocol: PlatformProtocol, at_most: int, *, is_alone: bool) -> Turn
     return _turn(protocol, version, is_plane=is_plane)
 
 
-def _is_for_a_socket(protocol: PlatformProtocol) -> bool:
+def _is_for_a_socket(protocol: CallerConnection) -> bool:
     is_bare = protocol.parser.get_method() == b"GET" and not has_body(protocol.headers)
     return is_bare and protocol._should_upgrade()  # noqa: SLF001 - uvicorn's
 
 
-def _turn(protocol: PlatformProtocol, version: str, *, is_plane: bool) -> Turn:
+def _turn(protocol: CallerConnection, version: str, *, is_plane: bool) -> Turn:
     parser, url, headers = protocol.parser, protocol.url, protocol.headers
     method, wants_continue = parser.get_method(), protocol.expect_100_continue
     is_last = version == "1.0" or protocol.context.plane.stopping
@@ -71,7 +66,7 @@ def _turn(protocol: PlatformProtocol, version: str, *, is_plane: bool) -> Turn:
     return FastTurn(protocol, head, is_new=is_new, keeps=keeps, wants_continue=wants_continue)
 
 
-def of_known(protocol: PlatformProtocol, known: KnownHead) -> Turn:
+def of_known(protocol: CallerConnection, known: KnownHead) -> Turn:
     """Return the turn of a head that was told by its bytes."""
     if known.scope is None:
         return FastTurn(protocol, known.head, is_new=True, keeps=True)

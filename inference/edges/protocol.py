@@ -18,22 +18,21 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from inference.edges import offers, opening
-from inference.edges.context import EdgeContext, Swept
+from inference.edges.connection import CallerConnection
+from inference.edges.context import EdgeContext
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
 from inference.edges.hygiene import FULL, Malformed, check_size, unreadable
 from inference.edges.known import HeadMemory
 from inference.edges.turns import RefusalTurn, Turn
-from inference.ports import Headers
 
 LINGER_S = 2.0
 
 
-class PlatformProtocol(HttpToolsProtocol, Swept):
+class PlatformProtocol(CallerConnection):
     """One caller's connection."""
 
     def __init__(
@@ -47,7 +46,6 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         super().__init__(config, server_state, app_state, _loop)
         self.context = context
         self._now: Callable[[], float] = self.loop.time
-        self.pace: Flow
         self._turns: deque[Turn] = deque()
         self._current: Turn | None = None
         self._reading: Turn | None = None
@@ -288,12 +286,3 @@ class PlatformProtocol(HttpToolsProtocol, Swept):
         self.server_state.total_requests += 1
         self._since = self._now()
         self._pump()
-
-    def date_line(self) -> bytes:
-        """Return the header lines that every answer of this server has."""
-        return self.context.date_line(self.server_state.default_headers)
-
-    def caller_address(self, headers: Headers) -> str:
-        """Return who is calling, through however many proxies of ours."""
-        peer = self.client[0] if self.client else ""
-        return self.context.proxies.caller_of(peer, headers)

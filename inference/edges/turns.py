@@ -6,18 +6,16 @@ only when every answer before it is complete, whichever plane gives them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from inference.edges.asgi import LEFT
+from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
 from inference.fields import Names, lines_of
 from inference.ids import request_id
 from inference.problems import Refused
-
-if TYPE_CHECKING:  # the protocol makes its turns
-    from inference.edges.protocol import PlatformProtocol
 
 
 class Turn(Protocol):
@@ -58,7 +56,7 @@ class AsgiTurn:
 
     __slots__ = ("_cycle", "_has_begun", "_protocol", "is_read")
 
-    def __init__(self, protocol: PlatformProtocol, cycle: RequestResponseCycle) -> None:
+    def __init__(self, protocol: CallerConnection, cycle: RequestResponseCycle) -> None:
         self.is_read = False
         self._protocol = protocol
         self._cycle = cycle
@@ -129,7 +127,7 @@ class RefusalTurn:
 
     __slots__ = ("_fault", "_protocol", "is_answered", "is_read", "keeps", "waiting_bytes")
 
-    def __init__(self, protocol: PlatformProtocol, fault: Malformed) -> None:
+    def __init__(self, protocol: CallerConnection, fault: Malformed) -> None:
         self.is_read = True
         self.is_answered = False
         self.keeps = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
-from inference.address import Target
-from inference.contracts import Route
+from inference import gate
+from inference.contracts import Grant, Route, moment_of
 from inference.exchange.head import Head
-from inference.exchange.look_up import LookUp, Passed
+from inference.exchange.look_up import LookUp
 from inference.exchange.open_doors import (
     NO_CONTENT,
     find_health,
@@ -17,6 +17,7 @@ from inference.exchange.open_doors import (
     needs_key,
     options_lines,
 )
+from inference.exchange.passed import Passed
 from inference.fields import Names
 from inference.gate import OPTIONS
 from inference.ids import request_id
@@ -141,14 +142,40 @@ class Arrival(ABC):
         self._go_on()
 
     @property
-    def passed(self) -> Passed | None:
-        """Say what let it in, once it was."""
-        return self._passed
+    def is_over(self) -> bool:
+        """Say whether it is concluded."""
+        return self.state == DONE
 
     @property
-    def target(self) -> Target:
-        """Say what it asks for. Only of one whose head was read."""
-        return self._head.target
+    def stands_on(self) -> tuple[str, ...]:
+        """Name the entries that let it in, and may be taken back."""
+        passed = self._passed
+        if passed is None:
+            return ()
+        names = (passed.grant_name, self._head.target.route_key)
+        return names if passed.grant_name else names[1:]
+
+    def look_again(self, thing: object) -> None:
+        """Go through the gate again by what an entry says now.
+
+        What is missing was not taken back: that has a row.
+        """
+        passed = self._passed
+        if passed is None or self.state == DONE:
+            return
+        try:
+            if isinstance(thing, Grant):
+                self._check_grant(passed.grant, thing)
+            elif isinstance(thing, Route):
+                gate.check_route(thing, self._head.target)
+        except Refused as refusal:
+            self.fail(refusal)
+
+    def _check_grant(self, then: Grant, now: Grant) -> None:
+        # A key that ends as it was always going to opens nothing new, and closes nothing.
+        is_moved = now.expires_at != then.expires_at
+        moment = self.plane.clock() if is_moved else moment_of(self.names.request_id)
+        gate.check_grant(now, self._head.target, self.caller.address, moment)
 
     def _is_shut_out(self, passed: Passed) -> bool:
         """Refuse unread what was refused a moment ago and would be again, whatever it says."""
@@ -173,16 +200,28 @@ class Arrival(ABC):
         self.caller.finish()
 
     @abstractmethod
-    def conclude(self, status: int, code: str, ending: str) -> None:
-        """Book the end."""
-
-    @abstractmethod
     def on_due(self, now: float) -> None:
         """Answer for the wait that lasted too long."""
 
     @abstractmethod
     def refuse(self, refusal: Refused, extra: Lines = b"", ending: str = "refused") -> None:
         """Answer with an error; nothing of an answer may have been sent."""
+
+    @abstractmethod
+    def fail(self, refusal: Refused) -> None:
+        """End it with an error, in whatever form it can still take."""
+
+    @abstractmethod
+    def conclude(self, status: int, code: str, ending: str) -> None:
+        """Book the end: settle, report, and take no more part. Comes before the last byte."""
+
+    @abstractmethod
+    def resume_body(self) -> None:
+        """Let the caller send on: the worker has room."""
+
+    @abstractmethod
+    def go_on_holding(self) -> None:
+        """Hold what the upload has grown to."""
 
     @abstractmethod
     def _go_on(self) -> None:

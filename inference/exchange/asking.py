@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inference import gate
+from inference.exchange.arrival import Arrival
 from inference.exchange.erring import (
     FAILED,
     FULL,
@@ -16,14 +15,11 @@ from inference.exchange.erring import (
     refusal_of,
 )
 from inference.exchange.head_start import HeadStart
-from inference.exchange.look_up import Passed
+from inference.exchange.passed import Passed
 from inference.exchange.prepare import Prepared
 from inference.fields import rate_lines
 from inference.ports import Answer, Call, Lines, Verdict
 from inference.problems import Refused
-
-if TYPE_CHECKING:  # the exchange makes its relay
-    from inference.exchange.core import Exchange
 
 FAILOVERS = 2
 ERRORS_MAX = 2
@@ -57,9 +53,7 @@ class Asking(Answer):
         "served_name",
     )
 
-    def __init__(
-        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
-    ) -> None:
+    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
         self._exchange = exchange
         self.passed = passed
         self._made = made

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from inference.claims import Seen
+from inference.exchange.arrival import Arrival
 from inference.exchange.asking import ENDINGS
 from inference.exchange.holding import Holding
-from inference.exchange.look_up import Passed
+from inference.exchange.passed import Passed
 from inference.exchange.prepare import Prepared
 from inference.plain import Document
 from inference.ports import Headers, Verdict
 from inference.problems import stream_error
 from inference.sse import StreamFilter
-
-if TYPE_CHECKING:  # the exchange makes its relay
-    from inference.exchange.core import Exchange
 
 OK, NOT_OK = 200, 300
 
@@ -39,9 +36,7 @@ class Concluding(Holding):
         "_write",
     )
 
-    def __init__(
-        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
-    ) -> None:
+    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._write: Callable[[bytes], None] = exchange.caller.write
         self._has_begun = self._is_lingering = False

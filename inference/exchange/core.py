@@ -20,8 +20,8 @@ from inference.exchange.arrival import (
 )
 from inference.exchange.body import Body
 from inference.exchange.head_start import HeadStart
-from inference.exchange.look_up import Passed
 from inference.exchange.models import models_answer
+from inference.exchange.passed import Passed
 from inference.exchange.prepare import Prepared, prepare
 from inference.exchange.relay import CALLER_GONE, Relay
 from inference.fields import lines_of, rate_lines
@@ -102,11 +102,6 @@ class Exchange(Arrival):
         """Learn that the caller has caught up."""
         if self._relay is not None:
             self._relay.resume()
-
-    @property
-    def is_over(self) -> bool:
-        """Say whether it is concluded."""
-        return self.state == DONE
 
     def stop(self) -> None:
         """End it now, because the process stops."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inference import gate
 from inference.address import Target, read_target
-from inference.exchange.look_up import Passed
+from inference.exchange.passed import Passed
 from inference.fields import SINGLE, UP, sane_id
 from inference.fleet.heads import extra_lines
 from inference.outcome import Outcome

@@ -10,11 +10,11 @@ what was held is all that is charged.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
 
 from inference.claims import Bounds, Seen, charge, fits
+from inference.exchange.arrival import Arrival
 from inference.exchange.asking import Asking
-from inference.exchange.look_up import Passed
+from inference.exchange.passed import Passed
 from inference.exchange.prepare import Prepared
 from inference.heard import Heard
 from inference.outcome import ONLY_READ
@@ -22,9 +22,6 @@ from inference.ports import SLICE_TOKENS, Verdict
 from inference.problems import Refused
 from inference.room import longest_answer
 from inference.tokens import estimate_tokens
-
-if TYPE_CHECKING:  # the exchange makes its relay
-    from inference.exchange.core import Exchange
 
 RENEW_AHEAD_TOKENS = 64
 
@@ -43,9 +40,7 @@ class Holding(Asking):
         "_room",
     )
 
-    def __init__(
-        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
-    ) -> None:
+    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._hold = verdict.hold_tokens
         self._room = self._most_out = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import is_
-from typing import TYPE_CHECKING
 
 from inference import gate, pass_keys
 from inference.address import READ
@@ -17,41 +16,16 @@ from inference.contracts import (
     grant_key,
     pool_key,
 )
-from inference.fields import NO_SLO, Slo
+from inference.exchange.head import Head
+from inference.exchange.passed import Passed
+from inference.fields import NO_SLO
 from inference.pass_keys import PassKeys
 from inference.passes import held_to, looks_like_pass
 from inference.plane import Plane
 from inference.problems import Refused
 from inference.tables import Found, Thing
 
-if TYPE_CHECKING:  # a head keeps what was found for it
-    from inference.exchange.head import Head
-
 ABLE_MAX = 4096
-
-
-class Passed:
-    """A request that passed the gate. ``pools``: who can serve it, best pool first.
-
-    ``grant_name``: where in Valkey what was granted lies; a pass lies nowhere.
-    """
-
-    __slots__ = ("grant", "grant_name", "pools", "route", "slo")
-
-    def __init__(
-        self, grant: Grant, route: Route, pools: list[list[Worker]], slo: Slo, grant_name: str
-    ) -> None:
-        self.grant = grant
-        self.route = route
-        self.pools = pools
-        self.slo = slo
-        self.grant_name = grant_name
-
-    @property
-    def is_lasting(self) -> bool:
-        """Say whether the same will pass again for as long as the tables don't change."""
-        # A pass is read anew each time: who signs is looked up, and it is over in minutes.
-        return bool(self.grant_name)
 
 
 class LookUp:

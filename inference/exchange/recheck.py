@@ -8,17 +8,9 @@ as it is now. When messages may have been missed, all of them are.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from inference import gate
-from inference.contracts import Grant, Route, moment_of
-from inference.exchange.look_up import Passed
-from inference.plane import Plane
-from inference.problems import Refused
+from inference.plane import Plane, Underway
 from inference.tables import Found
-
-if TYPE_CHECKING:  # an exchange does not know who looks after it
-    from inference.exchange.core import Exchange
 
 EVERY_S = 1.0
 AT_ONCE = 256
@@ -56,47 +48,20 @@ class Recheck:
         is_unsure, self._is_unsure = self._is_unsure, False
         if not (changed or is_unsure) or not self._plane.running:
             return
-        affected: dict[str, list[Exchange]] = {}
+        affected: dict[str, list[Underway]] = {}
         for exchange in self._plane.running:
-            for name in _stands_on(exchange):
+            for name in exchange.stands_on:
                 if is_unsure or name in changed:
                     affected.setdefault(name, []).append(exchange)
         self._look_again(affected)
 
-    def _look_again(self, affected: dict[str, list[Exchange]]) -> None:
+    def _look_again(self, affected: dict[str, list[Underway]]) -> None:
         names = list(affected)
 
         def on_found(found: Found, _sure: bool) -> None:
             for name, thing in found.items():
                 for exchange in affected[name]:
-                    passed = exchange.passed
-                    if passed is not None and not exchange.is_over:
-                        self._judge(exchange, passed, thing)
+                    exchange.look_again(thing)
 
         for start in range(0, len(names), AT_ONCE):
             self._plane.tables.resolve(names[start : start + AT_ONCE], on_found)
-
-    def _judge(self, exchange: Exchange, passed: Passed, thing: object) -> None:
-        """Lead it through the gate again. What is missing was not taken back: that has a row."""
-        try:
-            if isinstance(thing, Grant):
-                self._check_grant(exchange, passed.grant, thing)
-            elif isinstance(thing, Route):
-                gate.check_route(thing, exchange.target)
-        except Refused as refusal:
-            exchange.fail(refusal)
-
-    def _check_grant(self, exchange: Exchange, then: Grant, now: Grant) -> None:
-        # A key that ends as it was always going to opens nothing new, and closes nothing.
-        is_moved = now.expires_at != then.expires_at
-        began = exchange.outcome.names.request_id
-        moment = self._plane.clock() if is_moved else moment_of(began)
-        gate.check_grant(now, exchange.target, exchange.caller.address, moment)
-
-
-def _stands_on(exchange: Exchange) -> tuple[str, ...]:
-    passed = exchange.passed
-    if passed is None:
-        return ()
-    names = (passed.grant_name, exchange.target.route_key)
-    return names if passed.grant_name else names[1:]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inference.exchange.answering import Answering
-from inference.exchange.look_up import Passed
+from inference.exchange.arrival import Arrival
+from inference.exchange.passed import Passed
 from inference.exchange.prepare import Prepared
 from inference.ports import Verdict
 from inference.problems import Refused
 from inference.sse import StreamFilter
-
-if TYPE_CHECKING:  # the exchange makes its relay
-    from inference.exchange.core import Exchange
 
 CALLER_GONE = 499
 """A caller that left: for logs and usage only, as nginx says it."""
@@ -25,9 +21,7 @@ class Relay(Answering):
 
     __slots__ = ("_said_at",)
 
-    def __init__(
-        self, exchange: Exchange, passed: Passed, made: Prepared, verdict: Verdict
-    ) -> None:
+    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._said_at = 0.0
 

@@ -13,12 +13,14 @@ from django.db import connections, transaction
 
 from audit.models import AuditEntry
 from common import clock, deliveries, outbox
+from common import readers as registry
 from common.models import OutboxDelivery, OutboxEntry
 from usage.models import Budget
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FAULT = "this one can't be taken"
+NOBODYS = [registry.Away("gone"), registry.NotYet("full")]
 
 
 class Scripted:
@@ -29,7 +31,7 @@ class Scripted:
         self.taken: list[str] = []
         self.fault: Exception | None = None
         self.refuses: set[str] = set()
-        outbox.register(outbox.Reader(name, frozenset({"thing"}), self.take))
+        registry.register(registry.Reader(name, frozenset({"thing"}), self.take))
 
     def take(self, note: OutboxEntry) -> None:
         if self.fault is not None:
@@ -42,10 +44,10 @@ class Scripted:
 
 @pytest.fixture
 def readers() -> Iterator[list[Scripted]]:
-    before = outbox.readers()
+    before = registry.registered()
     yield [Scripted("first"), Scripted("second")]
-    for name in set(outbox.readers()) - set(before):
-        del outbox._readers[name]
+    for name in set(registry.registered()) - set(before):
+        del registry._readers[name]
 
 
 def announce(*subjects: str) -> None:
@@ -74,7 +76,7 @@ def exhaust() -> None:
 
 def test_note_is_sent_when_each_of_its_readers_had_it(readers: list[Scripted]) -> None:
     first, second = readers
-    second.fault = outbox.Away("no route")
+    second.fault = registry.Away("no route")
 
     announce("a")
     half = unsent()
@@ -148,7 +150,7 @@ def test_dropped_note_counts_as_sent_and_is_on_record(readers: list[Scripted]) -
     assert AuditEntry.objects.get(action="note.dropped").object_id == str(aside.note_id)
 
 
-@pytest.mark.parametrize("fault", [outbox.Away("gone"), outbox.NotYet("full")], ids=["away", "no"])
+@pytest.mark.parametrize("fault", NOBODYS, ids=["away", "no"])
 def test_note_is_never_set_aside_for_what_is_not_its_fault(
     readers: list[Scripted], fault: Exception
 ) -> None:
@@ -165,15 +167,15 @@ def test_note_is_never_set_aside_for_what_is_not_its_fault(
 
 
 def test_reader_that_is_away_is_asked_once_a_turn(readers: list[Scripted]) -> None:
-    readers[0].fault = outbox.Away("gone")
+    readers[0].fault = registry.Away("gone")
     announce("a", "b", "c")
     asked: list[str] = []
 
     def count(note: OutboxEntry) -> None:
         asked.append(note.subject_id)
-        raise outbox.Away
+        raise registry.Away
 
-    outbox.register(outbox.Reader("first", frozenset({"thing"}), count))
+    registry.register(registry.Reader("first", frozenset({"thing"}), count))
     deliveries.carry_due()
 
     assert asked == ["a"]
@@ -200,7 +202,7 @@ def test_change_stands_although_its_news_fails(readers: list[Scripted]) -> None:
 
 def test_two_beats_share_the_work_and_none_is_done_twice(readers: list[Scripted]) -> None:
     for reader in readers:
-        reader.fault = outbox.Away("gone")
+        reader.fault = registry.Away("gone")
     announce(*map(str, range(30)))
     for reader in readers:
         reader.fault = None

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from inference.config import PlaneConfig, Waits
 from inference.edges.flow import has_left
+from inference.exchange.core import Exchange
 from inference.ops import Check
 from inference.wiring import Gateway
 from tests.clock import own_time
@@ -57,6 +58,10 @@ class Running:
     gateway: Gateway
     server: PlatformServer
     connections: list[Connection] = field(default_factory=list)
+
+    def exchanges(self) -> list[Exchange]:
+        """Return what runs, as what it is."""
+        return [one for one in self.gateway.plane.running if isinstance(one, Exchange)]
 
     async def connect(self, **options: Any) -> Connection:
         connection = await Connection.open(self.port, **options)

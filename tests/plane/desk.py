@@ -19,7 +19,7 @@ from inference.config import PlaneConfig
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
 from inference.exchange.head import Head
-from inference.exchange.look_up import Passed
+from inference.exchange.passed import Passed
 from inference.ports import Headers
 from inference.problems import Refused
 from inference.turned_away import TurnedAway

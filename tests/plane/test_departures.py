@@ -132,7 +132,7 @@ async def test_caller_who_leaves_with_the_end_still_before_it_is_booked_as_gone(
     caller = await running.connect()
     await caller.send(request(CHAT, STREAM, key=KEY))
     await read_to_done(caller)
-    [exchange] = running.gateway.plane.running
+    [exchange] = running.exchanges()
     exchange.pause()  # As if what was written last did not fit into its socket.
 
     caller.reset()

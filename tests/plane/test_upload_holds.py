@@ -107,7 +107,7 @@ def is_held_back(running: Running) -> bool:
     """Say whether the worker has no room and we therefore don't read from the caller."""
     protocol: Any
     [protocol] = running.server.server_state.connections
-    [exchange] = running.gateway.plane.running
+    [exchange] = running.exchanges()
     return exchange._is_holding and protocol.flow.read_paused
 
 
@@ -181,7 +181,7 @@ async def test_caller_who_leaves_while_it_is_decided(
     with decisions_wait(world):
         caller = await running.connect()
         await caller.send(HEAD + chunk(FRONT + PIECE))
-        await until(lambda: [x.state for x in plane.running] == [DECIDING])
+        await until(lambda: [x.state for x in running.exchanges()] == [DECIDING])
 
         left_at = await departure(running, partial(leave, caller))
         await until(lambda: not plane.running)

@@ -17,7 +17,7 @@ from audit import services as audit
 from common import clock, ids
 from common.actor import SYSTEM, Actor
 from common.names import check_name
-from inference.contracts import checksum
+from inference.contracts.keys import checksum
 
 PREFIX = "xerop_"
 RANDOM_LENGTH, CHECKSUM_LENGTH, HINT_LENGTH = 43, 6, 4

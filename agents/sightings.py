@@ -17,7 +17,7 @@ import redis
 from django.conf import settings
 
 from common import clock
-from inference.contracts import GATEWAYS, SIGHTING_S, sighting_key
+from inference.contracts.names import GATEWAYS, SIGHTING_S, sighting_key
 
 WAIT_S = 0.25
 """A page is not worth waiting longer for."""

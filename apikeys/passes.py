@@ -25,7 +25,7 @@ from apikeys.models import Scope, SigningKey
 from audit import services as audit
 from common import clock, ids, outbox, vault
 from common.actor import SYSTEM, Actor, ActorKind
-from inference.pass_keys import AUDIENCE, LIFE_S, SKEW_S
+from inference.contracts.pass_keys import AUDIENCE, LIFE_S, SKEW_S
 
 if TYPE_CHECKING:
     from endpoints.models import Endpoint

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from common import ids
-from inference.contracts import checksum, digest_of, is_key
+from inference.contracts.keys import checksum, digest_of, is_key
 
 PREFIX = "xero"
 RANDOM_LENGTH = 43

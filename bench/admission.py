@@ -24,7 +24,9 @@ if __name__ == "__main__":
 from inference.admission.journal import Journal
 from inference.admission.library import TEXT
 from inference.admission.limiter import ValkeyLimiter
-from inference.contracts import SHARDS, Grant, Route, Terms, UsageEvent
+from inference.contracts.entries import Grant, Route, Terms
+from inference.contracts.events import UsageEvent
+from inference.contracts.names import SHARDS
 from inference.ids import request_id
 from inference.ports import Ask, Verdict
 from inference.sources.link import Link

@@ -21,7 +21,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from bench.scene import Scene
-from inference.contracts import BASE62, checksum
+from inference.contracts.keys import BASE62, checksum
 
 Flood = Callable[[Scene, asyncio.Event], Awaitable[int]]
 

@@ -20,22 +20,9 @@ from cryptography.fernet import Fernet
 
 from bench import machine
 from bench.probes import OTHER_CPU
-from inference.contracts import (
-    BASE62,
-    SHARDS,
-    Grant,
-    Pool,
-    Route,
-    Terms,
-    Worker,
-    checksum,
-    digest_of,
-    dump,
-    grant_key,
-    pool_key,
-    route_key,
-    shard_tag,
-)
+from inference.contracts.entries import Grant, Pool, Route, Terms, Worker, dump
+from inference.contracts.keys import BASE62, checksum, digest_of
+from inference.contracts.names import SHARDS, grant_key, pool_key, route_key, shard_tag
 from xerotier_site.embedded.binaries import valkey_server
 
 PROJECT, SLUG, MODEL = "proj_Bench0000000", "chat", "mock"

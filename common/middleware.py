@@ -12,7 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from common import tenancy
-from inference.contracts import is_key
+from inference.contracts.keys import is_key
 
 AFTERWARDS = "xerotier.afterwards"
 """Where a request collects what is to be done whatever became of it, outside its transaction."""

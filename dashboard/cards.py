@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from inference.contracts import requests_at_once
+from inference.contracts.bursts import requests_at_once
 
 if TYPE_CHECKING:
     from catalog.models import CatalogModel, ServiceTier, TierTerms

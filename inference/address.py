@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-from inference.contracts import OPERATIONS, route_key
+from inference.contracts.names import route_key
+from inference.contracts.operations import OPERATIONS
 from inference.problems import Refused
 
 PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/(v1(/|$)|health$)"

@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from inference.address import Target
-from inference.contracts import OPERATIONS, OWN, Grant, Pool, Route, Worker, is_key
+from inference.contracts.entries import Grant, Pool, Route, Worker
+from inference.contracts.keys import is_key
+from inference.contracts.names import OWN
+from inference.contracts.operations import OPERATIONS
 from inference.fields import NO_SLO, Slo
 from inference.passes import looks_like_pass
 from inference.problems import Refused

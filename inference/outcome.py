@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from inference.claims import ABSENT, NOTHING, Bounds, Seen, charge
-from inference.contracts import Route, Terms, UsageEvent, cost_of
+from inference.contracts.entries import Route, Terms
+from inference.contracts.events import UsageEvent
+from inference.contracts.money import cost_of
 from inference.fields import NO_SLO, Names
 
 _THOUSANDTHS: Final = [f".{number:03d}" for number in range(1000)]

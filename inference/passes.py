@@ -20,8 +20,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from inference.contracts import Grant
-from inference.pass_keys import LIFE_S, SKEW_S, PassKey, PassKeys
+from inference.contracts.entries import Grant
+from inference.contracts.pass_keys import LIFE_S, SKEW_S, PassKey, PassKeys
 
 ALGORITHM = "EdDSA"
 MAX_LENGTH = 4096

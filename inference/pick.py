@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 
 
 class Picker:

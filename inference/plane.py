@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inference.config import PlaneConfig
-from inference.contracts import Pool, Worker, pool_key
+from inference.contracts.entries import Pool, Worker
+from inference.contracts.names import pool_key
 from inference.outcome import Outcome
 from inference.passes import PassBook
 from inference.pick import Picker

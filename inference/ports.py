@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from inference.contracts import Grant, Route, UsageEvent, Worker
+from inference.contracts.entries import Grant, Route, Worker
+from inference.contracts.events import UsageEvent
 
 Headers = list[tuple[bytes, bytes]]
 """Header fields as they stand on the wire; names in lower case."""

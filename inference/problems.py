@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from inference.contracts import Grant
+from inference.contracts.entries import Grant
 
 REQUEST, AUTH, RATE, SERVICE = (
     "invalid_request_error",

@@ -16,15 +16,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from inference.contracts import (
+from inference.contracts.entries import Route
+from inference.contracts.names import route_key
+from inference.contracts.tallies import (
     BATCH_FIELD,
     REFUSALS,
     REFUSALS_KEPT,
     RefusalBatch,
     RefusedRequest,
-    Route,
     Tally,
-    route_key,
 )
 from inference.outcome import Outcome
 from inference.problems import Refused

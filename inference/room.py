@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from inference.contracts import Route
+from inference.contracts.entries import Route
 from inference.ports import UNKNOWN_LIMIT
 
 LEAST_SHARE: Final = 32

@@ -14,15 +14,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from inference.contracts import (
-    GATEWAYS,
-    POOLS,
-    SIGHTING_S,
-    Pool,
-    Worker,
-    pool_key,
-    sighting_key,
-)
+from inference.contracts.entries import Pool, Worker
+from inference.contracts.names import GATEWAYS, POOLS, SIGHTING_S, pool_key, sighting_key
 from inference.sources.link import Link
 from inference.tables import Found, Tables
 

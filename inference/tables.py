@@ -21,9 +21,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from inference import pass_keys
-from inference.contracts import SHARDS, Grant, Pool, Route, load
-from inference.pass_keys import PassKeys
+from inference.contracts import pass_keys
+from inference.contracts.entries import Grant, Pool, Route, load
+from inference.contracts.names import SHARDS
+from inference.contracts.pass_keys import PassKeys
 
 Thing = Grant | Route | Pool | PassKeys
 Found = dict[str, Thing | None]

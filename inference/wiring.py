@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from inference.admission.desk import Desk
 from inference.config import PlaneConfig
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.exchange import core
 from inference.exchange.recheck import Recheck
 from inference.faults import IMPLAUSIBLE, Faults

@@ -18,7 +18,7 @@ from audit import services as audit
 from common import clock, ids, outbox
 from common.actor import SYSTEM, Actor
 from common.names import check_name
-from inference.origins import is_origin
+from inference.contracts.origins import is_origin
 from projects import rules, selectors
 from projects.errors import (
     OriginMalformed,

@@ -20,20 +20,9 @@ from common import clock
 from endpoints import allowance
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint, EndpointState
-from inference import pass_keys as signers
-from inference.contracts import (
-    Grant,
-    Pool,
-    Route,
-    Terms,
-    Worker,
-    dump,
-    grant_key,
-    own_pool,
-    pool_key,
-    route_key,
-    shared_pool,
-)
+from inference.contracts import pass_keys as signers
+from inference.contracts.entries import Grant, Pool, Route, Terms, Worker, dump
+from inference.contracts.names import grant_key, own_pool, pool_key, route_key, shared_pool
 
 if TYPE_CHECKING:
     from projects.models import Project

@@ -10,15 +10,13 @@ from typing import Any
 
 from django.db.models import Max, Sum
 
-from inference.contracts import shard_tag
+from inference.contracts import functions
 from ledger import selectors as ledger
 from ledger.models import LedgerEntry
 from ledger.rules import SPENT
 from projects.models import Project
 from publisher import store
-from usage.models import Budget, BudgetScope
-
-_ACCOUNTS = {BudgetScope.PROJECT: "p", BudgetScope.ENDPOINT: "e", BudgetScope.KEY: "k"}
+from usage.models import Budget
 
 
 def tell_account(project_pk: str) -> None:
@@ -50,21 +48,16 @@ def tell_all() -> int:
 
 
 def _grant(public_id: str, granted: int, sequence: int) -> int:
-    return _call("xt1_grant", public_id, public_id, granted, sequence)
+    return _call(functions.grant(public_id, granted, sequence))
 
 
 def _tell(budget: Budget) -> int:
     is_ceiling = budget.is_enforced and budget.ended_at is None
-    amount = str(budget.amount) if is_ceiling else ""
-    project = budget.project.public_id
-    return _call("xt1_budget", project, account_name(budget), amount, budget.version)
+    amount = budget.amount if is_ceiling else None
+    account = functions.account_of(budget.scope, budget.subject_id)
+    return _call(functions.budget(budget.project.public_id, account, amount, budget.version))
 
 
-def account_name(budget: Budget) -> str:
-    """Return the account that a budget watches, as the admission functions name it."""
-    return f"{_ACCOUNTS[BudgetScope(budget.scope)]}:{budget.subject_id}"
-
-
-def _call(function: str, project: str, *said: str | int) -> int:
-    done: Any = store.client().fcall(function, 1, shard_tag(project), *map(str, said))
+def _call(call: functions.Call) -> int:
+    done: Any = store.client().fcall(*call)
     return int(done)

@@ -8,7 +8,7 @@ from functools import cache
 import redis
 from django.conf import settings
 
-from inference.contracts import CHANGES, POOLS
+from inference.contracts.names import CHANGES, POOLS
 from publisher.compile import Entry
 
 # Compared and written in one step: otherwise a slow publisher could revive a revoked key.

@@ -23,7 +23,7 @@ from catalog import services as catalog
 from catalog.models import CatalogModel, ServiceTier
 from endpoints.models import Endpoint
 from endpoints.services import open_endpoint
-from inference.contracts import UsageEvent
+from inference.contracts.events import UsageEvent
 from projects.models import Membership, Project
 from projects.rules import Role
 

@@ -7,7 +7,8 @@ import redis
 
 from apikeys.models import KeySecret
 from common import clock
-from inference.contracts import Grant, dump, grant_key, load
+from inference.contracts.entries import Grant, dump, load
+from inference.contracts.names import grant_key
 from projects import services
 from projects.models import Project
 from tests.make import make_event, make_key, make_project

@@ -24,7 +24,9 @@ from hypothesis import strategies as st
 from inference.admission.commands import Line, Tally, settle_again
 from inference.admission.commands import ask_of as packed_ask
 from inference.admission.plan import Plan, plan_of
-from inference.contracts import SHARDS, UsageEvent, cost_of, shard_tag
+from inference.contracts.events import UsageEvent
+from inference.contracts.money import cost_of
+from inference.contracts.names import SHARDS, shard_tag
 from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from ledger import services as ledger
 from ledger.models import LedgerEntry

@@ -19,7 +19,7 @@ from agents.services import suspend_worker
 from agents.sightings import worker_health
 from catalog.services import load_defaults
 from endpoints.models import Endpoint
-from inference.contracts import GATEWAYS, sighting_key
+from inference.contracts.names import GATEWAYS, sighting_key
 from projects.models import Project
 from tests.make import make_model, make_worker
 

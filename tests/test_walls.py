@@ -23,7 +23,7 @@ from audit.services import record
 from common import tenancy, walls
 from common.actor import SYSTEM
 from endpoints.models import Endpoint
-from inference.contracts import dump, grant_key
+from inference.contracts import entries, names
 from projects import access, isolation, services
 from projects.models import Project, ProjectOwned
 from projects.rules import Role
@@ -47,7 +47,7 @@ def furnish(project: Project, mark: str) -> None:
     endpoint = make_endpoint(project, f"{mark}-endpoint")
     key = make_key(project, name=f"{mark}-key", scopes=("management", "inference")).key
     event = make_event(project, endpoint=endpoint.slug, model=f"{mark}-model", key_id=key.public_id)
-    take_in([Arrived("s", f"{mark}-0", dump(event))])
+    take_in([Arrived("s", f"{mark}-0", entries.dump(event))])
     services.rename_project(project=project, name=f"{mark} project")
 
 
@@ -357,7 +357,7 @@ def test_whole_way_of_a_key_works_as_the_application(valkey: redis.Redis) -> Non
 
     assert (made.status_code, gone.status_code, seen) == (201, 204, 0)
     digest = KeySecret.objects.get(key__public_id=made.json()["id"]).digest
-    assert json.loads(str(valkey.get(grant_key(digest))))["gone"] is True
+    assert json.loads(str(valkey.get(names.grant_key(digest))))["gone"] is True
 
 
 def test_registering_and_joining_work_as_the_application(as_app: None) -> None:

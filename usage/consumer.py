@@ -18,14 +18,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from inference.contracts import (
-    BATCH_FIELD,
-    EVENT_FIELD,
-    REFUSALS,
-    SHARDS,
-    usage_stream,
-    usage_watermark,
-)
+from inference.contracts import functions
+from inference.contracts.events import EVENT_FIELD
+from inference.contracts.names import SHARDS, usage_stream, usage_watermark
+from inference.contracts.tallies import BATCH_FIELD, REFUSALS
 from usage import intake, refusals, restore
 from usage.intake import Arrived
 
@@ -143,9 +139,9 @@ class Consumer:
                 intake.take_in([arrived])
             elif event.ending == restore.LOST:
                 # Told as the truth, it could not be amended when the journal turns up.
-                pipe.fcall("xt1_estimate", 1, *intake.estimate_of(event), arrived.body)
+                pipe.fcall(*functions.estimate(event, arrived.body))
             else:
-                pipe.fcall("xt1_settle", 1, *intake.settlement_of(event), arrived.body)
+                pipe.fcall(*functions.settle(event, arrived.body))
         replies: Any = pipe.execute()
         if not any(word == "unrestored" for word, _ in replies):
             self._untold, self._may_have_unfinished = [], True

@@ -11,7 +11,8 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from apikeys import services as apikeys
 from common import clock
-from inference.contracts import UsageEvent, load, shard_tag
+from inference.contracts.entries import load
+from inference.contracts.events import UsageEvent
 from projects.models import Project
 from usage import rules
 from usage.models import PoisonEvent, Restoration
@@ -214,19 +215,6 @@ def event_of(arrived: Arrived) -> UsageEvent | None:
     except (ValueError, TypeError, KeyError):
         return None
     return event
-
-
-def settlement_of(event: UsageEvent) -> tuple[str, ...]:
-    """Return a shard and the arguments with which ``xt1_settle`` is told of an event's request."""
-    who = (event.project, event.endpoint_id, event.key_id, event.tier)
-    tokens = event.tokens_in + event.tokens_out
-    return (shard_tag(event.project), event.request_id, *who, str(tokens), str(event.cost))
-
-
-def estimate_of(event: UsageEvent) -> tuple[str, ...]:
-    """Return a shard and the arguments with which ``xt1_estimate`` is told of an orphan."""
-    figures = (event.tokens_in, event.tokens_out, event.cost)
-    return (*settlement_of(event)[:-2], *map(str, figures))
 
 
 def _primary_keys(public_ids: set[str]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from common import clock
-from inference.contracts import RefusalBatch, RefusedRequest, Tally, batch_from
+from inference.contracts.tallies import RefusalBatch, RefusedRequest, Tally, batch_from
 from projects.models import Project
 from usage.models import RefusalBatchSeen, RefusalRollup, RefusedCall
 from usage.rules import KEPT, REFUSED_FOR, REFUSED_KEPT

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from catalog.models import TierTerms
 from common.actor import SYSTEM, Actor
-from inference.contracts import cost_of
+from inference.contracts.money import cost_of
 from ledger import services as ledger
 from ledger.models import LedgerEntry
 from projects.models import Project

@@ -19,9 +19,19 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from common import clock, outbox
-from inference.contracts import SHARDS, shard_tag
+from inference.contracts import functions
+from inference.contracts.functions import (
+    Call,
+    Whose,
+    account_of,
+    allowance_field,
+    epoch_key,
+    month_field,
+    restoring_key,
+)
+from inference.contracts.names import SHARDS, shard_tag, tag_of
 from usage import intake, rules
-from usage.models import Budget, BudgetScope, Restoration, StreamMark, UsageRecord
+from usage.models import Budget, Restoration, StreamMark, UsageRecord
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +42,7 @@ REPLAY_S = 3
 """How long journals have before admissions begin; none is needed where nothing was used."""
 
 _SPENT = """
-SELECT project.public_id, 'p:' || project.public_id,
+SELECT project.public_id,
     coalesce(sum(amount) FILTER (WHERE kind NOT IN ('charge', 'amend')), 0),
     coalesce(max(entry.id) FILTER (WHERE kind NOT IN ('charge', 'amend')), 0),
     coalesce(-sum(amount) FILTER (WHERE kind IN ('charge', 'amend')), 0)
@@ -41,16 +51,15 @@ LEFT JOIN ledger_ledgerentry AS entry ON entry.project_id = project.id
 GROUP BY project.public_id
 """
 _MONTH = """
-SELECT project.public_id, project_id, endpoint_id, key_id, sum(cost)
+SELECT project.public_id, endpoint_id, key_id, sum(cost)
 FROM usage_usagerollup JOIN projects_project AS project ON project.id = project_id
-WHERE grain = 'day' AND at >= %s GROUP BY 1, 2, 3, 4
+WHERE grain = 'day' AND at >= %s GROUP BY 1, 2, 3
 """
 _ALLOWANCE = """
 SELECT project.public_id, tier, sum(tokens_in + tokens_out)
 FROM usage_record JOIN projects_project AS project ON project.id = project_id
 WHERE started_at >= %s GROUP BY 1, 2
 """
-_ACCOUNTS = {BudgetScope.PROJECT: "p", BudgetScope.ENDPOINT: "e", BudgetScope.KEY: "k"}
 Fields = dict[str, int]
 Tokens = Mapping[int, str]
 """For each shard, what lies in it while it is restored."""
@@ -80,7 +89,7 @@ def begin(client: redis.Redis, shards: Sequence[int]) -> Tokens:
     mine = uuid.uuid4().hex
     pipe = client.pipeline(transaction=False)
     for shard in shards:
-        pipe.set(f"{{s{shard}}}:restoring", mine, nx=True, get=True)
+        pipe.set(restoring_key(tag_of(shard)), mine, nx=True, get=True)
     return {
         shard: mine if known is None else str(known)
         for shard, known in zip(shards, pipe.execute(), strict=True)
@@ -95,7 +104,7 @@ def put_back(client: redis.Redis, tokens: Tokens) -> int:
         missing = [shard for shard in _missing(client) if shard in tokens]
         if not missing:
             return 0
-        _restore(client, {f"{{s{shard}}}" for shard in missing})
+        _restore(client, {tag_of(shard) for shard in missing})
         return _open(client, {shard: tokens[shard] for shard in missing})
 
 
@@ -111,31 +120,29 @@ def _is_told() -> bool:
 
 
 def _missing(client: redis.Redis) -> list[int]:
-    epochs: Any = client.mget([f"{{s{shard}}}:epoch" for shard in range(SHARDS)])
+    epochs: Any = client.mget([epoch_key(tag_of(shard)) for shard in range(SHARDS)])
     return [shard for shard, epoch in enumerate(epochs) if epoch is None]
 
 
 def _restore(client: redis.Redis, tags: set[str]) -> None:
     pipe = client.pipeline(transaction=False)
-    for tag, function, *said in (*_counters(), *_known()):
-        if tag in tags:
-            pipe.fcall(function, 1, tag, *said)
+    for call in (*_counters(), *_known()):
+        if functions.tag_in(call) in tags:
+            pipe.fcall(*call)
     pipe.execute()
 
 
-def _counters() -> Iterator[tuple[str, ...]]:
+def _counters() -> Iterator[Call]:
     for tag, accounts in _accounts(rules.month_of(clock.now())).items():
-        for account, said in accounts.items():
-            flat = [str(part) for pair in said.items() for part in pair]
-            yield (tag, "xt1_restore", account, *flat)
+        for account, fields in accounts.items():
+            yield functions.restore(tag, account, fields)
 
 
-def _known() -> Iterator[tuple[str, ...]]:
+def _known() -> Iterator[Call]:
     for tag, request_ids in _recent().items():
         for some in _batches(request_ids, 500):
-            yield (tag, "xt1_remember", *some)
-    for tag, who, figures in _estimated():
-        yield (tag, "xt1_orphan", *who, *map(str, figures))
+            yield functions.remember(tag, some)
+    yield from _estimated()
 
 
 def _open(client: redis.Redis, tokens: Tokens) -> int:
@@ -143,7 +150,8 @@ def _open(client: redis.Redis, tokens: Tokens) -> int:
     marks = {mark.shard: str(mark) for mark in StreamMark.objects.all()}
     pipe = client.pipeline(transaction=False)
     for shard, token in tokens.items():
-        pipe.fcall("xt1_open", 1, f"{{s{shard}}}", str(wait_s), marks.get(shard, ""), "", token)
+        call = functions.open_shard(tag_of(shard), wait_s, marks.get(shard, ""), token)
+        pipe.fcall(*call)
     return sum(pipe.execute())
 
 
@@ -151,19 +159,21 @@ def _accounts(month: datetime) -> Mapping[str, Mapping[str, Fields]]:
     """Return for each shard's tag the fields of every account in it."""
     found: dict[str, dict[str, Fields]] = defaultdict(lambda: defaultdict(dict))
     name = f"{month:%Y%m}"
-    for project, account, granted, sequence, spent in _rows(_SPENT):
-        fields = {"granted": granted, "seq": sequence, "spent": spent}
-        found[shard_tag(project)][account] |= fields
-    for project, _, endpoint_id, key_id, cost in _rows(_MONTH, month):
-        accounts = found[shard_tag(project)]
-        for account in (f"p:{project}", f"e:{endpoint_id}", f"k:{key_id}"):
-            accounts[account][f"m:{name}"] = accounts[account].get(f"m:{name}", 0) + int(cost)
+    for project, granted, sequence, spent in _rows(_SPENT):
+        fields = {functions.GRANTED: granted, functions.SEQUENCE: sequence, functions.SPENT: spent}
+        found[shard_tag(project)][account_of("project", project)] |= fields
+    for project, endpoint_id, key_id, cost in _rows(_MONTH, month):
+        payers = {"project": project, "endpoint": endpoint_id, "key": key_id}
+        for kind, payer in payers.items():
+            fields = found[shard_tag(project)][account_of(kind, payer)]
+            fields[month_field(name)] = fields.get(month_field(name), 0) + int(cost)
     for budget in Budget.objects.filter(is_enforced=True, ended_at=None).select_related("project"):
-        account = f"{_ACCOUNTS[BudgetScope(budget.scope)]}:{budget.subject_id}"
-        ceiling = {"budget": budget.amount, "budget_v": budget.version}
+        account = account_of(budget.scope, budget.subject_id)
+        ceiling = {functions.BUDGET: budget.amount, functions.BUDGET_VERSION: budget.version}
         found[shard_tag(budget.project.public_id)][account] |= ceiling
     for project, tier, tokens in _rows(_ALLOWANCE, month):
-        found[shard_tag(project)][f"p:{project}"][f"a:{name}:{tier}"] = int(tokens)
+        fields = found[shard_tag(project)][account_of("project", project)]
+        fields[allowance_field(name, tier)] = int(tokens)
     return found
 
 
@@ -175,12 +185,12 @@ def _recent() -> Mapping[str, list[str]]:
     return found
 
 
-def _estimated() -> Iterator[tuple[str, list[str], list[int]]]:
-    """Yield what was charged by estimate: the truth may still be told, and amends it."""
+def _estimated() -> Iterator[Call]:
+    """Tell what was charged by estimate: the truth may still come, and amends it."""
     for one in _records().filter(ending=LOST).select_related("project"):
         project = one.project.public_id
-        who = [one.request_id, project, one.endpoint_id, one.key_id, one.tier]
-        yield shard_tag(project), who, [one.tokens_in, one.tokens_out, one.cost]
+        whose = Whose(one.request_id, project, one.endpoint_id, one.key_id, one.tier)
+        yield functions.orphan(whose, one.tokens_in, one.tokens_out, one.cost)
 
 
 def _records() -> QuerySet[UsageRecord]:

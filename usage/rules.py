@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q, TextChoices
 
-from inference.contracts import UsageEvent, moment_of
+from inference.contracts.events import UsageEvent, moment_of
 
 THRESHOLDS = (50, 75, 90, 100)
 """Per cent of a budget at which somebody is told."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from inference.address import is_plane_target
 from inference.config import Bounds, PlaneConfig, Waits
+from inference.contracts.origins import is_origin
 from inference.edges.asgi import AsgiEdge, Receive, Scope, Send, raw_target
 from inference.ops import PATHS, Check, Ops
-from inference.origins import is_origin
 from inference.peers import Proxies
 from inference.problems import Refused
 from inference.wiring import Gateway

@@ -24,7 +24,7 @@ from api import described
 from api.examples import EXAMPLES
 from catalog import services as catalog
 from common import clock
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from projects import access, invitations
 from projects import services as projects
 from projects.models import Membership, Project

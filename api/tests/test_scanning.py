@@ -20,7 +20,7 @@ from apikeys.models import ApiKey
 from apikeys.services import revoke_key
 from audit.models import AuditEntry
 from common.rest import throttle
-from inference import contracts
+from inference.contracts import keys
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_key, make_user, seat
@@ -116,7 +116,7 @@ def test_wrong_signature_is_refused_even_with_a_real_key(
 def well_formed(number: int) -> str:
     """A text that only a look-up can tell from a key."""
     body = f"xero_acme_{number:043d}"
-    return body + contracts.checksum(body)
+    return body + keys.checksum(body)
 
 
 def test_long_report_without_a_signature_is_refused_before_anything_is_looked_up(
@@ -189,4 +189,4 @@ def test_revoked_key_is_real_but_causes_no_second_mail(acme: Project) -> None:
 def test_published_expression_is_the_one_we_use() -> None:
     text = (Path(__file__).parents[2] / "docs" / "key-scanning.md").read_text()
 
-    assert contracts._KEY.pattern in text
+    assert keys._KEY.pattern in text

@@ -20,7 +20,7 @@ from audit.models import AuditEntry
 from common import ids
 from common.models import IdempotentAnswer, OutboxEntry
 from endpoints.models import Endpoint
-from inference.contracts import checksum
+from inference.contracts.keys import checksum
 from projects.models import Project
 from tests.make import make_endpoint, make_key
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from inference.contracts import checksum
+from inference.contracts.keys import checksum
 from projects.models import Project
 from tests.make import make_key
 

@@ -13,7 +13,7 @@ from apikeys.models import ApiKey, KeySecret
 from apikeys.services import issue_key, revoke_key
 from common import clock
 from common.models import OutboxEntry
-from inference.contracts import is_key
+from inference.contracts.keys import is_key
 from projects.models import Project
 from tests.make import make_endpoint, make_key
 

@@ -17,7 +17,8 @@ from apikeys.models import ApiKey, KeySecret
 from apikeys.rules import is_welcome, normal_network
 from audit.models import AuditEntry
 from common import clock
-from inference.contracts import Grant, grant_key, load
+from inference.contracts.entries import Grant, load
+from inference.contracts.names import grant_key
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_user, seat, session_of

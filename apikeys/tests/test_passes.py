@@ -16,7 +16,7 @@ from apikeys import passes
 from apikeys.models import ApiKey, SigningKey
 from audit.models import AuditEntry
 from common import clock
-from inference import pass_keys
+from inference.contracts import pass_keys
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_key, make_user, seat, session_of

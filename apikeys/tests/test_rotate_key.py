@@ -17,7 +17,9 @@ from apikeys.services import IssuedKey, note_use, revoke_key, rotate_key
 from audit.models import AuditEntry
 from common import clock
 from common.problems import Stale
-from inference.contracts import Grant, grant_key, is_key, load
+from inference.contracts.entries import Grant, load
+from inference.contracts.keys import is_key
+from inference.contracts.names import grant_key
 from projects.models import Project
 from tests.make import make_key
 

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from inference.contracts import UsageEvent, dump
+from inference.contracts.entries import dump
+from inference.contracts.events import UsageEvent
 from projects.models import Project
 from tests.make import make_event, prove
 from usage.intake import Arrived, ensure_partitions, take_in

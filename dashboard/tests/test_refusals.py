@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from dashboard.tests.cast import signed_in, used
-from inference.contracts import RefusalBatch, RefusedRequest, Tally
+from inference.contracts.tallies import RefusalBatch, RefusedRequest, Tally
 from projects.models import Project
 from tests.make import make_endpoint, request_id
 from usage import refusals

@@ -14,7 +14,9 @@ from typing import Final
 import hiredis
 
 from inference.admission.plan import Plan, request_bucket, token_bucket
-from inference.contracts import Grant, Terms, UsageEvent, shard_tag
+from inference.contracts.entries import Grant, Terms
+from inference.contracts.events import UsageEvent
+from inference.contracts.names import shard_tag
 from inference.outcome import milliseconds_text
 from inference.ports import Ask
 
@@ -29,7 +31,7 @@ _ASK: Final = (
     b"$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
 _END: Final = b"$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
-_LIMITS, _ASK_PARTS, _WHO, _END_PARTS = 14, 7, 4, 4
+LIMITS, ASK_PARTS, WHO, END_PARTS = 14, 7, 4, 4
 """How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
 _RENEW: Final = (
     b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
@@ -85,7 +87,7 @@ class Line:
 
     def admit(self, asks: list[bytes]) -> bytes:
         """Pack the admission of requests."""
-        parts = [b"*%d\r\n" % (4 + _LIMITS + _ASK_PARTS * len(asks)), self._admit]
+        parts = [b"*%d\r\n" % (4 + LIMITS + ASK_PARTS * len(asks)), self._admit]
         return b"".join(parts + asks)
 
     def renew(self, request_id: bytes, tokens: int, money: int) -> bytes:
@@ -95,7 +97,7 @@ class Line:
 
     def settle(self, ends: list[bytes]) -> bytes:
         """Pack the ends of requests."""
-        parts = [b"*%d\r\n" % (4 + _WHO + _END_PARTS * len(ends)), self._settle]
+        parts = [b"*%d\r\n" % (4 + WHO + END_PARTS * len(ends)), self._settle]
         return b"".join(parts + ends)
 
     def text(self, event: UsageEvent) -> bytes:

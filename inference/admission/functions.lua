@@ -288,7 +288,8 @@ local function answer(word, limits, endpoint, now, wait_us, free, is_easy)
     is_easy and 1 or 0 }
 end
 
-local LIMITS, ASK = 14, 7 -- how many arguments each has
+-- How many arguments each has. admission/commands.py says the same.
+local LIMITS, ASK, WHO, END = 14, 7, 4, 4
 
 local function read_limits(args)
   return {
@@ -556,12 +557,12 @@ end
 -- The same of many: who they are of, and for each its id, tokens, cost and event.
 local function settle_all(keys, args)
   local who = { project = args[1], endpoint = args[2], key = args[3], tier = args[4] }
-  local ends, many = {}, math.floor((#args - 4) / 4)
+  local ends, many = {}, math.floor((#args - WHO) / END)
   for number = 1, many do
-    local at = 4 * number
+    local at = WHO + (number - 1) * END
     ends[number] = read_end(args[at + 1], args[at + 2], args[at + 3], args[at + 4])
   end
-  return settle_each(keys[1], who, ends, now_us(args[4 * many + 5]))
+  return settle_each(keys[1], who, ends, now_us(args[WHO + many * END + 1]))
 end
 
 -- Undo an admission whose request never ran, as if it had never been asked for.

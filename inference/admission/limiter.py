@@ -21,7 +21,8 @@ from inference.admission.plan import price
 from inference.admission.running import Admissions, Ends, Judge, Running
 from inference.admission.segment import place_of
 from inference.admission.shut import Shut
-from inference.contracts import Grant, Route, UsageEvent
+from inference.contracts.entries import Grant, Route
+from inference.contracts.events import UsageEvent
 from inference.ports import Ask, OnVerdict, Verdict
 from inference.sources.link import Link
 

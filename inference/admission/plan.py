@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from inference.contracts import Terms, cost_of, requests_at_once, tokens_at_once
+from inference.contracts.bursts import requests_at_once, tokens_at_once
+from inference.contracts.entries import Terms
+from inference.contracts.money import cost_of
 from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
 from inference.room import longest_answer
 

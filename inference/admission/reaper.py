@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from inference.admission.commands import LEASE_S
-from inference.contracts import SHARDS
+from inference.contracts.names import SHARDS
 from inference.sources.link import Link
 
 LOCK_KEY: Final = "xt:reaper"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from inference.contracts import Grant, Route
+from inference.contracts.entries import Grant, Route
 from inference.ports import Verdict
 
 LASTING: Final = frozenset((b"requests", b"quota"))

@@ -19,7 +19,7 @@ from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
 from inference.admission.reaper import Reaper
 from inference.admission.segment import Entry, Segment, place_of
-from inference.contracts import SHARDS, usage_watermark
+from inference.contracts.names import SHARDS, usage_watermark
 from inference.sources.link import Link, LinkDown, ReplyError
 
 EVERY_S: Final = 1.0

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Final
 
 from inference import gate
-from inference.contracts import Grant, Route, moment_of
+from inference.contracts.entries import Grant, Route
+from inference.contracts.events import moment_of
+from inference.contracts.origins import lines_for
 from inference.exchange.head import Head
 from inference.exchange.look_up import LookUp
 from inference.exchange.open_doors import (
@@ -21,7 +23,6 @@ from inference.exchange.passed import Passed
 from inference.fields import Names
 from inference.gate import OPTIONS
 from inference.ids import request_id
-from inference.origins import lines_for
 from inference.outcome import Outcome
 from inference.plane import Plane
 from inference.ports import Caller, Lines, Verdict

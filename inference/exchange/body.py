@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.contracts import Route
+from inference.contracts.entries import Route
 from inference.exchange.prepare import GENERATING, Prepared
 from inference.members import Malformed
 from inference.ports import SLICE_TOKENS, TOKENS_MAX

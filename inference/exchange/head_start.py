@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.plane import Plane
 from inference.ports import Answer, Call, Headers, Lines, WorkerFailed
 

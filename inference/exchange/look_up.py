@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import is_
 
-from inference import gate, pass_keys
+from inference import gate
 from inference.address import READ
-from inference.contracts import (
-    Grant,
-    Pool,
-    Route,
-    Worker,
-    digest_of,
-    grant_key,
-    pool_key,
-)
+from inference.contracts import pass_keys
+from inference.contracts.entries import Grant, Pool, Route, Worker
+from inference.contracts.keys import digest_of
+from inference.contracts.names import grant_key, pool_key
+from inference.contracts.pass_keys import PassKeys
 from inference.exchange.head import Head
 from inference.exchange.passed import Passed
 from inference.fields import NO_SLO
-from inference.pass_keys import PassKeys
 from inference.passes import held_to, looks_like_pass
 from inference.plane import Plane
 from inference.problems import Refused

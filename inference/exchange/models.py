@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from inference.contracts import Route
+from inference.contracts.entries import Route
 from inference.problems import Refused
 
 OWNER = "xerotier"

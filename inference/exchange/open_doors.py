@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inference.address import HEALTH, Target
-from inference.contracts import Pool, Route, pool_key
+from inference.contracts.entries import Pool, Route
+from inference.contracts.names import pool_key
+from inference.contracts.origins import preflight_lines
 from inference.exchange.head import Head
 from inference.fields import lines_of
 from inference.gate import OPTIONS, allowed_here
-from inference.origins import preflight_lines
 from inference.plane import Plane
 from inference.ports import Lines
 from inference.tables import Found

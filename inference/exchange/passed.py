@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.contracts import Grant, Route, Worker
+from inference.contracts.entries import Grant, Route, Worker
 from inference.fields import Slo
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.contracts import Route, Worker
+from inference.contracts.entries import Route, Worker
 from inference.glance import asked_in, number, prompt_bytes
 from inference.inline import INLINE_BYTES, excess_of
 from inference.problems import Refused

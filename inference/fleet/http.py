@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.fleet.call import HttpCall, Load
 from inference.fleet.config import FleetConfig
 from inference.fleet.heads import Origin, join_path, parse_base, request_head

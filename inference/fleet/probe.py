@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.ports import Answer, Call, Headers, WorkerFailed
 
 FAILURES = 2

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import hiredis
 
-from inference.contracts import CHANGES
+from inference.contracts.names import CHANGES
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 from inference.tables import OnTexts, Tables

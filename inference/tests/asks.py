@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from inference.admission.plan import price
-from inference.contracts import Grant, Route, Terms, UsageEvent
+from inference.contracts.entries import Grant, Route, Terms
+from inference.contracts.events import UsageEvent
 from inference.ids import request_id
 from inference.ports import Ask
 

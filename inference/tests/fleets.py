@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
 from inference.fleet.heads import extra_lines

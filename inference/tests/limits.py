@@ -17,7 +17,7 @@ from inference.admission.limiter import ValkeyLimiter
 from inference.admission.local import Share
 from inference.admission.reaper import Reaper
 from inference.admission.upkeep import Upkeep
-from inference.contracts import SHARDS, shard_tag
+from inference.contracts.names import SHARDS, shard_tag
 from inference.ports import Ask, Verdict
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl

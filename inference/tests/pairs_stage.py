@@ -14,20 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from inference.admission.plan import Plan, plan_of, price
 from inference.config import PlaneConfig
-from inference.contracts import (
-    OPERATIONS,
-    Grant,
-    Pool,
-    Route,
-    UsageEvent,
-    Worker,
-    checksum,
-    digest_of,
-    dump,
-    grant_key,
-    pool_key,
-    route_key,
-)
+from inference.contracts.entries import Grant, Pool, Route, Worker, dump
+from inference.contracts.events import UsageEvent
+from inference.contracts.keys import checksum, digest_of
+from inference.contracts.names import grant_key, pool_key, route_key
+from inference.contracts.operations import OPERATIONS
 from inference.exchange.core import Exchange
 from inference.exchange.head import Head
 from inference.faults import Faults

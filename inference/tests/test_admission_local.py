@@ -8,7 +8,7 @@ import pytest
 
 from inference.admission.local import Allowance, Share
 from inference.admission.plan import plan_of
-from inference.contracts import Grant, Route
+from inference.contracts.entries import Grant, Route
 from inference.tests.asks import GRANT, ask_of, paid, route_of, terms_of
 
 SHARE = Share(part=0.25, money=1000, outage_s=600)

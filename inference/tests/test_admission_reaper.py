@@ -9,7 +9,7 @@ import pytest
 
 from inference.admission.commands import LEASE_S
 from inference.admission.reaper import Reaper
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from inference.tests.asks import ask_of, ended
 from inference.tests.limits import Stage, stage_in
 

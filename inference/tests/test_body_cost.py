@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inference.contracts import Route, Terms
+from inference.contracts.entries import Route, Terms
 from inference.exchange.body import SLICE_BYTES
 from inference.exchange.prepare import prepare
 from inference.members import Malformed

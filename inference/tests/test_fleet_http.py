@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.fleet.config import FleetConfig
 from inference.fleet.http import HttpFleet
 from inference.tests.asker import Asker

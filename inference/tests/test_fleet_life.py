@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 from inference.fleet.config import FleetConfig
 from inference.fleet.heads import extra_lines
 from inference.fleet.http import HttpFleet

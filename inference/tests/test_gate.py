@@ -10,7 +10,8 @@ import pytest
 
 from inference import gate
 from inference.address import PLANE_PATH, is_plane_target, read_target
-from inference.contracts import Grant, Pool, Route, Terms, Worker, checksum, is_key
+from inference.contracts.entries import Grant, Pool, Route, Terms, Worker
+from inference.contracts.keys import checksum, is_key
 from inference.fields import Slo
 from inference.problems import Refused
 

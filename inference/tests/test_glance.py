@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.contracts import Route, Terms
+from inference.contracts.entries import Route, Terms
 from inference.exchange import prepare as prepared
 from inference.exchange.prepare import Prepared, prepare
 from inference.glance import ANSWER_MAX, asked_in, usage_in

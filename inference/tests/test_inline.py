@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inference.contracts import Route, Terms
+from inference.contracts.entries import Route, Terms
 from inference.exchange.prepare import prepare
 from inference.inline import INLINE_BYTES
 from inference.splice import OTHER_FREE, read_request

@@ -15,7 +15,7 @@ import pytest
 
 from inference.admission.journal import Bounds, Journal
 from inference.admission.segment import Segment, place_of
-from inference.contracts import SHARDS
+from inference.contracts.names import SHARDS
 
 pytestmark = pytest.mark.anyio
 

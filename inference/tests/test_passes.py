@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.contracts import Grant
-from inference.pass_keys import PassKey, PassKeys, dump, load
+from inference.contracts.entries import Grant
+from inference.contracts.pass_keys import PassKey, PassKeys, dump, load
 from inference.passes import PassBook, looks_like_pass, verify
 
 NOW = 1_800_000_000.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference.contracts import Grant
+from inference.contracts.entries import Grant
 from inference.passes import held_to
 
 PASS = Grant(

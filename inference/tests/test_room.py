@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from inference.contracts import Route, Terms
+from inference.contracts.entries import Route, Terms
 from inference.exchange.prepare import prepare
 from inference.room import longest_answer
 

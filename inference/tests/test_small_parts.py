@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from inference.address import REMEMBERED_MAX, _known_target, read_target
-from inference.contracts import Worker, moment_of
+from inference.contracts.entries import Worker
+from inference.contracts.events import moment_of
 from inference.fields import Names, duration, pairs_of, rate_lines, sane_id
 from inference.ids import decision_id, request_id
 from inference.log import RequestLog, _known_place

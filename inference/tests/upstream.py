@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from inference.contracts import Worker
+from inference.contracts.entries import Worker
 
 PATIENCE_S = 5.0
 

@@ -7,7 +7,8 @@ import redis
 from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
-from inference.contracts import Route, load, route_key
+from inference.contracts.entries import Route, load
+from inference.contracts.names import route_key
 from projects.errors import OriginMalformed
 from projects.models import Project
 from projects.services import ORIGINS_MAX, allow_origins

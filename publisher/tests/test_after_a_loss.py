@@ -8,7 +8,10 @@ from typing import Any, cast
 import pytest
 import redis
 
-from inference.contracts import SHARDS, UsageEvent, dump, route_key, shard_tag
+from inference.contracts import functions
+from inference.contracts.entries import dump
+from inference.contracts.events import UsageEvent
+from inference.contracts.names import SHARDS, route_key, shard_tag
 from ledger import services as ledger
 from projects.models import Project
 from publisher import services
@@ -37,7 +40,7 @@ def account(gateway: redis.Redis, project: Project) -> dict[str, str]:
 
 
 def settle(gateway: redis.Redis, event: UsageEvent) -> str:
-    said: list[str] = gateway.fcall("xt1_settle", 1, *intake.settlement_of(event), dump(event))
+    said: list[str] = gateway.fcall(*functions.settle(event, dump(event)))
     return said[0]
 
 

@@ -11,7 +11,8 @@ import redis
 from django.db import OperationalError, connection, connections
 
 from common import clock
-from inference.contracts import SHARDS, dump, shard_tag
+from inference.contracts.entries import dump
+from inference.contracts.names import SHARDS, shard_tag
 from ledger import services as ledger
 from projects.models import Project
 from publisher import services

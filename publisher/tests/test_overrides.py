@@ -17,7 +17,8 @@ from endpoints import overrides
 from endpoints.errors import OverrideMalformed
 from endpoints.models import Endpoint, LimitOverride
 from endpoints.rules import limits_in_force
-from inference.contracts import Route, Terms, load, route_key
+from inference.contracts.entries import Route, Terms, load
+from inference.contracts.names import route_key
 from projects.models import Project
 from tests.make import make_endpoint
 

@@ -7,7 +7,8 @@ import redis
 
 from agents.services import change_worker, retire_worker, suspend_worker
 from endpoints.services import change_endpoint
-from inference.contracts import POOLS, Pool, Route, load, own_pool, pool_key, route_key, shared_pool
+from inference.contracts.entries import Pool, Route, load
+from inference.contracts.names import POOLS, own_pool, pool_key, route_key, shared_pool
 from projects.models import Project
 from publisher.compile import pools_of
 from publisher.services import reconcile

@@ -18,7 +18,8 @@ from catalog.services import begin_due_terms, set_terms
 from common import clock, deliveries
 from common.models import OutboxEntry
 from endpoints.services import pause_endpoint, retire_endpoint
-from inference.contracts import CHANGES, Grant, Pool, Route, grant_key, load, pool_key, route_key
+from inference.contracts.entries import Grant, Pool, Route, load
+from inference.contracts.names import CHANGES, grant_key, pool_key, route_key
 from projects.models import Project
 from publisher import services, store
 from publisher.compile import Entry

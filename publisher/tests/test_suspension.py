@@ -6,7 +6,8 @@ import pytest
 import redis
 
 from common.actor import SYSTEM
-from inference.contracts import Route, load, route_key
+from inference.contracts.entries import Route, load
+from inference.contracts.names import route_key
 from projects import suspension
 from projects.models import Project
 from tests.make import make_endpoint

@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import redis
 
-from inference.contracts import SHARDS, cost_of, shard_tag
+from inference.contracts.money import cost_of
+from inference.contracts.names import SHARDS, shard_tag
 from tests.chaos.load import TOKENS_IN, Told
 
 REAPER_S = 5.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference.contracts import CHANGES
+from inference.contracts.names import CHANGES
 from tests.clock import own_time
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from inference.tokens import estimate_tokens
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inference.contracts import digest_of, grant_key
+from inference.contracts.keys import digest_of
+from inference.contracts.names import grant_key
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import answer, completion

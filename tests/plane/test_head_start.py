@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import (

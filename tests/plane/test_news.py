@@ -17,7 +17,8 @@ import pytest
 from django.conf import settings
 
 from inference.config import PlaneConfig
-from inference.contracts import digest_of, grant_key
+from inference.contracts.keys import digest_of
+from inference.contracts.names import grant_key
 from inference.tables import ABSENT_S
 from tests.plane.caller import Connection, Heard, request
 from tests.plane.conftest import Hire, Running, serve, until

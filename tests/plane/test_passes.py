@@ -11,8 +11,9 @@ import anyio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from inference import pass_keys
-from inference.contracts import CHANGES, digest_of
+from inference.contracts import pass_keys
+from inference.contracts.keys import digest_of
+from inference.contracts.names import CHANGES
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import answer, completion

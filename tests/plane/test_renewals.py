@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import DONE, SSE_END, SSE_HEAD, chunk, delta

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from inference.contracts import OPERATIONS, Pool, Worker, pool_key
+from inference.contracts.entries import Pool, Worker
+from inference.contracts.names import pool_key
+from inference.contracts.operations import OPERATIONS
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running
 from tests.plane.workers import BREAK, DONE, answer, chunk, completion, delta, stream

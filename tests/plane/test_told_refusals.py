@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from inference.contracts import BATCH_FIELD, REFUSALS, RefusalBatch, RefusedRequest, batch_from
+from inference.contracts.tallies import (
+    BATCH_FIELD,
+    REFUSALS,
+    RefusalBatch,
+    RefusedRequest,
+    batch_from,
+)
 from inference.fields import Names
 from inference.outcome import Outcome
 from inference.problems import Refused

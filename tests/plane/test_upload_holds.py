@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from inference.exchange.arrival import DECIDING
 from inference.ports import SLICE_TOKENS
 from inference.tokens import estimate_tokens

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference.contracts import shard_tag
+from inference.contracts.names import shard_tag
 from tests.clock import own_time
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, departure, until

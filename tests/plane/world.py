@@ -9,25 +9,19 @@ from typing import Any
 
 import redis
 
-from inference.contracts import (
+from inference.contracts.entries import Grant, Pool, Route, Terms, Worker, dump
+from inference.contracts.events import EVENT_FIELD
+from inference.contracts.keys import checksum, digest_of
+from inference.contracts.names import (
     CHANGES,
-    EVENT_FIELD,
-    OPERATIONS,
     SHARDS,
-    Grant,
-    Pool,
-    Route,
-    Terms,
-    Worker,
-    checksum,
-    digest_of,
-    dump,
     grant_key,
     pool_key,
     route_key,
     shard_tag,
     usage_stream,
 )
+from inference.contracts.operations import OPERATIONS
 
 FUNCTIONS = Path(__file__).parents[2] / "inference" / "admission" / "functions.lua"
 PEPPER, OLD_PEPPER = b"newest-pepper", b"older-pepper"

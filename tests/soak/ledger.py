@@ -8,7 +8,8 @@ from typing import Any
 
 import redis
 
-from inference.contracts import EVENT_FIELD, shard_tag, usage_stream, usage_watermark
+from inference.contracts.events import EVENT_FIELD
+from inference.contracts.names import shard_tag, usage_stream, usage_watermark
 from tests.plane.world import PROJECT, TERMS
 from tests.soak.callers import Tally
 

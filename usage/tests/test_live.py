@@ -13,7 +13,7 @@ from endpoints import live
 from endpoints.models import Endpoint
 from endpoints.rules import LIVE_WORDS, Facts, live_of
 from endpoints.services import pause_endpoint
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from ledger.services import top_up
 from projects import suspension
 from projects.models import Project

@@ -10,7 +10,9 @@ import pytest
 from django.core import mail
 from django.db import connection
 
-from inference.contracts import UsageEvent, cost_of, dump
+from inference.contracts.entries import dump
+from inference.contracts.events import UsageEvent
+from inference.contracts.money import cost_of
 from ledger import selectors as ledger
 from ledger.models import LedgerEntry
 from projects.models import Project

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from common import clock
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from projects.models import Project
 from tests.make import make_event, request_id
 from usage import intake, reconcile, rollups, selectors

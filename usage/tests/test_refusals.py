@@ -12,14 +12,8 @@ import redis
 from rest_framework.test import APIClient
 
 from common import clock
-from inference.contracts import (
-    BATCH_FIELD,
-    REFUSALS,
-    RefusalBatch,
-    RefusedRequest,
-    Tally,
-    dump,
-)
+from inference.contracts.entries import dump
+from inference.contracts.tallies import BATCH_FIELD, REFUSALS, RefusalBatch, RefusedRequest, Tally
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
 from usage import intake, refusals, refused

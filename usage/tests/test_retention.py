@@ -9,7 +9,7 @@ from django.db import OperationalError, connection, connections
 from pytest_django import Settings
 
 from common import clock
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from ledger import selectors as ledger
 from projects.models import Project
 from tests.make import make_event, request_id

@@ -12,13 +12,9 @@ import redis
 from django.db import DatabaseError, connection
 
 from apikeys.models import KeySecret
-from inference.contracts import (
-    EVENT_FIELD,
-    UsageEvent,
-    dump,
-    shard_tag,
-    usage_stream,
-)
+from inference.contracts.entries import dump
+from inference.contracts.events import EVENT_FIELD, UsageEvent
+from inference.contracts.names import shard_tag, usage_stream
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
 from usage import intake

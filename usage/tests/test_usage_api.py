@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
 from usage import intake

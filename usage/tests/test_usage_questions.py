@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common import clock
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from projects.models import Project
 from tests.make import make_event, request_id
 from usage import intake, rules, selectors

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from projects.models import Project
 from tests.make import make_event, request_id
 from usage import intake

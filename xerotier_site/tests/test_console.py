@@ -25,7 +25,7 @@ from agents.models import Worker
 from apikeys.models import KeySecret
 from common.actor import SYSTEM
 from common.models import OutboxEntry
-from inference.contracts import dump
+from inference.contracts.entries import dump
 from tests.make import make_endpoint, make_event, make_key, make_project, make_worker
 from usage.intake import Arrived, take_in
 from usage.models import PoisonEvent

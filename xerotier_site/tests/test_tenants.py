@@ -13,7 +13,8 @@ from accounts.models import User
 from common import clock
 from dashboard.tests.cast import signed_in
 from endpoints.models import LimitOverride
-from inference.contracts import RefusalBatch, RefusedRequest, Tally, dump
+from inference.contracts.entries import dump
+from inference.contracts.tallies import RefusalBatch, RefusedRequest, Tally
 from ledger import selectors as ledger
 from projects.models import Project
 from tests.make import make_endpoint, make_event, request_id

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from inference.contracts import CHANGES
+from inference.contracts.names import CHANGES
 from xerotier_site.embedded import databases, valkey
 from xerotier_site.embedded.process import lesser_account
 

@@ -15,7 +15,7 @@ from agents.models import CacheScope, Worker
 from catalog import selectors as catalog
 from common.problems import Problem
 from endpoints.selectors import left_without
-from inference.contracts import OPERATIONS
+from inference.contracts.operations import OPERATIONS
 from projects import selectors as projects
 from projects.models import Project
 

@@ -1,8 +1,12 @@
-"""What the data plane says back to the control plane. Imported by way of ``contracts``."""
+"""What the data plane says back to the control plane: one event for each admitted request."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+
+EVENT_FIELD = "event"
+"""The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
 
 
 @dataclass(init=False)
@@ -95,3 +99,11 @@ class UsageEvent:
         self.cost = cost
         self.slo_ttft_ms = slo_ttft_ms
         self.slo_tpot_ms = slo_tpot_ms
+
+
+def moment_of(request_id: str) -> float:
+    """Return when a request was admitted, in Unix seconds with milliseconds.
+
+    Reads the UUIDv7 in ``req_…``; raises ``ValueError`` if there is none.
+    """
+    return (uuid.UUID(request_id.removeprefix("req_")).int >> 80) / 1000

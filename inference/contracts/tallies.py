@@ -1,4 +1,4 @@
-"""What a gateway says of requests it refused. Imported by way of ``contracts``.
+"""What a gateway says of requests it refused.
 
 Never one message a request: a flood of refusals is a handful of counts a second, and the
 ids of a few. ``batch_id`` lets the reader count a batch once, however often it is told.

@@ -1,4 +1,4 @@
-"""The names under which things lie in Valkey, for both planes. Handed on by ``contracts``."""
+"""The names under which things lie in Valkey, for both planes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,12 @@ def own_pool(project: str, model: str) -> str:
 
 def shard_tag(project: str) -> str:
     """Return the hash tag of a project, braces included. Stable for ever: data lies under it."""
-    return f"{{s{zlib.crc32(project.encode()) % SHARDS}}}"
+    return tag_of(zlib.crc32(project.encode()) % SHARDS)
+
+
+def tag_of(shard: int) -> str:
+    """Return the hash tag of a shard (0 … 63), braces included."""
+    return f"{{s{shard}}}"
 
 
 def usage_stream(shard: int) -> str:

@@ -1,7 +1,7 @@
-"""What both planes must agree on about passes; the rest of the contract is ``contracts.py``.
+"""What both planes must agree on about passes.
 
 The control plane signs passes and publishes whose signatures are good; the data plane reads
-that and verifies. Both import this module; it imports neither.
+that and verifies.
 """
 
 from __future__ import annotations

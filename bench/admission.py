@@ -24,11 +24,11 @@ if __name__ == "__main__":
 from inference.admission.journal import Journal
 from inference.admission.library import TEXT
 from inference.admission.limiter import ValkeyLimiter
+from inference.admission.ports import Ask, Verdict
 from inference.contracts.entries import Grant, Route, Terms
 from inference.contracts.events import UsageEvent
 from inference.contracts.names import SHARDS
-from inference.ids import request_id
-from inference.ports import Ask, Verdict
+from inference.http.ids import request_id
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 

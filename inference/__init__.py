@@ -1,0 +1,1 @@
+"""The data plane: it serves inference, and knows neither Django nor any app."""

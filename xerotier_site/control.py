@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from inference.edges.asgi import PEER, Receive, Scope, Send
-from inference.ops import Check, answer_health, answer_readiness
+from inference.gateway.ops import Check, answer_health, answer_readiness
 from xerotier_site.front import FACTS
 
 NICE = 5

@@ -18,11 +18,11 @@ from typing import Any, Final
 import h11
 
 from inference.edges.asgi import PEER, Receive, Scope, Send
-from inference.fields import Names, pairs_of
-from inference.ids import request_id
-from inference.ops import Check
-from inference.ports import Headers
-from inference.problems import Refused
+from inference.gateway.ops import Check
+from inference.http.fields import Names, pairs_of
+from inference.http.ids import request_id
+from inference.http.lines import Headers
+from inference.http.problems import Refused
 
 FACTS: Final = b"x-xerotier-front"
 """What the gateway saw of the connection, as JSON. Ours alone: from a caller it is dropped."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from inference.problems import Refused
+from inference.http.problems import Refused
 from xerotier_site.front import answer_refusal
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]

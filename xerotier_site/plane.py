@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from inference.address import is_plane_target
-from inference.config import Bounds, PlaneConfig, Waits
 from inference.contracts.origins import is_origin
 from inference.edges.asgi import AsgiEdge, Receive, Scope, Send, raw_target
-from inference.ops import PATHS, Check, Ops
-from inference.peers import Proxies
-from inference.problems import Refused
-from inference.wiring import Gateway
+from inference.edges.peers import Proxies
+from inference.exchange.config import Bounds, PlaneConfig, Waits
+from inference.gate.address import is_plane_target
+from inference.gateway.gateway import Gateway
+from inference.gateway.ops import PATHS, Check, Ops
+from inference.http.problems import Refused
 from xerotier_site import env, reach
 from xerotier_site.front import Forward, answer_refusal
 from xerotier_site.limits import BodyLimit

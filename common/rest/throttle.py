@@ -75,7 +75,7 @@ def _client() -> redis.Redis:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``. As ``inference.fields``."""
+    """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``. As ``inference.http.fields``."""
     if seconds < 1:
         return f"{max(0, round(seconds * 1000))}ms"
     minutes, rest = divmod(int(seconds + 0.5), 60)

@@ -14,11 +14,11 @@ from typing import Final
 import hiredis
 
 from inference.admission.plan import Plan, request_bucket, token_bucket
+from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Terms
 from inference.contracts.events import UsageEvent
 from inference.contracts.names import shard_tag
-from inference.outcome import milliseconds_text
-from inference.ports import Ask
+from inference.telemetry.outcome import milliseconds_text
 
 LEASE_S: Final = 15.0
 LINES_MAX: Final = 4096

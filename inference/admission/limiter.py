@@ -18,12 +18,12 @@ from inference.admission.journal import Journal
 from inference.admission.library import Library
 from inference.admission.local import Allowance, Share
 from inference.admission.plan import price
+from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.admission.running import Admissions, Ends, Judge, Running
 from inference.admission.segment import place_of
 from inference.admission.shut import Shut
 from inference.contracts.entries import Grant, Route
 from inference.contracts.events import UsageEvent
-from inference.ports import Ask, OnVerdict, Verdict
 from inference.sources.link import Link
 
 OWED_MAX: Final = 50_000

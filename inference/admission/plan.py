@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from inference.admission.ports import Ask
+from inference.body.room import SLICE_TOKENS, TOKENS_MAX, longest_answer
 from inference.contracts.bursts import requests_at_once, tokens_at_once
 from inference.contracts.entries import Terms
 from inference.contracts.money import cost_of
-from inference.ports import SLICE_TOKENS, TOKENS_MAX, Ask
-from inference.room import longest_answer
 
 MINUTE_US: Final = 60_000_000
 

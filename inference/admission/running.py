@@ -7,8 +7,8 @@ from typing import Any
 
 from inference.admission.commands import Line, ask_of
 from inference.admission.plan import plan_of
+from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.admission.segment import Segment
-from inference.ports import Ask, OnVerdict, Verdict
 
 
 class Judge(ABC):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from inference.admission.ports import Verdict
 from inference.contracts.entries import Grant, Route
-from inference.ports import Verdict
 
 LASTING: Final = frozenset((b"requests", b"quota"))
 """Refusals that have nothing to do with what was asked."""

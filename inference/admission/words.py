@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from inference.admission.ports import RateLimits, Verdict
 from inference.contracts.bursts import requests_at_once, tokens_at_once
 from inference.contracts.entries import Grant, Route, Terms
-from inference.ports import RateLimits, Verdict
 
 SECONDS: Final = 60
 

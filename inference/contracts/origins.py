@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Final
 
 Lines = bytes
-"""As in ``ports``, which imports what both planes see."""
+"""As in ``http.lines``, which nothing here may import."""
 
 ANY: Final = "*"
 REMEMBER_S: Final = 7200

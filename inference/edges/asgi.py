@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
+from inference.edges.peers import Proxies
 from inference.exchange.core import Exchange
-from inference.exchange.head import Head
-from inference.fields import pairs_of
-from inference.peers import Proxies
-from inference.plane import Plane
-from inference.ports import Lines
+from inference.exchange.plane import Plane
+from inference.gate.head import Head
+from inference.http.fields import pairs_of
+from inference.http.lines import Lines
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -44,7 +44,7 @@ LEFT = "xerotier.left"
 
 
 class AsgiCaller:
-    """``ports.Caller`` on top of an ASGI ``send``."""
+    """``caller.Caller`` on top of an ASGI ``send``."""
 
     __slots__ = (
         "_backlog",

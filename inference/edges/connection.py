@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from inference.edges.context import EdgeContext, Swept
 from inference.edges.flow import Flow
 from inference.edges.known import HeadMemory
-from inference.ports import Headers
+from inference.http.lines import Headers
 
 
 class CallerConnection(HttpToolsProtocol, Swept):

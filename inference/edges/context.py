@@ -6,11 +6,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from inference.config import PlaneConfig
 from inference.edges.flow import Flow
-from inference.peers import Proxies
-from inference.plane import Plane
-from inference.turned_away import TurnedAway
+from inference.edges.peers import Proxies
+from inference.exchange.config import PlaneConfig
+from inference.exchange.plane import Plane
+from inference.telemetry.turned_away import TurnedAway
 
 SWEEP_S = 0.25
 POLL_S = 0.0125

@@ -13,8 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from inference.edges.asgi import HEAD, LEFT, LINES, PEER
 from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import without_forwarded
-from inference.exchange.head import Head
-from inference.ports import Headers, Lines
+from inference.gate.head import Head
+from inference.http.lines import Headers, Lines
 
 BODILESS: Final = (204, 304)
 _LENGTH: Final = b"\r\ncontent-length: "

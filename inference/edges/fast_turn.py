@@ -14,9 +14,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
 from inference.exchange.core import Exchange
-from inference.exchange.head import Head
-from inference.ports import Lines
-from inference.problems import Refused
+from inference.gate.head import Head
+from inference.http.lines import Lines
+from inference.http.problems import Refused
 
 DISCARD_MAX = 256 * 1024
 """Body bytes worth reading after an answer was given, to keep the connection."""
@@ -25,7 +25,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class FastTurn:
-    """A turn for the connection, a ``ports.Caller`` for the core."""
+    """A turn for the connection, a ``caller.Caller`` for the core."""
 
     __slots__ = (
         "_asked",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from inference.config import Bounds
-from inference.ports import Headers
+from inference.exchange.config import Bounds
+from inference.http.lines import Headers
 
 VERSIONS = ("1.0", "1.1")
 FORWARDED = (b"forwarded", b"x-forwarded-")

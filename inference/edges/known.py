@@ -14,7 +14,7 @@ from typing import Final
 
 from uvicorn._types import HTTPScope
 
-from inference.exchange.head import Head
+from inference.gate.head import Head
 
 DIGITS_MAX: Final = 8
 """More than any length that is allowed has, and fewer than overflow anywhere."""

@@ -14,7 +14,7 @@ from typing import Final
 import httptools
 
 from inference.edges.connection import CallerConnection
-from inference.ports import Headers
+from inference.http.lines import Headers
 
 FRAMING: Final = (b"content-length", b"transfer-encoding")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uvicorn._types import HTTPScope
 
-from inference.address import is_plane_target
 from inference.edges.connection import CallerConnection
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
@@ -12,7 +11,8 @@ from inference.edges.hygiene import check_bounds, check_head
 from inference.edges.known import KnownHead
 from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
-from inference.exchange.head import Head
+from inference.gate.address import is_plane_target
+from inference.gate.head import Head
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
 """Asked by whoever watches over a machine, by whatever name it has for it."""

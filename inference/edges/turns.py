@@ -13,9 +13,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from inference.edges.asgi import LEFT
 from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
-from inference.fields import Names, lines_of
-from inference.ids import request_id
-from inference.problems import Refused
+from inference.http.fields import Names, lines_of
+from inference.http.ids import request_id
+from inference.http.problems import Refused
 
 
 class Turn(Protocol):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from inference.exchange.prepare import Prepared
-from inference.fields import SSE, Names, lines_of, rate_lines
-from inference.ports import Headers, Lines, Verdict
+from inference.admission.ports import RateLimits, Verdict
+from inference.body.prepare import Prepared
+from inference.http.fields import SSE, Names, lines_of
+from inference.http.lines import Headers, Lines
 
+_RATE: Final = (
+    b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n"
+)
 SSE_OWN: Final = frozenset({b"content-type", b"content-length", b"cache-control"})
 PLAIN: Final = (
     b"application/json", b"text/plain", b"text/event-stream", b"audio/", b"image/png"
@@ -41,3 +45,35 @@ def _with_ours(
     if made.clamped:
         limits += b"x-xerotier-clamped: %b\r\n" % made.clamped
     return b"".join((names.lines(), names.worker_lines(worker_id), lines, limits))
+
+
+def rate_lines(limits: RateLimits | None) -> Lines:
+    """Write OpenAI's six rate-limit fields; an unlimited kind has none."""
+    if limits is None:
+        return b""
+    requests = tokens = b""
+    if limits.limit_requests is not None:
+        left, reset_s = limits.remaining_requests, limits.reset_requests_s
+        requests = _RATE % _figures(b"requests", limits.limit_requests, left, reset_s)
+    if limits.limit_tokens is not None:
+        left, reset_s = limits.remaining_tokens, limits.reset_tokens_s
+        tokens = _RATE % _figures(b"tokens", limits.limit_tokens, left, reset_s)
+    return requests + tokens
+
+
+def _figures(
+    kind: bytes, limit: int, left: int | None, reset_s: float
+) -> tuple[bytes, int, bytes, int, bytes, bytes]:
+    return kind, limit, kind, max(0, left or 0), kind, duration(reset_s)
+
+
+def duration(seconds: float) -> bytes:
+    """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``, ``1h0m30s``."""
+    if seconds < 1:
+        return b"%dms" % max(0, int(seconds * 1000 + 0.5))
+    whole = int(seconds + 0.5)
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return b"%ds" % rest
+    hours, minutes = divmod(minutes, 60)
+    return b"%dh%dm%ds" % (hours, minutes, rest) if hours else b"%dm%ds" % (minutes, rest)

@@ -11,13 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from inference.exchange.answer_head import answer_head, stream_head
-from inference.exchange.concluding import NOT_OK, OK, Concluding
-from inference.exchange.erring import words_of
-from inference.exchange.prepare import GENERATING
-from inference.frames import HOLD_MAX
-from inference.outcome import ONLY_READ
-from inference.plain import (
+from inference.body.frames import HOLD_MAX
+from inference.body.plain import (
     FOREIGN,
     STREAM,
     UNKNOWN,
@@ -26,9 +21,15 @@ from inference.plain import (
     media_type,
     opens_with_error,
 )
-from inference.ports import Headers, Lines, WorkerFailed
-from inference.problems import Refused
-from inference.sse import StreamFilter
+from inference.body.prepare import GENERATING
+from inference.body.sse import StreamFilter
+from inference.exchange.answer_head import answer_head, stream_head
+from inference.exchange.concluding import NOT_OK, OK, Concluding
+from inference.exchange.erring import words_of
+from inference.fleet.ports import WorkerFailed
+from inference.http.lines import Headers, Lines
+from inference.http.problems import Refused
+from inference.telemetry.outcome import ONLY_READ
 
 LINGER_S: Final = 0.05
 """How long a worker that has said its last word may take to end its answer in good order, which
@@ -39,7 +40,7 @@ HAVE_ENDS: Final = GENERATING | {"responses"}
 
 
 class Answering(Concluding):
-    """The third part of a relay: it takes the answer, as ``ports.Answer``.
+    """The third part of a relay: it takes the answer, as ``fleet.ports.Answer``.
 
     An answer is ``_front`` until it shows what it is: a stream, then watched by ``_opening``
     until it has begun and by ``_filter`` from then on, or a document, which is sent one piece

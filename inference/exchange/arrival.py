@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
-from inference import gate
+from inference.admission.ports import Verdict
 from inference.contracts.entries import Grant, Route
 from inference.contracts.events import moment_of
 from inference.contracts.origins import lines_for
-from inference.exchange.head import Head
+from inference.exchange.caller import Caller
 from inference.exchange.look_up import LookUp
 from inference.exchange.open_doors import (
     NO_CONTENT,
@@ -19,14 +19,17 @@ from inference.exchange.open_doors import (
     needs_key,
     options_lines,
 )
-from inference.exchange.passed import Passed
-from inference.fields import Names
-from inference.gate import OPTIONS
-from inference.ids import request_id
-from inference.outcome import Outcome
-from inference.plane import Plane
-from inference.ports import Caller, Lines, Verdict
-from inference.problems import Refused
+from inference.exchange.plane import Plane
+from inference.gate import rules
+from inference.gate.address import Target
+from inference.gate.head import Head
+from inference.gate.passed import Passed
+from inference.gate.rules import OPTIONS
+from inference.http.fields import Names
+from inference.http.ids import request_id
+from inference.http.lines import Lines
+from inference.http.problems import Refused
+from inference.telemetry.outcome import Outcome
 
 # What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
 READING: Final = 0  # the gate's tables, the caller's body, or both
@@ -78,7 +81,8 @@ class Arrival(ABC):
         try:
             if head.origin:
                 self.names.shown = lines_for(head.origin, plane.config.origins)
-            head.read(self.outcome)
+            self._note_target(head.aim())
+            head.check()
             if head.origin or not needs_key(head):
                 self._open(head, moment)
             else:
@@ -86,6 +90,11 @@ class Arrival(ABC):
                 self._find(head, moment)
         except Refused as refusal:
             self.refuse(refusal)
+
+    def _note_target(self, target: Target) -> None:
+        outcome = self.outcome
+        outcome.project, outcome.endpoint = target.project, target.slug
+        outcome.operation = target.operation
 
     def _open(self, head: Head, moment: float) -> None:
         """Look at the endpoint first: its project's pages may read the answer, whatever it is."""
@@ -168,7 +177,7 @@ class Arrival(ABC):
             if isinstance(thing, Grant):
                 self._check_grant(passed.grant, thing)
             elif isinstance(thing, Route):
-                gate.check_route(thing, self._head.target)
+                rules.check_route(thing, self._head.target)
         except Refused as refusal:
             self.fail(refusal)
 
@@ -176,7 +185,7 @@ class Arrival(ABC):
         # A key that ends as it was always going to opens nothing new, and closes nothing.
         is_moved = now.expires_at != then.expires_at
         moment = self.plane.clock() if is_moved else moment_of(self.names.request_id)
-        gate.check_grant(now, self._head.target, self.caller.address, moment)
+        rules.check_grant(now, self._head.target, self.caller.address, moment)
 
     def _is_shut_out(self, passed: Passed) -> bool:
         """Refuse unread what was refused a moment ago and would be again, whatever it says."""

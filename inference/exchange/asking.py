@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from inference import gate
+from inference.admission.ports import Verdict
+from inference.body.prepare import Prepared
+from inference.exchange.answer_head import rate_lines
 from inference.exchange.arrival import Arrival
 from inference.exchange.erring import (
     FAILED,
@@ -15,11 +17,11 @@ from inference.exchange.erring import (
     refusal_of,
 )
 from inference.exchange.head_start import HeadStart
-from inference.exchange.passed import Passed
-from inference.exchange.prepare import Prepared
-from inference.fields import rate_lines
-from inference.ports import Answer, Call, Lines, Verdict
-from inference.problems import Refused
+from inference.fleet.ports import Answer, Call
+from inference.gate import rules
+from inference.gate.passed import Passed
+from inference.http.lines import Lines
+from inference.http.problems import Refused
 
 FAILOVERS = 2
 ERRORS_MAX = 2
@@ -157,7 +159,7 @@ class Asking(Answer):
         elif self._tried:
             code, message = "upstream_error", "The worker failed before it answered."
         else:
-            code, message = "endpoint_inactive", gate.nobody(self.passed.route)
+            code, message = "endpoint_inactive", rules.nobody(self.passed.route)
         self._refuse(Refused(code, message))
 
     def send(self, data: bytes) -> bool:

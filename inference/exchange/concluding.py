@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.claims import Seen
+from inference.admission.ports import Verdict
+from inference.body.claims import Seen
+from inference.body.plain import Document
+from inference.body.prepare import Prepared
+from inference.body.sse import StreamFilter
 from inference.exchange.arrival import Arrival
 from inference.exchange.asking import ENDINGS
 from inference.exchange.holding import Holding
-from inference.exchange.passed import Passed
-from inference.exchange.prepare import Prepared
-from inference.plain import Document
-from inference.ports import Headers, Verdict
-from inference.problems import stream_error
-from inference.sse import StreamFilter
+from inference.gate.passed import Passed
+from inference.http.lines import Headers
+from inference.http.problems import stream_error
 
 OK, NOT_OK = 200, 300
 

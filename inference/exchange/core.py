@@ -9,6 +9,11 @@ how long; the wheel calls ``on_due`` when that is over. Once a worker may be ask
 
 from __future__ import annotations
 
+from inference.admission.ports import Ask, Verdict
+from inference.body.body import Body
+from inference.body.model_list import models_answer
+from inference.body.prepare import Prepared, prepare
+from inference.exchange.answer_head import rate_lines
 from inference.exchange.arrival import (
     DECIDING,
     DONE,
@@ -18,16 +23,14 @@ from inference.exchange.arrival import (
     Arrival,
     too_large,
 )
-from inference.exchange.body import Body
+from inference.exchange.caller import Caller
 from inference.exchange.head_start import HeadStart
-from inference.exchange.models import models_answer
-from inference.exchange.passed import Passed
-from inference.exchange.prepare import Prepared, prepare
+from inference.exchange.plane import Plane
 from inference.exchange.relay import CALLER_GONE, Relay
-from inference.fields import lines_of, rate_lines
-from inference.plane import Plane
-from inference.ports import Ask, Caller, Lines, Verdict
-from inference.problems import Refused
+from inference.gate.passed import Passed
+from inference.http.fields import lines_of
+from inference.http.lines import Lines
+from inference.http.problems import Refused
 
 
 class Exchange(Arrival):

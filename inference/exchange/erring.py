@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from inference.ports import Answer, Headers, WorkerFailed
-from inference.problems import Refused
+from inference.fleet.ports import Answer, WorkerFailed
+from inference.http.lines import Headers
+from inference.http.problems import Refused
 
 PASSED, FULL, CREDENTIAL, UNSPOKEN, FAILED = "passed", "full", "credential", "unspoken", "failed"
 

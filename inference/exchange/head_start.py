@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inference.contracts.entries import Worker
-from inference.plane import Plane
-from inference.ports import Answer, Call, Headers, Lines, WorkerFailed
+from inference.exchange.plane import Plane
+from inference.fleet.ports import Answer, Call, WorkerFailed
+from inference.http.lines import Headers, Lines
 
 
 class HeadStart(Answer):

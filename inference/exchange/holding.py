@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from inference.claims import Bounds, Seen, charge, fits
+from inference.admission.ports import Verdict
+from inference.body.claims import Bounds, Seen, charge, fits
+from inference.body.heard import Heard
+from inference.body.prepare import Prepared
+from inference.body.room import SLICE_TOKENS, longest_answer
+from inference.body.tokens import estimate_tokens
 from inference.exchange.arrival import Arrival
 from inference.exchange.asking import Asking
-from inference.exchange.passed import Passed
-from inference.exchange.prepare import Prepared
-from inference.heard import Heard
-from inference.outcome import ONLY_READ
-from inference.ports import SLICE_TOKENS, Verdict
-from inference.problems import Refused
-from inference.room import longest_answer
-from inference.tokens import estimate_tokens
+from inference.gate.passed import Passed
+from inference.http.problems import Refused
+from inference.telemetry.outcome import ONLY_READ
 
 RENEW_AHEAD_TOKENS = 64
 

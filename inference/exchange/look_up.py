@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import is_
 
-from inference import gate
-from inference.address import READ
 from inference.contracts import pass_keys
 from inference.contracts.entries import Grant, Pool, Route, Worker
 from inference.contracts.keys import digest_of
 from inference.contracts.names import grant_key, pool_key
 from inference.contracts.pass_keys import PassKeys
-from inference.exchange.head import Head
-from inference.exchange.passed import Passed
-from inference.fields import NO_SLO
-from inference.passes import held_to, looks_like_pass
-from inference.plane import Plane
-from inference.problems import Refused
-from inference.tables import Found, Thing
+from inference.exchange.plane import Plane
+from inference.gate import rules
+from inference.gate.address import READ
+from inference.gate.head import Head
+from inference.gate.passed import Passed
+from inference.gate.passes import held_to, looks_like_pass
+from inference.gate.tables import Found, Thing
+from inference.http.fields import NO_SLO
+from inference.http.problems import Refused
 
 ABLE_MAX = 4096
 
@@ -68,7 +68,7 @@ class LookUp:
         """Ask for the rows of the key and of the endpoint. Raises ``Refused`` at once."""
         self._address = address
         tables, name = self._plane.tables, self._target.route_key
-        token = gate.read_bearer(self._fields)
+        token = rules.read_bearer(self._fields)
         if looks_like_pass(token):
             self._token = token
             tables.resolve([name, pass_keys.NAME], self._on_signers)
@@ -134,15 +134,15 @@ class LookUp:
         # What is missing in a Valkey that lost everything is not unknown: it is not back yet.
         sure = sure and plane.limiter.is_restored
         _need(sure or grant is not None)
-        self._grant = gate.check_grant(grant, target, self._address, plane.clock())
+        self._grant = rules.check_grant(grant, target, self._address, plane.clock())
         _need(sure or route is not None)
-        self._route = gate.check_route(route, target)
+        self._route = rules.check_route(route, target)
         if target.methods == READ:
             self._pass([])
             return
-        gate.check_operation(self._route, target)
-        self._slo = gate.read_slo(self._fields)
-        gate.read_encoding(self._fields)
+        rules.check_operation(self._route, target)
+        self._slo = rules.read_slo(self._fields)
+        rules.read_encoding(self._fields)
         self._find_pools(self._route.pools)
 
     def _find_pools(self, names: tuple[str, ...]) -> None:
@@ -167,7 +167,7 @@ class LookUp:
         known = able.get(name)
         if known is None or not all(map(is_, known[0], things)):
             pools = [thing if isinstance(thing, Pool) else None for thing in things]
-            known = pools, gate.find_workers(self._route, pools, self._target)
+            known = pools, rules.find_workers(self._route, pools, self._target)
             if len(able) >= ABLE_MAX:
                 able.clear()
             able[name] = known

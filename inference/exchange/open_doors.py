@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.address import HEALTH, Target
 from inference.contracts.entries import Pool, Route
 from inference.contracts.names import pool_key
 from inference.contracts.origins import preflight_lines
-from inference.exchange.head import Head
-from inference.fields import lines_of
-from inference.gate import OPTIONS, allowed_here
-from inference.plane import Plane
-from inference.ports import Lines
-from inference.tables import Found
+from inference.exchange.plane import Plane
+from inference.gate.address import HEALTH, Target
+from inference.gate.head import Head
+from inference.gate.rules import OPTIONS, allowed_here
+from inference.gate.tables import Found
+from inference.http.fields import lines_of
+from inference.http.lines import Lines
 
 SERVED, NO_CONTENT, UNKNOWN, UNSERVED = 200, 204, 404, 503
 ANY_METHOD = "GET, HEAD, POST, OPTIONS"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 
-from inference.plane import Plane, Underway
-from inference.tables import Found
+from inference.exchange.plane import Plane, Underway
+from inference.gate.tables import Found
 
 EVERY_S = 1.0
 AT_ONCE = 256

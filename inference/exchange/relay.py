@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from inference.admission.ports import Verdict
+from inference.body.prepare import Prepared
+from inference.body.sse import StreamFilter
 from inference.exchange.answering import Answering
 from inference.exchange.arrival import Arrival
-from inference.exchange.passed import Passed
-from inference.exchange.prepare import Prepared
-from inference.ports import Verdict
-from inference.problems import Refused
-from inference.sse import StreamFilter
+from inference.gate.passed import Passed
+from inference.http.problems import Refused
 
 CALLER_GONE = 499
 """A caller that left: for logs and usage only, as nginx says it."""

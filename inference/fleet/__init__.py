@@ -1,1 +1,1 @@
-"""The workers, and how they are reached: one transport a module, all behind ``ports.Fleet``."""
+"""How workers are reached: HTTP over pooled connections, behind ``ports.Fleet``."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-from inference.ports import Answer, Headers, WorkerFailed
+from inference.fleet.ports import Answer, WorkerFailed
+from inference.http.lines import Headers
 
 JOIN_MAX_BYTES: Final = 64 * 1024
 """Up to here copying head and body together is cheaper than a second write."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from inference.ports import Headers, Lines
+from inference.http.lines import Headers
 
 _VISIBLE: Final = re.compile(rb"[!-~]*")
 _PRINTABLE: Final = re.compile(rb"[ -~\x80-\xff]*")
@@ -32,26 +32,6 @@ ANSWER_HEADERS: Final = frozenset(
 ``www-authenticate`` (the worker's own), ``openai-organization`` (the operator's account),
 ``x-ratelimit-*``, ``x-request-id`` and ``x-should-retry`` (ours to say), everything hop by
 hop, and caching fields (an answer is nobody's to cache)."""
-
-OWN_HEADERS: Final = frozenset(
-    {
-        b"host",
-        b"authorization",
-        b"accept-encoding",
-        b"content-length",
-        b"transfer-encoding",
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authorization",
-        b"cookie",
-        b"expect",
-        b"te",
-        b"trailer",
-        b"upgrade",
-    }
-)
-"""What the client itself says, or nobody: never taken from the asker."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +75,6 @@ def request_head(
         b"%b %b HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: identity\r\n%b"
         % (method, target, authority, bearer)
     )  # fmt: skip
-
-
-def extra_lines(headers: Headers) -> Lines:
-    """Write the asker's own header lines. Raises ``ValueError`` if one holds a line end."""
-    lines = [b"%b: %b\r\n" % pair for pair in headers if pair[0] not in OWN_HEADERS]
-    text = b"".join(lines)
-    if text.count(b"\n") != len(lines) or text.count(b"\r") != len(lines):
-        raise ValueError("a header field must not contain a line end")
-    return text
 
 
 def join_path(base: bytes, path: str) -> bytes:

@@ -17,7 +17,8 @@ from inference.fleet.call import HttpCall, Load
 from inference.fleet.config import FleetConfig
 from inference.fleet.heads import Origin, join_path, parse_base, request_head
 from inference.fleet.pool import ConnectionPool
-from inference.ports import Answer, Lines, WorkerFailed
+from inference.fleet.ports import Answer, WorkerFailed
+from inference.http.lines import Lines
 
 PATHS_PER_WORKER = 64
 """Heads kept for each worker; there are about ten operations, so this is only a bound."""
@@ -114,7 +115,7 @@ class HttpFleet:
     ) -> HttpCall:
         """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
 
-        ``lines`` are the asker's own header lines (``heads.extra_lines``). What goes wrong
+        ``lines`` are the asker's own header lines (``http.lines.extra_lines``). What goes wrong
         arrives as ``answer.on_fail``, never before this call has returned.
         """
         try:

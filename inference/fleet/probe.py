@@ -19,7 +19,8 @@ from random import Random
 from typing import Protocol
 
 from inference.contracts.entries import Worker
-from inference.ports import Answer, Call, Headers, WorkerFailed
+from inference.fleet.ports import Answer, Call, WorkerFailed
+from inference.http.lines import Headers
 
 FAILURES = 2
 AT_ONCE = 16

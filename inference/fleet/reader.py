@@ -12,7 +12,7 @@ from typing import Final
 import httptools
 
 from inference.fleet.heads import framing
-from inference.ports import Headers
+from inference.http.lines import Headers
 
 FIRST_FINAL: Final = 200
 LAST_STATUS: Final = 599

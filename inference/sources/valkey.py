@@ -11,9 +11,9 @@ from typing import Any, cast
 import hiredis
 
 from inference.contracts.names import CHANGES
+from inference.gate.tables import OnTexts, Tables
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
-from inference.tables import OnTexts, Tables
 
 PING_EVERY_S = 0.25
 SILENCE_S = 0.75

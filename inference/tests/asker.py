@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from inference.ports import Headers, WorkerFailed
+from inference.fleet.ports import WorkerFailed
+from inference.http.lines import Headers
 
 PATIENCE_S = 5.0
 

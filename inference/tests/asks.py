@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from inference.admission.plan import price
+from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Route, Terms
 from inference.contracts.events import UsageEvent
-from inference.ids import request_id
-from inference.ports import Ask
+from inference.http.ids import request_id
 
 GRANT = Grant(version=1, key_id="key_1", project="proj_a", scopes=("inference",))
 

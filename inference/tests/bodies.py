@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from inference.dialects import KNOWN
+from inference.body.dialects import KNOWN
 
 SPACE = st.sampled_from([b"", b"", b" ", b"\n\t ", b"\r\n"])
 TEXT = st.text(

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from inference.contracts.entries import Worker
 from inference.fleet.call import HttpCall
 from inference.fleet.config import FleetConfig
-from inference.fleet.heads import extra_lines
 from inference.fleet.http import HttpFleet
-from inference.ports import Headers
+from inference.http.lines import Headers, extra_lines
 from inference.tests.asker import Asker
 from inference.tests.upstream import Upstream
 

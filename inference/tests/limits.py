@@ -15,10 +15,10 @@ import redis
 from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
 from inference.admission.local import Share
+from inference.admission.ports import Ask, Verdict
 from inference.admission.reaper import Reaper
 from inference.admission.upkeep import Upkeep
 from inference.contracts.names import SHARDS, shard_tag
-from inference.ports import Ask, Verdict
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 from inference.tests.valkey import LIBRARY, URL

@@ -13,33 +13,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from inference.admission.plan import Plan, plan_of, price
-from inference.config import PlaneConfig
+from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.contracts.entries import Grant, Pool, Route, Worker, dump
 from inference.contracts.events import UsageEvent
 from inference.contracts.keys import checksum, digest_of
 from inference.contracts.names import grant_key, pool_key, route_key
 from inference.contracts.operations import OPERATIONS
+from inference.exchange.config import PlaneConfig
 from inference.exchange.core import Exchange
-from inference.exchange.head import Head
-from inference.faults import Faults
-from inference.health import Breakers
-from inference.outcome import Outcome
-from inference.pick import Picker
-from inference.plane import Plane
-from inference.ports import (
-    Answer,
-    Ask,
-    Headers,
-    Lines,
-    OnVerdict,
-    Verdict,
-    WorkerFailed,
-)
-from inference.problems import Refused
-from inference.tables import IS_WHOLE, OnTexts, Tables
+from inference.exchange.plane import Plane
+from inference.exchange.timers import Wheel
+from inference.fleet.ports import Answer, WorkerFailed
+from inference.gate.head import Head
+from inference.gate.tables import IS_WHOLE, OnTexts, Tables
+from inference.http.lines import Headers, Lines
+from inference.http.problems import Refused
+from inference.router.health import Breakers
+from inference.router.pick import Picker
+from inference.telemetry.faults import Faults
+from inference.telemetry.outcome import Outcome
 from inference.tests.asks import route_of
 from inference.tests.scripted_loop import ScriptedLoop
-from inference.timers import Wheel
 
 PEPPER = b"pepper"
 FRONT = f"xero_acme_{1:043}"
@@ -183,7 +177,7 @@ class ScriptedFleet:
 
 @dataclass
 class ScriptedCaller:
-    """``ports.Caller``: what reached the one who asked."""
+    """``caller.Caller``: what reached the one who asked."""
 
     address: str = "192.0.2.1"
     status: int = 0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from inference.body.tokens import Usage, usage_of
 from inference.tests.plain_model import stream_facts
-from inference.tokens import Usage, usage_of
 
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 WORDS = st.sampled_from(["hi", "ü", "日本", '"usage"', "[DONE]", "\n\n", "data: x", "", "a" * 40])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inference.ports import Verdict
+from inference.admission.ports import Verdict
 from inference.tests.asks import ask_of, ended, route_of, terms_of
 from inference.tests.limits import stage_in, until
 

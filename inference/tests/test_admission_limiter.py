@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from inference.admission.local import Share
+from inference.admission.ports import Ask, RateLimits
 from inference.admission.upkeep import Watermarks
 from inference.contracts.entries import Grant, Route, load
 from inference.contracts.events import UsageEvent
 from inference.contracts.names import SHARDS, shard_tag
-from inference.ports import Ask, RateLimits
 from inference.tests.asks import GRANT, ask_of, ended, paid, route_of, terms_of
 from inference.tests.limits import Stage, open_shards, same_valkey, stage_in, until
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from inference.admission.local import Share
+from inference.admission.ports import Ask
 from inference.contracts.names import shard_tag
-from inference.ports import Ask
 from inference.tests.asks import ask_of, paid, route_of
 from inference.tests.limits import Stage, same_valkey, stage_in, until
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from inference.body.body import SLICE_BYTES
+from inference.body.members import Malformed
+from inference.body.prepare import prepare
+from inference.body.upload import StreamedSplice
 from inference.contracts.entries import Route, Terms
-from inference.exchange.body import SLICE_BYTES
-from inference.exchange.prepare import prepare
-from inference.members import Malformed
-from inference.problems import Refused
-from inference.upload import StreamedSplice
+from inference.http.problems import Refused
 from tests.clock import own_time
 
 SIZE = 256 * 1024 - 100

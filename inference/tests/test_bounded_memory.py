@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from inference.address import read_target
 from inference.edges.hygiene import HOST_MAX, _known_host, is_host_allowed
-from inference.log import WORD_MAX, RequestLog, _known_place
-from inference.metrics import Metrics
-from inference.outcome import Outcome
-from inference.tables import NAME_MAX, Tables
+from inference.gate.address import read_target
+from inference.gate.tables import NAME_MAX, Tables
+from inference.telemetry.log import WORD_MAX, RequestLog, _known_place
+from inference.telemetry.metrics import Metrics
+from inference.telemetry.outcome import Outcome
 from inference.tests.asks import route_of
 from inference.tests.test_small_parts import ended
 from inference.tests.test_tables import Clock, ScriptedSource

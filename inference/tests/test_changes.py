@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from inference.gate.tables import Tables
 from inference.sources.url import ValkeyUrl
 from inference.sources.valkey import SILENCE_S, Changes
-from inference.tables import Tables
 from inference.tests.limits import until
 from inference.tests.test_tables import ScriptedSource
 

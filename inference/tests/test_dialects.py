@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.members import Malformed
-from inference.splice import read_request
+from inference.body.members import Malformed
+from inference.body.splice import read_request
+from inference.body.upload import StreamedSplice
 from inference.tests.engines import ENGINES
-from inference.upload import StreamedSplice
 
 OPERATIONS = ("chat/completions", "completions", "responses")
 CONTEXT = 4096

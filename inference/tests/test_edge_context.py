@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
 from inference.edges.context import EdgeContext, Swept
+from inference.exchange.config import PlaneConfig
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ import pytest
 
 from inference.contracts.entries import Worker
 from inference.fleet.config import FleetConfig
-from inference.fleet.heads import extra_lines
 from inference.fleet.http import HttpFleet
-from inference.ports import WorkerFailed
+from inference.fleet.ports import WorkerFailed
+from inference.http.lines import extra_lines
 from inference.tests.asker import Asker
 from inference.tests.fleets import LOOPS, PATH, ask, bearer, fetch, fleet, until
 from inference.tests.upstream import Line, always, answer, chunked, upstream

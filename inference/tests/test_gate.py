@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from inference import gate
-from inference.address import PLANE_PATH, is_plane_target, read_target
 from inference.contracts.entries import Grant, Pool, Route, Terms, Worker
 from inference.contracts.keys import checksum, is_key
-from inference.fields import Slo
-from inference.problems import Refused
+from inference.gate import rules
+from inference.gate.address import PLANE_PATH, is_plane_target, read_target
+from inference.http.fields import Slo
+from inference.http.problems import Refused
 
 NOW = 1_800_000_000.0
 GRANT = Grant(version=1, key_id="key_1", project="proj_A", scopes=("inference",))
@@ -57,7 +57,7 @@ def code_of(act: Any, *arguments: Any) -> str:
     ],
 )
 def test_grants_that_do_not_open(grant: Grant | None, code: str) -> None:
-    assert code_of(gate.check_grant, grant, CHAT, "1.2.3.4", NOW) == code
+    assert code_of(rules.check_grant, grant, CHAT, "1.2.3.4", NOW) == code
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_grants_that_do_not_open(grant: Grant | None, code: str) -> None:
     ],
 )
 def test_grants_that_open(grant: Grant, address: str) -> None:
-    assert gate.check_grant(grant, CHAT, address, NOW) is grant
+    assert rules.check_grant(grant, CHAT, address, NOW) is grant
 
 
 def test_address_that_is_none_passes_no_rule() -> None:
     grant = replace(GRANT, ip_block=("1.2.3.4",))
 
-    assert code_of(gate.check_grant, grant, CHAT, "unknown", NOW) == "ip_not_allowed"
+    assert code_of(rules.check_grant, grant, CHAT, "unknown", NOW) == "ip_not_allowed"
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_address_that_is_none_passes_no_rule() -> None:
     [b"", b"Bearer", b"Basic abc", b"Bearer sk-1", b"bearer xero_acme_" + b"0" * 49],
 )
 def test_credentials_that_have_not_the_form_of_a_key(field: bytes) -> None:
-    assert code_of(gate.read_bearer, {b"authorization": field}) == "invalid_api_key"
+    assert code_of(rules.read_bearer, {b"authorization": field}) == "invalid_api_key"
 
 
 def test_key_is_known_by_its_form_whatever_the_case_of_the_scheme() -> None:
     front = "xero_acme_" + "a" * 43
     key = (front + checksum(front)).encode()
 
-    assert gate.read_bearer({b"authorization": b"bEARER  " + key}) == key
+    assert rules.read_bearer({b"authorization": b"bEARER  " + key}) == key
 
 
 def test_no_single_mistyped_character_goes_unnoticed() -> None:
@@ -124,23 +124,23 @@ def workers(*operations: str) -> tuple[Worker, ...]:
     ],
 )
 def test_pools_that_serve_nobody(pools: list[Pool | None], code: str) -> None:
-    assert code_of(gate.find_workers, ROUTE, pools, CHAT) == code
+    assert code_of(rules.find_workers, ROUTE, pools, CHAT) == code
 
 
 def test_pools_keep_their_order_and_lose_who_can_not() -> None:
     able, unable = workers("chat/completions"), workers("completions")
     pools: list[Pool | None] = [Pool(1, "a", unable), None, Pool(1, "b", unable + able)]
 
-    assert gate.find_workers(ROUTE, pools, CHAT) == [list(able)]
+    assert rules.find_workers(ROUTE, pools, CHAT) == [list(able)]
 
 
 @pytest.mark.parametrize("value", [b"0", b"-1", b"soon", b"nan", b"inf", b"", b"1,2"])
 def test_hints_that_are_no_positive_number(value: bytes) -> None:
-    assert code_of(gate.read_slo, {b"x-slo-ttft-ms": value}) == "invalid_slo_header"
+    assert code_of(rules.read_slo, {b"x-slo-ttft-ms": value}) == "invalid_slo_header"
 
 
 def test_hints_are_read() -> None:
-    assert gate.read_slo({b"x-slo-tpot-ms": b"12.5"}) == Slo(None, 12.5)
+    assert rules.read_slo({b"x-slo-tpot-ms": b"12.5"}) == Slo(None, 12.5)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_endpoint_without_a_machine_says_whose_would_be_needed(pool: str, words:
     route = replace(ROUTE, pools=(pool,))
 
     with pytest.raises(Refused) as refused:
-        gate.find_workers(route, [None], CHAT)
+        rules.find_workers(route, [None], CHAT)
 
     assert refused.value.code == "endpoint_inactive"
     assert words in refused.value.message

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.body import prepare as prepared
+from inference.body.glance import ANSWER_MAX, asked_in, usage_in
+from inference.body.members import Malformed
+from inference.body.prepare import Prepared, prepare
+from inference.body.tokens import Usage, read_usage, usage_of_answer
 from inference.contracts.entries import Route, Terms
-from inference.exchange import prepare as prepared
-from inference.exchange.prepare import Prepared, prepare
-from inference.glance import ANSWER_MAX, asked_in, usage_in
-from inference.members import Malformed
-from inference.problems import Refused
+from inference.http.problems import Refused
 from inference.tests.bodies import bodies
-from inference.tokens import Usage, read_usage, usage_of_answer
 
 EXAMPLES = settings(max_examples=300, deadline=None)
 OPERATIONS = ("chat/completions", "completions", "responses", "embeddings", "score")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from inference.body.inline import INLINE_BYTES
+from inference.body.prepare import prepare
+from inference.body.splice import OTHER_FREE, read_request
+from inference.body.upload import StreamedSplice
 from inference.contracts.entries import Route, Terms
-from inference.exchange.prepare import prepare
-from inference.inline import INLINE_BYTES
-from inference.splice import OTHER_FREE, read_request
-from inference.upload import StreamedSplice
 
 TERMS = Terms("pro", 1, None, None, 8, 60.0, 30.0, 0)
 ROUTE = Route(1, "proj_a", "chat", "ep_a", "m", "generate", TERMS, ())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.edges.known import KnownHead, is_same, learn
-from inference.exchange.head import Head
+from inference.gate.head import Head
 
 RAW = (
     b"POST /proj_A/chat/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"

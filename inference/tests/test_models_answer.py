@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference.address import read_target
-from inference.exchange.models import models_answer
-from inference.problems import Refused
+from inference.body.model_list import models_answer
+from inference.gate.address import read_target
+from inference.http.problems import Refused
 from inference.tests.asks import route_of
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
 from inference.edges.asgi import PEER
-from inference.ops import Readers
-from inference.scrape import Snapshots
+from inference.exchange.config import PlaneConfig
+from inference.gateway.ops import Readers
+from inference.telemetry.scrape import Snapshots
 
 TOKEN = b"a-token-of-twenty-characters"
 DEAD = 2**22 + 1

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inference.ports import SLICE_TOKENS
+from inference.body.room import SLICE_TOKENS
 from inference.tests.pairs import Caller, caller_of, script_of
 from inference.tests.pairs_stage import ScriptedCall, Stage, priced
 from inference.tests.plain_model import Asked, Sent, model_of, read

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from inference.contracts.entries import Grant
 from inference.contracts.pass_keys import PassKey, PassKeys, dump, load
-from inference.passes import PassBook, looks_like_pass, verify
+from inference.gate.passes import PassBook, looks_like_pass, verify
 
 NOW = 1_800_000_000.0
 OURS, THEIRS = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -198,7 +198,7 @@ def test_book_checks_a_signature_once_and_time_always(monkeypatch: pytest.Monkey
         calls.append(token)
         return verify(token, keys, now)
 
-    monkeypatch.setattr("inference.passes.verify", counted)
+    monkeypatch.setattr("inference.gate.passes.verify", counted)
     book = PassBook()
 
     found = [book.read(signed(), KEYS, at) is not None for at in (NOW, NOW + 1, NOW + 330)]

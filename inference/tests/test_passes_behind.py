@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from inference.contracts.entries import Grant
-from inference.passes import held_to
+from inference.gate.passes import held_to
 
 PASS = Grant(
     version=3,

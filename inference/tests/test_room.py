@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from inference.body.prepare import prepare
+from inference.body.room import longest_answer
 from inference.contracts.entries import Route, Terms
-from inference.exchange.prepare import prepare
-from inference.room import longest_answer
 
 TERMS = Terms("pro", 1, None, None, 8, 60.0, 30.0, 0)
 ROUTE = Route(1, "proj_a", "chat", "ep_a", "m", "generate", TERMS, (), 2048)

@@ -9,19 +9,20 @@ from random import Random
 
 import pytest
 
-from inference.address import REMEMBERED_MAX, _known_target, read_target
+from inference.admission.ports import RateLimits
 from inference.contracts.entries import Worker
 from inference.contracts.events import moment_of
-from inference.fields import Names, duration, pairs_of, rate_lines, sane_id
-from inference.ids import decision_id, request_id
-from inference.log import RequestLog, _known_place
-from inference.metrics import Metrics, merge
-from inference.outcome import Outcome
-from inference.peers import Proxies
-from inference.pick import Picker
-from inference.ports import RateLimits
-from inference.problems import CODES, FINAL, Refused
-from inference.scrape import render
+from inference.edges.peers import Proxies
+from inference.exchange.answer_head import duration, rate_lines
+from inference.gate.address import REMEMBERED_MAX, _known_target, read_target
+from inference.http.fields import Names, pairs_of, sane_id
+from inference.http.ids import decision_id, request_id
+from inference.http.problems import CODES, FINAL, Refused
+from inference.router.pick import Picker
+from inference.telemetry.log import RequestLog, _known_place
+from inference.telemetry.metrics import Metrics, merge
+from inference.telemetry.outcome import Outcome
+from inference.telemetry.scrape import render
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inference.splice import Malformed, read_request, with_defaults, with_limit, with_usage
+from inference.body.splice import Malformed, read_request, with_defaults, with_limit, with_usage
 
 BASE = b'{"model": "m", "messages": [{"role": "user", "content": "h\\u00e9"}], "stream": true%b}'
 

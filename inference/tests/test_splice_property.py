@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.splice import (
+from inference.body.splice import (
     Malformed,
     Request,
     read_request,

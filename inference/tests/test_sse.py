@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.sse import HOLD_MAX, StreamFilter
+from inference.body.sse import HOLD_MAX, StreamFilter
+from inference.body.tokens import Usage
 from inference.tests.streams import cuts, streams, whole
-from inference.tokens import Usage
 
 DELTA = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'

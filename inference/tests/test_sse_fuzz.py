@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inference.sse import StreamFilter
+from inference.body.sse import StreamFilter
 from inference.tests.streams import whole
 
 PARTS = [

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.contracts.entries import Grant, dump
-from inference.tables import IS_WHOLE, Found, OnTexts, Tables
+from inference.gate.tables import IS_WHOLE, Found, OnTexts, Tables
 
 GRANT = Grant(version=1, key_id="key_1", project="proj_A", scopes=("inference",))
 KEY = "grant:a"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from inference.exchange.timers import TICK_S, Wheel
 from inference.tests.scripted_loop import ScriptedLoop
-from inference.timers import TICK_S, Wheel
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from inference.tokens import Usage, estimate_tokens, read_usage
+from inference.body.tokens import Usage, estimate_tokens, read_usage
 
 CHAT = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.members import Malformed
-from inference.splice import read_request, with_usage
+from inference.body.members import Malformed
+from inference.body.splice import read_request, with_usage
+from inference.body.upload import HELD_MAX, StreamedSplice
 from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled
 from inference.tests.streams import cuts
-from inference.upload import HELD_MAX, StreamedSplice
 
 ASKED = b'"stream_options":{"include_usage":true}'
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from api.middleware import _BUG
 from api.problems import _BY_CLASS
 from common.problems import Problem
-from inference.problems import CODES
+from inference.http.problems import CODES
 from xerotier_site import known_settings
 
 ROOT = Path(__file__).parents[2]

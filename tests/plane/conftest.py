@@ -13,11 +13,11 @@ import pytest
 import redis
 from django.conf import settings
 
-from inference.config import PlaneConfig, Waits
 from inference.edges.flow import has_left
+from inference.exchange.config import PlaneConfig, Waits
 from inference.exchange.core import Exchange
-from inference.ops import Check
-from inference.wiring import Gateway
+from inference.gateway.gateway import Gateway
+from inference.gateway.ops import Check
 from tests.clock import own_time
 from tests.plane.caller import Connection, Heard
 from tests.plane.workers import Script, ScriptedWorker

@@ -15,14 +15,14 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from inference.config import PlaneConfig
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
-from inference.exchange.head import Head
-from inference.exchange.passed import Passed
-from inference.ports import Headers
-from inference.problems import Refused
-from inference.turned_away import TurnedAway
+from inference.exchange.config import PlaneConfig
+from inference.gate.head import Head
+from inference.gate.passed import Passed
+from inference.http.lines import Headers
+from inference.http.problems import Refused
+from inference.telemetry.turned_away import TurnedAway
 
 CONFIG = PlaneConfig(valkey_url="", peppers=(b"",), allowed_hosts=("localhost",))
 ANSWER = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n")

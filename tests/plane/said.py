@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from inference.tokens import estimate_tokens
+from inference.body.tokens import estimate_tokens
 from tests.plane.caller import Heard, request
 from tests.plane.conftest import Running, until
 from tests.plane.workers import SSE_END, SSE_HEAD, Script, chunk

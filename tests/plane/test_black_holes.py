@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.clock import own_time
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, departure, serve, until

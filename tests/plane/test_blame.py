@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import (

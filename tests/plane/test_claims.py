@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
+from inference.body.tokens import estimate_tokens
 from inference.contracts.names import shard_tag
-from inference.tokens import estimate_tokens
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.said import (

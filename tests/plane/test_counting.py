@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inference.tokens import estimate_tokens
+from inference.body.tokens import estimate_tokens
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.workers import (

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.test_connection import PAGE, Pages

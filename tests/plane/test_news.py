@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from inference.config import PlaneConfig
 from inference.contracts.keys import digest_of
 from inference.contracts.names import grant_key
-from inference.tables import ABSENT_S
+from inference.exchange.config import PlaneConfig
+from inference.gate.tables import ABSENT_S
 from tests.plane.caller import Connection, Heard, request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import answer, completion

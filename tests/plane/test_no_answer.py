@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.tokens import estimate_tokens
+from inference.body.tokens import estimate_tokens
 from tests.plane.conftest import Hire, Running, until
 from tests.plane.said import (
     ERROR,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve
 from tests.plane.test_connection import Pages

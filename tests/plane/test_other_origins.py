@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from inference.config import PlaneConfig
 from inference.contracts.origins import is_origin
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import Heard, request
 from tests.plane.conftest import Hire, Running, serve
 from tests.plane.workers import DONE, answer, completion, delta, stream

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Running, serve
 from xerotier_site.control import BehindFront, ControlMount

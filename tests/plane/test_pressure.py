@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, departure, serve, until
 from tests.plane.test_departures import BOUND_S

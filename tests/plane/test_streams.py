@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from inference.config import PlaneConfig
-from inference.fleet.breaker import BreakerConfig
+from inference.exchange.config import PlaneConfig
+from inference.router.breaker import BreakerConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import (

@@ -15,13 +15,13 @@ from inference.contracts.tallies import (
     RefusedRequest,
     batch_from,
 )
-from inference.fields import Names
-from inference.outcome import Outcome
-from inference.problems import Refused
-from inference.refusals import KINDS_MAX, LAST_OF_A_KIND, TALLIES_MAX, Refusals
+from inference.gate.tables import Tables
+from inference.http.fields import Names
+from inference.http.problems import Refused
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
-from inference.tables import Tables
+from inference.telemetry.outcome import Outcome
+from inference.telemetry.refusals import KINDS_MAX, LAST_OF_A_KIND, TALLIES_MAX, Refusals
 from inference.tests.asks import route_of
 from inference.tests.test_tables import Clock, ScriptedSource
 from tests.plane.caller import request

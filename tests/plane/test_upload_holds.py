@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from inference.body.room import SLICE_TOKENS
+from inference.body.tokens import estimate_tokens
 from inference.contracts.names import shard_tag
 from inference.exchange.arrival import DECIDING
-from inference.ports import SLICE_TOKENS
-from inference.tokens import estimate_tokens
 from tests.clock import own_time
 from tests.plane.caller import Connection
 from tests.plane.conftest import Hire, Running, departure, until

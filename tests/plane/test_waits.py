@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference.config import PlaneConfig
+from inference.exchange.config import PlaneConfig
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from inference.address import PLANE_PATH
+from inference.gate.address import PLANE_PATH
 from tests.platform import ROOT
 from tests.run.box import Box, machine, until_it_works
 from tests.run.page import blocks

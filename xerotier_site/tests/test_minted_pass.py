@@ -11,7 +11,7 @@ from django.test import override_settings
 from apikeys.passes import mint_pass
 from common.actor import Actor, ActorKind
 from inference.contracts import pass_keys
-from inference.passes import looks_like_pass, verify
+from inference.gate.passes import looks_like_pass, verify
 from projects.models import Project
 from tests.make import make_endpoint
 

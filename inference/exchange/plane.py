@@ -1,0 +1,97 @@
+"""What every exchange of one process shares: its tools, and where its facts go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inference.admission.ports import Limiter
+from inference.contracts.entries import Pool, Worker
+from inference.contracts.names import pool_key
+from inference.exchange.config import PlaneConfig
+from inference.exchange.timers import Wheel
+from inference.fleet.ports import Fleet
+from inference.gate.passes import PassBook
+from inference.gate.tables import Tables
+from inference.http.problems import Refused
+from inference.router.pick import Picker
+from inference.telemetry.outcome import Outcome
+
+AbleKey = tuple[tuple[str, ...], str]
+Able = tuple[list[Pool | None], list[list[Worker]]]
+
+
+class Health(Protocol):
+    """What is believed of the workers' health, learned from live traffic.
+
+    What tenants ask for, and how long they wait, is none of it: only ``failed`` is held
+    against a worker.
+    """
+
+    def succeeded(self, worker_id: str) -> None:
+        """Learn that a worker began to answer."""
+
+    def failed(self, worker_id: str) -> None:
+        """Learn that a worker failed a request through its own fault: it did not answer."""
+
+    def answered_error(self, worker_id: str, project: str, status: int) -> None:
+        """Learn that it answered with an error that the caller is not to read as it is."""
+
+    def was_late(self, worker_id: str, project: str) -> None:
+        """Learn that its answer took longer than the one who asked may wait."""
+
+
+class Underway(Protocol):
+    """A request that has not ended yet, as those see it who look after all of them."""
+
+    @property
+    def stands_on(self) -> tuple[str, ...]:
+        """Name the entries that let it in, and may be taken back."""
+
+    def look_again(self, thing: object) -> None:
+        """Learn what one of these entries says now."""
+
+    def stop(self) -> None:
+        """End now: the process stops."""
+
+
+class Reporter(Protocol):
+    """Who is told of every request that ended."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take the facts of a request that is closed."""
+
+    def refused(self, outcome: Outcome, refusal: Refused) -> None:
+        """Learn that one of them was refused before it was admitted."""
+
+
+@dataclass
+class Plane:
+    """The tools of a gateway process. ``clock`` gives Unix seconds, ``now`` those of the loop."""
+
+    config: PlaneConfig
+    now: Callable[[], float]
+    clock: Callable[[], float]
+    tables: Tables
+    limiter: Limiter
+    fleet: Fleet
+    health: Health
+    picker: Picker
+    wheel: Wheel
+    reporter: Reporter
+    passes: PassBook = field(default_factory=PassBook)
+    able: dict[AbleKey, Able] = field(default_factory=dict)
+    """Workers that can serve an operation, found once for each set of pools."""
+    stopping: bool = False
+    """No new requests should come: probes and connections say so. Those that come are served."""
+    draining: bool = False
+    """None is let in any more."""
+    running: set[Underway] = field(default_factory=set)
+    """Exchanges that have not ended yet."""
+
+    def workers_in_use(self) -> list[Worker]:
+        """Return the workers of every pool that was asked for, as the pools are known now."""
+        names = {name for pools, _ in self.able for name in pools}
+        pools = [self.tables.recall(pool_key(name)) for name in names]
+        return [w for p in pools if isinstance(p, Pool) and not p.gone for w in p.workers]

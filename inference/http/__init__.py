@@ -1,0 +1,1 @@
+"""Words of the wire that every room speaks: header fields, ids of requests, refusals."""

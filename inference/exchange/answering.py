@@ -58,7 +58,7 @@ class Answering(Concluding):
         shown = dict(headers)
         if not OK <= status < NOT_OK and self._is_ours(status, has_wait=b"retry-after" in shown):
             return
-        plane.health.succeeded(exchange.outcome.worker_id)
+        self._choice.began()
         self._status, self._headers = status, headers
         self._last_at = plane.now()
         self._media = media_type(shown.get(b"content-type", b""))
@@ -164,8 +164,7 @@ class Answering(Concluding):
 
     def _no_answer(self, words: str) -> None:
         """Turn to another worker: what this one sent is no answer. It is held against nobody."""
-        exchange, outcome = self._exchange, self._exchange.outcome
-        exchange.plane.health.answered_error(outcome.worker_id, outcome.project, self._status)
+        self._choice.answered_error(self._status)
         said = f"The engine answered {self._status}, but gave no answer"
         self._error = Refused("upstream_error", f"{said}: {words}" if words else f"{said}.")
         self._errors += 1
@@ -234,11 +233,11 @@ class Answering(Concluding):
     def on_fail(self, failure: WorkerFailed) -> None:
         """Turn to another worker, or break off what has begun."""
         self._call = None
-        exchange, watch = self._exchange, self._filter
+        watch = self._filter
         if watch is not None and watch.is_over:
             self._end_stream(watch, b"")  # It said its last word; what it does then is its own.
             return
-        exchange.plane.health.failed(exchange.outcome.worker_id)
+        self._choice.failed()
         if not self._has_begun:
             self._forget_answer()
             self._ask()

@@ -22,6 +22,7 @@ from inference.gate import rules
 from inference.gate.passed import Passed
 from inference.http.lines import Lines
 from inference.http.problems import Refused
+from inference.router.router import Choice
 
 FAILOVERS = 2
 ERRORS_MAX = 2
@@ -41,6 +42,7 @@ class Asking(Answer):
 
     __slots__ = (
         "_call",
+        "_choice",
         "_erring",
         "_error",
         "_errors",
@@ -61,6 +63,8 @@ class Asking(Answer):
         self._made = made
         self._verdict = verdict
         self._tried: list[str] = []
+        self._choice: Choice
+        """Which worker it is tried with; it is told how that goes."""
         self._call: Call | None = None
         self._erring: Erring | None = None
         """Who hears what the worker says now, if that is an error."""
@@ -81,8 +85,7 @@ class Asking(Answer):
         if early is None:
             self._ask()
             return
-        self._exchange.outcome.worker_id = early.worker.worker_id
-        self._tried.append(early.worker.worker_id)
+        self._try_with(early.choice)
         self._call = early.call
         for again in early.hand_over(self):
             if self._exchange.is_over or len(self._tried) > 1:
@@ -98,17 +101,24 @@ class Asking(Answer):
         exchange.wait_until(start + limit_s)
 
     def _ask(self) -> None:
-        plane, tried = self._exchange.plane, self._tried
+        plane, tried, passed = self._exchange.plane, self._tried, self.passed
         # What has gone up in pieces was not kept, so nobody else can be asked.
         most = FAILOVERS if self._made.body is not None else 0
-        worker = plane.picker.pick(self.passed.pools, tried) if len(tried) <= most else None
-        if worker is None:
+        choice: Choice | None = None
+        if len(tried) <= most:
+            choice = plane.router.choose(passed.pools, tried, passed.route.project)
+        if choice is None:
             self._give_up()
             return
-        tried.append(worker.worker_id)
-        self._exchange.outcome.worker_id = worker.worker_id
+        self._try_with(choice)
+        worker = choice.worker
         self.served_name, body = worker.served_name, self._made.body_for(worker)
         self._call = plane.fleet.ask(worker, self._path, self._lines, body, self)
+
+    def _try_with(self, choice: Choice) -> None:
+        self._choice = choice
+        worker_id = self._exchange.outcome.worker_id = choice.worker.worker_id
+        self._tried.append(worker_id)
 
     def _ask_another(self) -> None:
         self._drop_call()
@@ -126,8 +136,8 @@ class Asking(Answer):
 
     def _hear_out(self, kind: str, status: int) -> None:
         """Hear what the worker says of it, and turn to another. It is held against nobody."""
-        exchange, outcome = self._exchange, self._exchange.outcome
-        exchange.plane.health.answered_error(outcome.worker_id, outcome.project, status)
+        exchange = self._exchange
+        self._choice.answered_error(status)
         self._errors += kind == FAILED
 
         def on_words(said: bytes) -> None:

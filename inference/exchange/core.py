@@ -174,11 +174,11 @@ class Exchange(Arrival):
             self._start_early(passed, made)
 
     def _start_early(self, passed: Passed, made: Prepared) -> None:
-        worker = self.plane.picker.pick(passed.pools, ())
-        if worker is not None:
+        choice = self.plane.router.choose(passed.pools, (), passed.route.project)
+        if choice is not None:
             path, lines = self._head.target.path, self._lines()
-            body = made.body_for(worker) or b""
-            self._early = HeadStart(self.plane, worker, path, lines, body)
+            body = made.body_for(choice.worker) or b""
+            self._early = HeadStart(self.plane, choice, path, lines, body)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         if not verdict.allowed:

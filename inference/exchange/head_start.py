@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.contracts.entries import Worker
 from inference.exchange.plane import Plane
 from inference.fleet.ports import Answer, Call, WorkerFailed
 from inference.http.lines import Headers, Lines
+from inference.router.router import Choice
 
 
 class HeadStart(Answer):
@@ -23,12 +23,12 @@ class HeadStart(Answer):
     Of an answer that comes before the verdict one read is kept, and no more is read.
     """
 
-    __slots__ = ("_said", "call", "worker")
+    __slots__ = ("_said", "call", "choice")
 
-    def __init__(self, plane: Plane, worker: Worker, path: str, lines: Lines, body: bytes) -> None:
-        self.worker = worker
+    def __init__(self, plane: Plane, choice: Choice, path: str, lines: Lines, body: bytes) -> None:
+        self.choice = choice
         self._said: list[Callable[[Answer], None]] = []
-        self.call: Call | None = plane.fleet.ask(worker, path, lines, body, self)
+        self.call: Call | None = plane.fleet.ask(choice.worker, path, lines, body, self)
 
     def hand_over(self, answer: Answer) -> list[Callable[[Answer], None]]:
         """Let another take the answer; returns what has come of it already, to be told first."""

@@ -58,7 +58,7 @@ def find_health(
 
     def on_pools(found: Found, _sure: bool) -> None:
         pools = [thing for thing in found.values() if isinstance(thing, Pool) and not thing.gone]
-        is_served = plane.picker.pick([pool.workers for pool in pools], ()) is not None
+        is_served = plane.router.is_any([pool.workers for pool in pools])
         then(SERVED if is_served else UNSERVED)
 
     if route.paused:

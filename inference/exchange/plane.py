@@ -15,31 +15,11 @@ from inference.fleet.ports import Fleet
 from inference.gate.passes import PassBook
 from inference.gate.tables import Tables
 from inference.http.problems import Refused
-from inference.router.pick import Picker
+from inference.router.router import Router
 from inference.telemetry.outcome import Outcome
 
 AbleKey = tuple[tuple[str, ...], str]
 Able = tuple[list[Pool | None], list[list[Worker]]]
-
-
-class Health(Protocol):
-    """What is believed of the workers' health, learned from live traffic.
-
-    What tenants ask for, and how long they wait, is none of it: only ``failed`` is held
-    against a worker.
-    """
-
-    def succeeded(self, worker_id: str) -> None:
-        """Learn that a worker began to answer."""
-
-    def failed(self, worker_id: str) -> None:
-        """Learn that a worker failed a request through its own fault: it did not answer."""
-
-    def answered_error(self, worker_id: str, project: str, status: int) -> None:
-        """Learn that it answered with an error that the caller is not to read as it is."""
-
-    def was_late(self, worker_id: str, project: str) -> None:
-        """Learn that its answer took longer than the one who asked may wait."""
 
 
 class Underway(Protocol):
@@ -76,8 +56,7 @@ class Plane:
     tables: Tables
     limiter: Limiter
     fleet: Fleet
-    health: Health
-    picker: Picker
+    router: Router
     wheel: Wheel
     reporter: Reporter
     passes: PassBook = field(default_factory=PassBook)

@@ -98,9 +98,8 @@ class Relay(Answering):
             self._keep_alive(now, watch)
 
     def _note_lateness(self) -> None:
-        outcome = self._exchange.outcome
         if self._paused_at is None:  # Else it was the caller who did not read.
-            self._exchange.plane.health.was_late(outcome.worker_id, outcome.project)
+            self._choice.was_late()
 
     def _wait_for_caller(self, now: float, since: float) -> None:
         end = since + self._exchange.plane.config.waits.stalled_caller_s

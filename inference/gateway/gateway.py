@@ -26,6 +26,7 @@ from inference.gate.tables import Tables
 from inference.router.health import Breakers
 from inference.router.pick import Picker
 from inference.router.roster import Roster
+from inference.router.router import Router
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 from inference.sources.valkey import Changes, ValkeySource
@@ -81,6 +82,12 @@ class Gateway:
         fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
         self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
+        picker = Picker(
+            self.fleet.in_flight,
+            self.health.may_try,
+            self.health.is_doubted,
+            Random(),  # noqa: S311 - spreads work, hides nothing
+        )
         self.plane = Plane(
             config=config,
             now=loop.time,
@@ -88,13 +95,7 @@ class Gateway:
             tables=self.tables,
             limiter=self.desk.limiter,
             fleet=self.fleet,
-            health=self.health,
-            picker=Picker(
-                self.fleet.in_flight,
-                self.health.may_try,
-                self.health.is_doubted,
-                Random(),  # noqa: S311 - spreads work, hides nothing
-            ),
+            router=Router(picker, self.health),
             wheel=Wheel(loop),
             reporter=Reports(self.log, self.metrics, self.refusals, self.health.faults),
         )

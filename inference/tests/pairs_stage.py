@@ -30,6 +30,7 @@ from inference.http.lines import Headers, Lines
 from inference.http.problems import Refused
 from inference.router.health import Breakers
 from inference.router.pick import Picker
+from inference.router.router import Router
 from inference.telemetry.faults import Faults
 from inference.telemetry.outcome import Outcome
 from inference.tests.asks import route_of
@@ -263,8 +264,7 @@ class Stage:
             tables=tables,
             limiter=self.purse,
             fleet=self.fleet,
-            health=self.health,
-            picker=never,
+            router=Router(never, self.health),
             wheel=Wheel(self.loop),
             reporter=self.told,
         )

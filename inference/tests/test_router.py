@@ -1,0 +1,97 @@
+"""A choice lives as long as an attempt, and what it is told decides who is chosen next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from inference.contracts.entries import Worker
+from inference.router.health import Breakers
+from inference.router.pick import Picker
+from inference.router.router import Choice, Router
+from inference.telemetry.faults import Faults
+
+FAILURES = 20
+"""More than any breaker bears."""
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def health() -> Breakers:
+    clock = Clock()
+    return Breakers(clock, Faults(clock, lambda *_, **__: None))
+
+
+@pytest.fixture
+def router(health: Breakers) -> Router:
+    picker = Picker(lambda _: 0, health.may_try, health.is_doubted, Random(7))
+    return Router(picker, health)
+
+
+def worker(name: str) -> Worker:
+    return Worker(name, "http://127.0.0.1:1/v1", "small", ("embeddings",))
+
+
+def choose(router: Router, *names: str, tried: tuple[str, ...] = ()) -> str | None:
+    choice = router.choose([[worker(name) for name in names]], tried, "proj_a")
+    return None if choice is None else choice.worker.worker_id
+
+
+def attempt(router: Router, name: str, tell: Callable[[Choice], None]) -> None:
+    choice = router.choose([[worker(name)]], (), "proj_a")
+    assert choice is not None
+    tell(choice)
+
+
+def test_nobody_is_chosen_where_everybody_was_tried(router: Router) -> None:
+    assert choose(router, "a", "b", tried=("a",)) == "b"
+    assert choose(router, "a", "b", tried=("a", "b")) is None
+
+
+def test_worker_that_keeps_failing_is_passed_over_while_another_is_there(router: Router) -> None:
+    for _ in range(FAILURES):
+        attempt(router, "a", Choice.failed)
+
+    assert {choose(router, "a", "b") for _ in range(50)} == {"b"}
+    assert choose(router, "a") == "a"
+
+
+def test_failures_between_which_it_began_to_answer_are_not_in_a_row(router: Router) -> None:
+    for tell in [Choice.failed, Choice.failed, Choice.failed, Choice.failed, Choice.began] * 2:
+        attempt(router, "a", tell)
+
+    assert {choose(router, "a", "b") for _ in range(50)} == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [lambda choice: choice.answered_error(500), Choice.was_late],
+    ids=["error", "late"],
+)
+def test_errors_and_lateness_are_counted_and_held_against_nobody(
+    router: Router, health: Breakers, tell: Callable[[Choice], None]
+) -> None:
+    for _ in range(FAILURES):
+        attempt(router, "a", tell)
+
+    assert health.doubted() == health.out() == []
+    assert list(health.faults.counts().values()) == [FAILURES]
+
+
+def test_endpoint_is_served_while_any_worker_would_be_asked(
+    router: Router, health: Breakers
+) -> None:
+    pools = [[worker("a")], [worker("b")]]
+    health.put_out("a")
+    served = router.is_any(pools)
+    health.put_out("b")
+
+    assert (served, router.is_any(pools)) == (True, False)

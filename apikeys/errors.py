@@ -12,6 +12,13 @@ class KeyNameTaken(Problem):
     status = 409
 
 
+class TooManyKeys(Problem):
+    """The project has as many live keys as one may."""
+
+    code = "key_limit_reached"
+    status = 403
+
+
 class ScopesEmpty(Problem):
     """A key needs at least one scope."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -19,6 +20,7 @@ from apikeys.errors import (
     KeyRevoked,
     QuotaMalformed,
     ScopesEmpty,
+    TooManyKeys,
 )
 from apikeys.models import ApiKey, KeySecret, Scope
 from audit import services as audit
@@ -26,6 +28,7 @@ from common import clock, outbox
 from common.actor import SYSTEM, Actor
 from common.names import check_name
 from common.problems import Stale
+from projects import selectors as projects
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -70,14 +73,15 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
     """Give a project a new key. ``limits``: its IP rules and its quota.
 
     Raises ``NameMalformed``, ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are
-    refused for, or ``KeyNameTaken`` if a live key of the project has this name. Whether
-    ``issuer`` may do this at all is the edge's question.
+    refused for, ``KeyNameTaken`` if a live key of the project has this name, or ``TooManyKeys``.
+    Whether ``issuer`` may do this at all is the edge's question.
     """
     said = KeyChanges(name=name, scopes=scopes, endpoint=endpoint, expires_at=expires_at)
     columns = _checked({**said, **(limits or {})})
     secret = secrets.mint(project.slug)
     try:
         with transaction.atomic():
+            _check_count(project)
             key = ApiKey.objects.create(
                 project=project, issued_by=issuer, issued_at=clock.now(), **columns
             )
@@ -87,6 +91,16 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
         # Caught outside the block: inside it the transaction would already be broken.
         raise _taken(name) from clash
     return IssuedKey(key=key, secret=secret.plain)
+
+
+def _check_count(project: Project) -> None:
+    projects.locked(project)  # Many may be asked for at once.
+    live = selectors.live_keys(project=project, moment=clock.now()).count()
+    if live >= settings.KEYS_PER_PROJECT:
+        raise TooManyKeys(
+            f"The project has {settings.KEYS_PER_PROJECT} keys, the most one may. Revoke those "
+            "that nobody uses, or ask the operator for more."
+        )
 
 
 def change_key(*, key: ApiKey, changes: KeyChanges, by: Actor = SYSTEM) -> None:

@@ -20,6 +20,8 @@ INVITED_PER_DAY = env.number("XEROTIER_INVITED_PER_DAY", 3)
 PROJECTS_PER_PERSON = env.number("XEROTIER_PROJECTS_PER_PERSON", 10)
 PROJECTS_PER_DAY = env.number("XEROTIER_PROJECTS_PER_DAY", 5)
 """Projects that a person may own, and open in a day."""
+KEYS_PER_PROJECT = env.number("XEROTIER_KEYS_PER_PROJECT", 500, least=1)
+"""Keys of a project that open the door at the same time."""
 PAGES_PER_MIN = env.number("XEROTIER_PAGES_PER_MIN", 120)
 """Pages a minute for each person and each unknown address."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)

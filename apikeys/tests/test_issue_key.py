@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from apikeys import secrets
-from apikeys.errors import ExpiryInThePast, KeyNameTaken, ScopesEmpty
+from apikeys.errors import ExpiryInThePast, KeyNameTaken, ScopesEmpty, TooManyKeys
 from apikeys.models import ApiKey, KeySecret
 from apikeys.services import issue_key, revoke_key
 from common import clock
@@ -169,3 +170,19 @@ def test_bad_bearers_are_one_answer(acme: Project, shown: str) -> None:
 
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+def test_project_has_so_many_live_keys_and_no_more(
+    acme: Project, rival: Project, settings: Settings
+) -> None:
+    settings.KEYS_PER_PROJECT = 2
+    first = make_key(acme)
+    make_key(acme)
+
+    with pytest.raises(TooManyKeys, match="has 2 keys, the most one may"):
+        make_key(acme)
+
+    make_key(rival)
+    revoke_key(key=first.key)
+    make_key(acme)
+    assert ApiKey.objects.filter(project=acme, revoked_at=None).count() == 2

@@ -12,7 +12,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from apikeys import services as apikeys
 from common import clock
 from inference.contracts.entries import load
-from inference.contracts.events import UsageEvent
+from inference.contracts.events import ASKED, ENDED, UsageEvent
 from projects.models import Project
 from usage import rules
 from usage.models import PoisonEvent, Restoration
@@ -38,18 +38,15 @@ WITH fresh AS (
 ), {ADD_FRESH}
 SELECT count(*) FROM fresh
 """  # noqa: S608 - column names are constants of ours
-_AMENDED = """
-UPDATE usage_record SET endpoint = %(endpoint)s, worker_id = %(worker_id)s, status = %(status)s,
-    ending = %(ending)s, source = %(source)s, tokens_in = %(tokens_in)s,
-    tokens_out = %(tokens_out)s, tokens_cached = %(tokens_cached)s, cost = %(cost)s,
-    ttft_ms = %(ttft_ms)s, latency_ms = %(latency_ms)s,
-    caller_request_id = %(caller_request_id)s
+_TRUTH = ", ".join(f"{name} = %({name})s" for name in ("endpoint", *ENDED, *ASKED))
+_AMENDED = f"""
+UPDATE usage_record SET {_TRUTH}
 FROM (SELECT * FROM usage_record WHERE request_id = %(request_id)s
       AND started_at = %(started_at)s FOR UPDATE) AS was
 WHERE usage_record.request_id = was.request_id AND usage_record.started_at = was.started_at
     AND was.ending = 'gateway_lost'
 RETURNING was.status, was.ending, was.tokens_in, was.tokens_out, was.tokens_cached, was.cost
-"""
+"""  # noqa: S608 - column names are constants of ours
 _CORRECT = """
 INSERT INTO ledger_ledgerentry (project_id, at, kind, amount, request_id, started_at,
     endpoint_id, key_id, tier, terms_number, note, written_by)

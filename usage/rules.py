@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q, TextChoices
 
-from inference.contracts.events import UsageEvent, moment_of
+from inference.contracts.events import ASKED, ENDED, SHARED, UsageEvent, moment_of
 
 THRESHOLDS = (50, 75, 90, 100)
 """Per cent of a budget at which somebody is told."""
@@ -85,31 +85,13 @@ def is_failure(status: int, ending: str) -> bool:
     return ending != LEFT and (status >= HTTP_ERROR or ending != COMPLETE)
 
 
+_COLUMN_OF = {"project": "project_id", "terms_version": "terms_number"}
+_NO_COLUMN = {"secret_id"}
+"""Of it only the last use is kept, with the secret."""
 COLUMNS = (
     "request_id",
-    "project_id",
     "started_at",
-    "endpoint",
-    "endpoint_id",
-    "model",
-    "key_id",
-    "worker_id",
-    "operation",
-    "streamed",
-    "status",
-    "ending",
-    "source",
-    "tokens_in",
-    "tokens_out",
-    "tokens_cached",
-    "ttft_ms",
-    "latency_ms",
-    "tier",
-    "terms_number",
-    "cost",
-    "caller_request_id",
-    "slo_ttft_ms",
-    "slo_tpot_ms",
+    *(_COLUMN_OF.get(name, name) for name in (*SHARED, *ENDED, *ASKED) if name not in _NO_COLUMN),
 )
 """The columns of ``usage_record`` in the order in which rows are copied in."""
 

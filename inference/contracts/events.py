@@ -4,9 +4,42 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import Final
 
 EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
+
+SHARED: Final = (
+    "project",
+    "endpoint",
+    "endpoint_id",
+    "model",
+    "key_id",
+    "secret_id",
+    "operation",
+    "streamed",
+    "tier",
+    "terms_version",
+)
+"""Fields that are the same for all requests of a key on an endpoint: written once for many."""
+
+ENDED: Final = (
+    "worker_id",
+    "status",
+    "ending",
+    "source",
+    "tokens_in",
+    "tokens_out",
+    "tokens_cached",
+    "cost",
+    "ttft_ms",
+    "latency_ms",
+)
+"""What is known when a request has ended. Where its gateway was lost they are an estimate, which
+the truth amends."""
+
+ASKED: Final = ("caller_request_id", "slo_ttft_ms", "slo_tpot_ms")
+"""What its caller may have said; left out of the JSON where they said nothing."""
 
 
 @dataclass(init=False)
@@ -18,6 +51,9 @@ class UsageEvent:
     ``timeout``, ``refused`` (by the worker or by a limit mid-stream), ``gateway_lost``.
     ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
     ``cost`` is in micro-units, at the price when it began; ``slo_…`` is what the caller hoped.
+
+    A new field goes into one of ``SHARED``, ``ENDED`` and ``ASKED``; tests then name all that
+    has to know it: the line of a gateway, the library's estimate, the columns, the export.
     """
 
     request_id: str

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from inference.edges.asgi import LEFT
 from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
+from inference.exchange.answer_head import own_head
 from inference.http.fields import Names, lines_of
 from inference.http.ids import request_id
 from inference.http.problems import Refused
@@ -143,8 +144,8 @@ class RefusalTurn:
         fault, protocol = self._fault, self._protocol
         context, refusal = protocol.context, Refused(fault.code, fault.message)
         names, body = Names(request_id(context.plane.clock())), refusal.body()
-        lines = names.lines() + lines_of(refusal.headers())
-        end = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        lines = own_head(lines_of(refusal.headers()), names, len(body))
+        end = b"connection: close\r\n\r\n"
         parts = (STATUS_LINE[fault.status], protocol.date_line(), lines, end, body)
         protocol.transport.write(b"".join(parts))
         peer = protocol.client[0] if protocol.client else ""

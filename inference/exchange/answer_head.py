@@ -1,4 +1,4 @@
-"""The head of an answer that is a worker's: what it shows, and what we add."""
+"""The head of every answer of an exchange: what is a worker's in it, and what we add."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ def stream_head(
     """Write the fields of a stream of events, whatever its engine called it."""
     lines = SSE + lines_of([field for field in headers if field[0] not in SSE_OWN])
     return _with_ours(lines, names, worker_id, made, verdict)
+
+
+def own_head(lines: Lines, names: Names, size: int | None) -> Lines:
+    """Write the fields of an answer that is ours. ``size`` is its body's, none if it has none."""
+    counted = b"" if size is None else b"content-length: %d\r\n" % size
+    return b"".join((names.lines(), lines, counted))
+
+
+def refusal_lines(names: Names, worker_id: str, limits: RateLimits | None) -> Lines:
+    """Write what we add to a refusal: who was asked, if anybody was, and how the limits stand."""
+    ids = names.worker_lines(worker_id) if worker_id else b""
+    return ids + rate_lines(limits)
 
 
 def _with_ours(

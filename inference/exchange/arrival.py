@@ -9,6 +9,7 @@ from inference.admission.ports import Verdict
 from inference.contracts.entries import Grant, Route
 from inference.contracts.events import moment_of
 from inference.contracts.origins import lines_for
+from inference.exchange.answer_head import own_head
 from inference.exchange.caller import Caller
 from inference.exchange.look_up import LookUp
 from inference.exchange.open_doors import (
@@ -202,10 +203,8 @@ class Arrival(ABC):
         self._send(status, lines, body)
 
     def _send(self, status: int, lines: Lines, body: bytes) -> None:
-        lines = self.names.lines() + lines
-        if status != NO_CONTENT:
-            lines += b"content-length: %d\r\n" % len(body)
-        self.caller.start(status, lines, has_length=True)
+        size = None if status == NO_CONTENT else len(body)
+        self.caller.start(status, own_head(lines, self.names, size), has_length=True)
         self.caller.write(body)
         self.caller.finish()
 

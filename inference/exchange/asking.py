@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inference.admission.ports import Verdict
 from inference.body.prepare import Prepared
-from inference.exchange.answer_head import rate_lines
+from inference.exchange.answer_head import refusal_lines
 from inference.exchange.arrival import Arrival
 from inference.exchange.erring import (
     FAILED,
@@ -189,8 +189,8 @@ class Asking(Answer):
     def _refuse(self, refusal: Refused, extra: Lines = b"") -> None:
         exchange = self._exchange
         self._drop_call()
-        ids = exchange.names.worker_lines(exchange.outcome.worker_id) if self._tried else b""
-        extra += ids + rate_lines(self._verdict.limits)
+        worker_id = exchange.outcome.worker_id
+        extra += refusal_lines(exchange.names, worker_id, self._verdict.limits)
         exchange.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
 
     def _drop_call(self) -> None:

@@ -13,7 +13,7 @@ from inference.admission.ports import Ask, Verdict
 from inference.body.body import Body
 from inference.body.model_list import models_answer
 from inference.body.prepare import Prepared, prepare
-from inference.exchange.answer_head import rate_lines
+from inference.exchange.answer_head import refusal_lines
 from inference.exchange.arrival import (
     DECIDING,
     DONE,
@@ -198,7 +198,7 @@ class Exchange(Arrival):
         if self.state != DONE:
             wait_s = verdict.retry_after_s
             refusal = Refused(verdict.code, verdict.message, retry_after_s=wait_s)
-            self.refuse(refusal, rate_lines(verdict.limits))
+            self.refuse(refusal, refusal_lines(self.names, "", verdict.limits))
 
     def _start(self, relay: Relay) -> None:
         self.state = RELAYING

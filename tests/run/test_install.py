@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -82,13 +81,6 @@ class Person:
         here = str(self.web.base_url).rstrip("/")
         return {"Origin": here, "Referer": f"{here}/"}
 
-    def make(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
-        headers = {**self.origin, "X-CSRFToken": self.token}
-        made = self.web.post(path, json=said, headers=headers)
-        assert made.status_code == 201, made.text
-        found: dict[str, Any] = made.json()
-        return found
-
 
 @pytest.fixture
 def person(box: Box) -> Iterator[Person]:
@@ -103,15 +95,12 @@ def test_person_registers_gets_a_key_and_an_answer(box: Box, person: Person) -> 
     code = re.search(r"^\s*([A-Z0-9]{3,}-[A-Z0-9]{3,})\s*$", box.post.text(), re.MULTILINE)
     assert code is not None, box.post.text()
     person.form(registered.headers["location"], code=code[1])
-    dashboard = person.web.get("/dashboard/", follow_redirects=True)
-    project = re.search(r"/dashboard/(proj_\w+)/", str(dashboard.url))
-    assert project is not None, dashboard.url
-    management = f"/{project[1]}/v1/management"
-    person.form("/auth/sessions/")
-    endpoint = {"slug": "chat", "model": "smollm2-135m-instruct", "tier": "free"}
-    person.make(f"{management}/endpoints", endpoint)
-    key = person.make(f"{management}/api-keys", {"name": "mine", "scopes": ["inference"]})
-    caller = {"Authorization": f"Bearer {key['secret']}"}
+    started = person.form("/dashboard/new/", name="Ada's", slug="ada", starts="on")
+    secret = re.search(r"xero_ada_\w{49}", started.text)
+    project = re.search(r"/(proj_\w+)/chat/v1", started.text)
+    assert secret is not None, (started.status_code, started.text[:2000])
+    assert project is not None, started.text[:2000]
+    caller = {"Authorization": f"Bearer {secret[0]}"}
     asked = {"model": "any", "messages": [{"role": "user", "content": "Where is the Louvre?"}]}
     answer = person.web.post(f"/{project[1]}/chat/v1/chat/completions", json=asked, headers=caller)
 

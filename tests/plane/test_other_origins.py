@@ -9,7 +9,7 @@ import pytest
 from inference.contracts.origins import is_origin
 from inference.exchange.config import PlaneConfig
 from tests.plane.caller import Heard, request
-from tests.plane.conftest import Hire, Running, serve
+from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import DONE, answer, completion, delta, stream
 from tests.plane.world import ASK, CHAT, KEY, STREAM, World, make_key
 
@@ -34,6 +34,14 @@ def may_read(heard: Heard) -> bool:
         return False
     assert {"x-request-id", "retry-after", "x-ratelimit-reset-tokens"} <= set(exposed.split(", "))
     return True
+
+
+async def list_origins(running: Running, world: World, version: int, *origins: str) -> None:
+    """List a project's origins, and wait until the gateway has heard of it."""
+    tables = running.gateway.plane.tables
+    before = tables.generation
+    world.route(version=version, origins=origins)
+    await until(lambda: tables.generation > before)
 
 
 async def test_preflight_needs_no_key_and_takes_every_field_that_is_named(
@@ -76,9 +84,9 @@ async def test_answers_and_errors_are_for_the_pages_that_are_listed_and_for_no_o
     await hire(stream(delta("Pa"), DONE) if asked.find(b'"stream"') > 0 else [answer(completion())])
 
     unlisted = await running.ask(asked)
-    world.route(version=2, origins=("https://other.example.org",))
+    await list_origins(running, world, 2, "https://other.example.org")
     other = await running.ask(asked)
-    world.route(version=3, origins=("https://other.example.org", APP))
+    await list_origins(running, world, 3, "https://other.example.org", APP)
     listed = await running.ask(asked)
 
     assert [may_read(heard) for heard in (unlisted, other, listed)] == [False, False, True]

@@ -14,7 +14,12 @@ from accounts.models import User
 from projects.models import Project
 from tests.make import make_project, make_user, session_of
 
-pytest_plugins = ["tests.platform", "tests.tidy", "tests.together", "tests.told"]
+pytest_plugins = [
+    "tests.platform",
+    "tests.database_cleanup",
+    "tests.scheduling",
+    "tests.run_summary",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,6 @@
 """Who is calling: the peer, or whom the proxies we trust say it is.
 
-The data plane decides the same way (``inference/edges/peers.py``), from the same setting.
+The data plane decides the same way (``inference/edges/forwarded.py``), from the same setting.
 """
 
 from __future__ import annotations

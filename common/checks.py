@@ -8,7 +8,7 @@ from typing import Any
 from django.core.checks import Error, Tags, register
 from django.db import Error as DatabaseError
 
-from common import walls
+from common import row_security
 
 
 @register(Tags.database)
@@ -17,7 +17,7 @@ def role_can_be_assumed(*, databases: Sequence[str] | None = None, **_options: A
     if "default" not in (databases or ()):
         return []
     try:
-        fault = walls.fault()
+        fault = row_security.fault()
     except DatabaseError:
         # That the database does not answer is said by whatever asks next, and better.
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from common import deliveries
-from common.rest.once import forget_old_answers
+from common.rest.idempotency import forget_old_answers
 
 
 @shared_task(name="common.forget_answers", time_limit=60, ignore_result=True)

@@ -9,8 +9,8 @@ from django.apps import apps
 from django.db import models
 
 from audit.models import AuditAnchor, AuditEntry
-from common import walls
-from common.walls import Tie, Wall
+from common import row_security
+from common.row_security import Tie, Wall
 from projects.models import Project, ProjectOwned
 
 _AUDIT = """project = CASE current_setting('app.project', true)
@@ -20,7 +20,7 @@ _AUDIT = """project = CASE current_setting('app.project', true)
 
 def raise_all(**_signal: Any) -> None:
     """Give every tenant's table its wall. Runs after each ``migrate``."""
-    walls.raise_walls(list(all_walls()), list(all_ties()))
+    row_security.raise_walls(list(all_walls()), list(all_ties()))
 
 
 def owned() -> list[type[models.Model]]:
@@ -41,9 +41,9 @@ def shared() -> list[type[models.Model]]:
 def all_walls() -> Iterator[Wall]:
     """Yield the wall of every table that holds what only one tenant may see."""
     for model in owned():
-        yield Wall(model._meta.db_table, walls.OWN)
+        yield Wall(model._meta.db_table, row_security.OWN)
     for model in shared():
-        yield Wall(model._meta.db_table, walls.OWN_OR_NOBODYS, check=walls.OWN)
+        yield Wall(model._meta.db_table, row_security.OWN_OR_NOBODYS, check=row_security.OWN)
     for child, field in _children():
         parent: Any = field.related_model
         key = parent._meta.pk.column

@@ -22,7 +22,7 @@ from common.readers import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
 from publisher import money, store
-from publisher.compile import Entry, grants_of, pass_keys, pools_of, route_of
+from publisher.entries import Entry, grants_of, pass_keys, pools_of, route_of
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import redis
 from django.conf import settings
 
 from inference.contracts.names import CHANGES, POOLS
-from publisher.compile import Entry
+from publisher.entries import Entry
 
 # Compared and written in one step: otherwise a slow publisher could revive a revoked key.
 # The same version is written again only where the entry is missing (an emptied Valkey).

@@ -1,7 +1,7 @@
 """The whole platform as ``make run`` starts it, for tests that meet it as people do.
 
 One for a test session: every test that asks for it goes to the same xdist worker
-(see ``tests.together``).
+(see ``tests.scheduling``).
 """
 
 from __future__ import annotations

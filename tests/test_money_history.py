@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from inference.admission.commands import Line, Tally, settle_again
 from inference.admission.commands import ask_of as packed_ask
-from inference.admission.plan import Plan, plan_of
+from inference.admission.holds import Plan, plan_of
 from inference.contracts.events import UsageEvent
 from inference.contracts.money import cost_of
 from inference.contracts.names import SHARDS, shard_tag

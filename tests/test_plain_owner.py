@@ -33,7 +33,7 @@ def plain_owner(django_db_setup: None) -> Iterator[str]:
         operator.execute(
             sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(password))
         )
-        # What an operator is asked to run once (``common.walls.CAN_ASSUME``).
+        # What an operator is asked to run once (``common.row_security.CAN_ASSUME``).
         if not operator.execute("SELECT 1 FROM pg_roles WHERE rolname = 'xerotier_app'").fetchone():
             operator.execute("CREATE ROLE xerotier_app NOLOGIN")
         operator.execute(sql.SQL("GRANT xerotier_app TO {}").format(owner))

@@ -20,7 +20,7 @@ from accounts.models import User
 from apikeys.models import ApiKey, KeySecret
 from audit.models import AuditEntry
 from audit.services import record
-from common import tenancy, walls
+from common import row_security, tenancy
 from common.actor import SYSTEM
 from endpoints.models import Endpoint
 from inference.contracts import entries, names
@@ -183,7 +183,7 @@ def test_raising_the_walls_again_changes_nothing(db: None) -> None:
     isolation.raise_all()
 
     assert rows(state) == before
-    assert walls.fault() is None
+    assert row_security.fault() is None
 
 
 def test_standing_ends_with_its_block_and_nests(acme: Project, rival: Project) -> None:

@@ -30,18 +30,18 @@ MANIFEST = "modules.json"
 
 INTERPRETED = frozenset(
     {
-        "inference.admission.desk",
         "inference.admission.library",
         "inference.admission.reaper",
+        "inference.admission.service",
         "inference.admission.upkeep",
-        "inference.body.shapes",
+        "inference.body.fast_shapes",
         "inference.contracts.functions",
         "inference.contracts.pass_keys",
         "inference.edges.asgi",
         "inference.edges.context",
         "inference.edges.cycles",
-        "inference.edges.peers",
-        "inference.fleet.probe",
+        "inference.edges.forwarded",
+        "inference.fleet.health_checks",
         "inference.gate.passes",
         "inference.gateway.gateway",
         "inference.gateway.ops",

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference.contracts.origins import is_origin
 from inference.edges.asgi import AsgiEdge, Receive, Scope, Send, raw_target
-from inference.edges.peers import Proxies
+from inference.edges.forwarded import Proxies
 from inference.exchange.config import Bounds, PlaneConfig, Waits
 from inference.gate.address import is_plane_target
 from inference.gateway.gateway import Gateway

@@ -30,9 +30,9 @@ if __name__ == "__main__":
 
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
-from xerotier_site.herd import Herd, end_with_parent
 from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, before, read_config
+from xerotier_site.prefork import Herd, end_with_parent
 
 BACKLOG = 4096
 TICK_S = 0.1
@@ -64,7 +64,7 @@ class PlatformServer(uvicorn.Server):
             "log_config": None,
             "access_log": False,
             "server_header": False,
-            "proxy_headers": False,  # Who calls is read once, by our rules (inference.peers).
+            "proxy_headers": False,  # Who calls is read once, by our rules (edges.forwarded).
             "backlog": BACKLOG,
             "ws_max_size": 1024 * 1024,
             **options,

@@ -96,7 +96,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "xerotier_site.middleware.second_factor",
     "common.middleware.tenant_wall",
-    "xerotier_site.seeing_as.middleware",
+    "xerotier_site.impersonation.middleware",
     "xerotier_site.later.LaterPages",
 ]
 
@@ -113,7 +113,7 @@ TEMPLATES = [
                 "dashboard.processors.theme",
                 "dashboard.processors.frame",
                 "dashboard.processors.mail",
-                "xerotier_site.seeing_as.banner",
+                "xerotier_site.impersonation.banner",
             ],
             "builtins": ["dashboard.templatetags.pieces"],
         },

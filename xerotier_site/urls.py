@@ -8,7 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from projects.pages import invitation
-from xerotier_site import mail_page, retire_page, seeing_as, tenants
+from xerotier_site import impersonation, mail_page, retire_page, tenants
 from xerotier_site.reference import api_reference
 
 # The people who may look behind everything sign in by the same door, with the same limits
@@ -24,8 +24,8 @@ to_password_change = RedirectView.as_view(pattern_name="account_change_password"
 handler500 = "xerotier_site.later.server_error"
 
 urlpatterns = [
-    path("admin/see-as/end/", seeing_as.end, name="see-as-end"),
-    path("admin/see-as/<int:user_id>/", seeing_as.begin, name="see-as"),
+    path("admin/see-as/end/", impersonation.end, name="see-as-end"),
+    path("admin/see-as/<int:user_id>/", impersonation.begin, name="see-as"),
     path("admin/test-mail/", mail_page.send_test_mail, name="test-mail"),
     path("admin/retire-workers/", retire_page.retire_workers, name="retire-workers"),
     path("admin/tenants/", tenants.tenant_list, name="tenants"),

@@ -6,10 +6,10 @@ Strict input, one list shape, cursors, answers given once, preconditions, rate l
 
 from __future__ import annotations
 
+from common.rest.idempotency import answered_once
 from common.rest.inputs import NoQuery, StrictSerializer, Window, parse
 from common.rest.lists import as_list, page_of, page_shape
 from common.rest.money import CurrencyField
-from common.rest.once import answered_once
 from common.rest.preconditions import check_match, etag_of
 from common.rest.views import ManagementView, once_seated
 

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from dashboard.door import show
-from dashboard.proof import WAITING
+from dashboard.reauthentication import WAITING
 
 
 @dataclass(frozen=True, slots=True)

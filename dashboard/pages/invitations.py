@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from common import clock
 from common.problems import Problem
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import InvitationForm, attach
@@ -34,9 +34,9 @@ HTTP_UNPROCESSABLE = 422
 @project_page(at_least=Role.ADMIN)
 def invite(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask who is to come and as what; a letter with a link goes to them."""
-    form = InvitationForm(proof.typed(request))
+    form = InvitationForm(reauthentication.typed(request))
     if request.method == "POST" and form.is_valid():
-        if (way := proof.detour(request)) is not None:
+        if (way := reauthentication.detour(request)) is not None:
             return way
         try:
             sent = invitations.invite(

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apikeys import services
 from common import clock
 from common.problems import Problem
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import Crumb, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import attach
@@ -86,7 +86,7 @@ def _change(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
         return _again(request, seat, key, forms)
     key_url = reverse("project:key", args=[seat.project.public_id, key.public_id])
     is_wider = set(form.cleaned_data["scopes"]) - set(key.scopes)
-    if is_wider and (way := proof.detour(request, back=key_url)) is not None:
+    if is_wider and (way := reauthentication.detour(request, back=key_url)) is not None:
         return way
     pin = _pin(seat, key, form.cleaned_data["endpoint"])
     return _saved(request, seat, key, forms, form, form.changes(pin))

@@ -17,7 +17,7 @@ from apikeys import selectors, services
 from apikeys.errors import KeyUnknown
 from common import clock
 from common.problems import Problem
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import attach
@@ -105,7 +105,7 @@ def new_key(request: HttpRequest, seat: Seat) -> HttpResponse:
     form = _form(request)
     if request.method == "POST" and form.is_valid() and has_endpoint(seat, form):
         purpose = f"To create the key “{form.cleaned_data['name']}”"
-        if (way := proof.detour(request, purpose=purpose)) is not None:
+        if (way := reauthentication.detour(request, purpose=purpose)) is not None:
             return way
         try:
             issued = _issue(seat, form)
@@ -144,7 +144,7 @@ def revoke_key(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest) -> NewKeyForm:
-    typed = proof.typed(request)
+    typed = reauthentication.typed(request)
     if typed is not None:
         return NewKeyForm(typed)
     pin = request.GET.get("endpoint", "")

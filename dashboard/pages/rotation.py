@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys import services
 from common import clock
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import Crumb, Shell, shell_for
 from dashboard.door import project_page, show
 from dashboard.key_forms import RotateForm
@@ -50,9 +50,9 @@ def rotate(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
     """Give a key a new secret and show it in this one answer; the name and the rules stay."""
     key = own_key(seat, key_id)
     seat.check_scopes(key.scopes)
-    form = RotateForm(proof.typed(request))
+    form = RotateForm(reauthentication.typed(request))
     if request.method == "POST" and form.is_valid():
-        if (way := proof.detour(request, purpose=f"To rotate “{key.name}”")) is not None:
+        if (way := reauthentication.detour(request, purpose=f"To rotate “{key.name}”")) is not None:
             return way
         issued = services.rotate_key(key=key, grace=form.grace(), by=seat.actor)
         return show(request, "dashboard/key_shown_once.html", shown_once(seat, issued))

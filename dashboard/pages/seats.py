@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from apikeys import selectors as keys
 from common.problems import Problem
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.door import project_page, show
 from dashboard.forms import HeirForm, RoleForm, attach
@@ -53,9 +53,9 @@ def change_role(request: HttpRequest, seat: Seat, member_id: str) -> HttpRespons
     """Choose another role for a member; nobody hands out more than they have."""
     held = _member(seat, member_id)
     roles = [role for role in Role.values if rules.may_hand_out(seat.role, role)]
-    form = RoleForm(proof.typed(request), initial={"role": held.role}, roles=roles)
+    form = RoleForm(reauthentication.typed(request), initial={"role": held.role}, roles=roles)
     if request.method == "POST" and form.is_valid():
-        if (way := proof.detour(request)) is not None:
+        if (way := reauthentication.detour(request)) is not None:
             return way
         try:
             members.change_role(seat=seat, member=held, role=Role(form.cleaned_data["role"]))
@@ -84,9 +84,9 @@ def remove(request: HttpRequest, seat: Seat, member_id: str) -> HttpResponse:
     """Ask once, then take somebody's seat away."""
     held = _member(seat, member_id)
     if request.method == "GET":
-        typed = proof.typed(request)
+        typed = reauthentication.typed(request)
         return confirm(request, _removal(seat, held, keeps=bool(typed and typed.get("keep"))))
-    if (way := proof.detour(request)) is not None:
+    if (way := reauthentication.detour(request)) is not None:
         return way
     keeps_keys = bool(request.POST.get("keep"))
     members.remove_member(seat=seat, member=held, keeps_keys=keeps_keys)
@@ -126,9 +126,9 @@ def leave(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page(at_least=Role.OWNER)
 def transfer(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Choose who becomes the owner; whoever gives it away becomes an admin."""
-    form = HeirForm(proof.typed(request))
+    form = HeirForm(reauthentication.typed(request))
     if request.method == "POST" and form.is_valid() and (heir := _heir(seat, form)) is not None:
-        if (way := proof.detour(request)) is not None:
+        if (way := reauthentication.detour(request)) is not None:
             return way
         members.transfer_ownership(seat=seat, member=heir)
         messages.success(request, f"{heir.user.email} is the owner now, and you are an admin.")

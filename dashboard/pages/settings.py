@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import selectors as accounts
 from common.problems import Problem
-from dashboard import proof
+from dashboard import reauthentication
 from dashboard.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.door import action, project_page, show
 from dashboard.forms import OriginsForm, ProjectForm, attach
@@ -91,7 +91,7 @@ def second_factor(request: HttpRequest, seat: Seat) -> HttpResponse:
         return show(request, "dashboard/settings.html", context, status=HTTP_UNPROCESSABLE)
     is_required = wanted == "1"
     back = reverse("project:settings", args=[seat.project.public_id])
-    if not is_required and (way := proof.detour(request, back=back)) is not None:
+    if not is_required and (way := reauthentication.detour(request, back=back)) is not None:
         return way
     try:
         services.require_second_factor(seat=seat, is_required=is_required)
@@ -107,11 +107,11 @@ def second_factor(request: HttpRequest, seat: Seat) -> HttpResponse:
 @project_page(at_least=Role.OWNER)
 def delete(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask for the slug and for a proof of who one is, then mark the project for deletion."""
-    typed = proof.typed(request)
+    typed = reauthentication.typed(request)
     word = typed.get("confirmation", "") if typed else ""
     if request.method == "GET" or word != seat.project.slug:
         return confirm(request, _question(seat, word))
-    if (way := proof.detour(request)) is not None:
+    if (way := reauthentication.detour(request)) is not None:
         return way
     services.mark_for_deletion(project=seat.project, slug=word, by=seat.actor)
     messages.success(request, "The project is marked for deletion. Its keys have stopped.")

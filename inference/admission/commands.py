@@ -13,7 +13,7 @@ from typing import Final
 
 import hiredis
 
-from inference.admission.plan import Plan, request_bucket, token_bucket
+from inference.admission.holds import Plan, request_bucket, token_bucket
 from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Terms
 from inference.contracts.events import UsageEvent

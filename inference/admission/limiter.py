@@ -12,14 +12,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from inference.admission import commands, words
+from inference.admission import commands, verdicts
+from inference.admission.admitted import Admissions, Ends, Judge, Running
 from inference.admission.commands import LEASE_S, Line, Lines
+from inference.admission.holds import price
 from inference.admission.journal import Journal
 from inference.admission.library import Library
-from inference.admission.local import Allowance, Share
-from inference.admission.plan import price
+from inference.admission.outage import Allowance, Share
 from inference.admission.ports import Ask, OnVerdict, Verdict
-from inference.admission.running import Admissions, Ends, Judge, Running
 from inference.admission.segment import place_of
 from inference.admission.shut import Shut
 from inference.contracts.entries import Grant, Route
@@ -83,7 +83,7 @@ class ValkeyLimiter(Judge):
         True while the verdict is still to come, but is all but sure to allow it.
         """
         if self._journal.trouble is not None:
-            on_verdict(words.UNMETERED)
+            on_verdict(verdicts.UNMETERED)
             return False
         line = self._lines.of(ask)
         running = Running(self, ask, line, on_verdict)
@@ -135,10 +135,10 @@ class ValkeyLimiter(Judge):
     def on_answer(self, running: Running, answer: list[Any]) -> None:
         """Pass on what Valkey decided of one request."""
         word, line = answer[0], running.line
-        limits = words.limits_of(answer, line.route)
-        if word == words.UNRESTORED:
+        limits = verdicts.limits_of(answer, line.route)
+        if word == verdicts.UNRESTORED:
             self.is_restored = False
-        if word == words.ADMITTED:
+        if word == verdicts.ADMITTED:
             self._start(running)
             if running.plan.hold_money:
                 self._allowance.learn(line.route.project, answer[6])
@@ -146,7 +146,7 @@ class ValkeyLimiter(Judge):
             verdict = Verdict(True, limits=limits, hold_tokens=running.plan.covered)
         else:
             line.easy_until = 0.0
-            verdict = words.refusal(word, line.grant, line.route, answer[5], limits)
+            verdict = verdicts.refusal(word, line.grant, line.route, answer[5], limits)
             self._shut.note(word, line.grant, line.route, verdict, self._now())
         running.tell(verdict)
 
@@ -161,7 +161,7 @@ class ValkeyLimiter(Judge):
         if is_in:
             running.is_local = True
             self._start(running)
-        running.tell(Verdict(True, hold_tokens=running.plan.covered) if is_in else words.AWAY)
+        running.tell(Verdict(True, hold_tokens=running.plan.covered) if is_in else verdicts.AWAY)
         return is_in
 
     def _take_back(self, running: Running) -> None:
@@ -196,14 +196,14 @@ class ValkeyLimiter(Judge):
         if not isinstance(reply, bytes):
             if not self._library.again(reply, running.renewal(), running.on_renewed):
                 self._renew_locally(running)
-        elif reply in (words.RENEWED, words.UNKNOWN):
+        elif reply in (verdicts.RENEWED, verdicts.UNKNOWN):
             running.grow()
             running.leased_at = self._now()
-            if reply == words.UNKNOWN:
+            if reply == verdicts.UNKNOWN:
                 self._assert(running)
             running.tell_renewal(Verdict(True, hold_tokens=running.plan.covered))
         else:
-            running.tell_renewal(words.refusal(reply, line.grant, line.route))
+            running.tell_renewal(verdicts.refusal(reply, line.grant, line.route))
 
     def _renew_locally(self, running: Running) -> None:
         route = running.line.route
@@ -211,7 +211,7 @@ class ValkeyLimiter(Judge):
             running.grow()
             running.tell_renewal(Verdict(True, hold_tokens=running.plan.covered))
         else:
-            running.tell_renewal(words.AWAY)
+            running.tell_renewal(verdicts.AWAY)
 
     def keep_leases(self) -> None:
         """Give a sign of life for every request whose lease has run for a third of its time."""
@@ -226,7 +226,7 @@ class ValkeyLimiter(Judge):
 
     def on_leased(self, running: Running, reply: Any) -> None:
         """Say it again if Valkey does not know the request."""
-        if reply == words.UNKNOWN and running.id.decode() in self._running:
+        if reply == verdicts.UNKNOWN and running.id.decode() in self._running:
             self._assert(running)
 
     def _assert(self, running: Running) -> None:
@@ -258,7 +258,7 @@ class ValkeyLimiter(Judge):
             self.is_behind = True
             return
         for running, answer in zip(requests, reply, strict=True):
-            if answer[0] == words.UNRESTORED:
+            if answer[0] == verdicts.UNRESTORED:
                 self.is_behind = True
             elif running.where is not None:
                 segment, at = running.where

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
-from inference.admission import commands, words
+from inference.admission import commands, verdicts
 from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
 from inference.admission.reaper import Reaper
@@ -178,7 +178,7 @@ class Upkeep:
     async def _settle_again(self, batch: list[tuple[Segment, Entry]]) -> int:
         replies = await asyncio.gather(*(self._tell_again(entry.payload) for _, entry in batch))
         for (segment, entry), reply in zip(batch, replies, strict=True):
-            if not isinstance(reply, list) or reply[0] == words.UNRESTORED:
+            if not isinstance(reply, list) or reply[0] == verdicts.UNRESTORED:
                 self._limiter.is_behind = True
             else:
                 segment.settle(entry.at, place_of(reply[1] or b"0-1"), entry.shard)
@@ -188,7 +188,7 @@ class Upkeep:
         event = json.loads(payload)
         if event.get("void"):
             reply = await self._send(commands.void_again(event))
-            if reply != words.REAPED:
+            if reply != verdicts.REAPED:
                 return [reply, b""] if isinstance(reply, bytes) else reply
         # Also of a request that never ran, but was charged as an orphan: that is amended.
         return await self._send(commands.settle_again(event, payload))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.body.members import Malformed
+from inference.body.json_members import Malformed
 from inference.body.prepare import GENERATING, Prepared
 from inference.body.room import SLICE_TOKENS, TOKENS_MAX, longest_answer
+from inference.body.streamed_splice import StreamedSplice
 from inference.body.tokens import estimate_tokens
-from inference.body.upload import StreamedSplice
 from inference.contracts.entries import Route
 from inference.http.problems import Refused
 

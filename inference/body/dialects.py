@@ -19,8 +19,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from inference.body.members import Malformed, flag, not_json, whole
-from inference.body.shapes import CHOICES_MAX
+from inference.body.fast_shapes import CHOICES_MAX
+from inference.body.json_members import Malformed, flag, not_json, whole
 
 CHAT_LIMITS: Final = ("max_completion_tokens", "max_tokens")
 STANDARD_LIMITS: Final = (*CHAT_LIMITS, "max_output_tokens")

@@ -10,7 +10,7 @@ from itertools import accumulate, compress
 from typing import Final
 
 from inference.body.inline import INLINE_BYTES, outside_strings, turns, unescaped
-from inference.body.members import not_json
+from inference.body.json_members import not_json
 
 DEPTH_MAX: Final = 900
 """About what a parser takes that calls itself for each level."""

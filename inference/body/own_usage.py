@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any, Final
 
-from inference.body.members import Malformed, body_members
+from inference.body.json_members import Malformed, body_members
 
 USUAL: Final = frozenset(
     [

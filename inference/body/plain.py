@@ -11,12 +11,12 @@ import re
 from typing import Any, Final
 
 from inference.body.claims import Seen
-from inference.body.glance import ANSWER_MAX, usage_in
+from inference.body.fast_read import ANSWER_MAX, usage_in
 from inference.body.heard import is_callers_fault, is_error
-from inference.body.members import Malformed
+from inference.body.json_members import Malformed
+from inference.body.json_stream import TopLevel
 from inference.body.texts import NO_JSON, choices_of, parsed, words_in
 from inference.body.tokens import Usage, read_usage, usage_from, usage_of
-from inference.body.toplevel import TopLevel
 
 # What the first bytes of an answer tell.
 UNKNOWN: Final = 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from inference.body.glance import asked_in, number, prompt_bytes
+from inference.body.fast_read import asked_in, number, prompt_bytes
+from inference.body.fast_shapes import Asked
 from inference.body.inline import INLINE_BYTES, excess_of
 from inference.body.room import sure_room
-from inference.body.shapes import Asked
 from inference.body.splice import ADD_USAGE, Malformed, counted, read_request, splice, with_model
 from inference.body.tokens import estimate_tokens
 from inference.contracts.entries import Route, Worker

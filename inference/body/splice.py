@@ -2,8 +2,8 @@
 
 A body is never parsed and printed again: unknown fields, order, white space and number
 formats reach the worker as the caller wrote them. Reading goes member by member over the top
-level (``members``), so the same pass that checks the JSON also says where each value stands.
-Bodies too large to hold are changed on their way by ``upload.StreamedSplice``.
+level (``json_members``), so the same pass that checks the JSON also says where each value stands.
+Bodies too large to hold are changed on their way by ``streamed_splice.StreamedSplice``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from inference.body.dialects import (
     read_value,
 )
 from inference.body.inline import HOLDING, excess_of
-from inference.body.members import (
+from inference.body.json_members import (
     ASK_USAGE,
     Edit,
     Malformed,

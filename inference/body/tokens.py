@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from inference.body.glance import usage_in
-from inference.body.shapes import COUNT_MAX
+from inference.body.fast_read import usage_in
+from inference.body.fast_shapes import COUNT_MAX
 
 BYTES_PER_TOKEN: Final = 4
 

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 
-from inference.edges.peers import Proxies
-from inference.exchange.core import Exchange
+from inference.edges.forwarded import Proxies
+from inference.exchange.exchange import Exchange
 from inference.exchange.plane import Plane
 from inference.gate.head import Head
 from inference.http.fields import pairs_of

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inference.edges.context import EdgeContext, Swept
 from inference.edges.flow import Flow
-from inference.edges.known import HeadMemory
+from inference.edges.head_cache import HeadMemory
 from inference.http.lines import Headers
 
 

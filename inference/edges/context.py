@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from inference.edges.flow import Flow
-from inference.edges.peers import Proxies
+from inference.edges.forwarded import Proxies
 from inference.exchange.config import PlaneConfig
 from inference.exchange.plane import Plane
 from inference.telemetry.turned_away import TurnedAway

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from inference.edges.connection import CallerConnection
 from inference.edges.hygiene import Malformed
-from inference.exchange.core import Exchange
+from inference.exchange.exchange import Exchange
 from inference.gate.head import Head
 from inference.http.lines import Lines
 from inference.http.problems import Refused

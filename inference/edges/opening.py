@@ -7,8 +7,8 @@ from uvicorn._types import HTTPScope
 from inference.edges.connection import CallerConnection
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
+from inference.edges.head_cache import KnownHead
 from inference.edges.hygiene import check_bounds, check_head
-from inference.edges.known import KnownHead
 from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
 from inference.gate.address import is_plane_target

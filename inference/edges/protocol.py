@@ -25,8 +25,8 @@ from inference.edges.connection import CallerConnection
 from inference.edges.context import EdgeContext
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
+from inference.edges.head_cache import HeadMemory
 from inference.edges.hygiene import FULL, Malformed, check_size, unreadable
-from inference.edges.known import HeadMemory
 from inference.edges.turns import RefusalTurn, Turn
 
 LINGER_S = 2.0

@@ -9,9 +9,9 @@ from inference.body.claims import Seen
 from inference.body.plain import Document
 from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
-from inference.exchange.arrival import Arrival
-from inference.exchange.asking import ENDINGS
+from inference.exchange.attempts import ENDINGS
 from inference.exchange.holding import Holding
+from inference.exchange.request import Arrival
 from inference.gate.passed import Passed
 from inference.http.lines import Headers
 from inference.http.problems import stream_error

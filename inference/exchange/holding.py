@@ -17,8 +17,8 @@ from inference.body.heard import Heard
 from inference.body.prepare import Prepared
 from inference.body.room import SLICE_TOKENS, longest_answer
 from inference.body.tokens import estimate_tokens
-from inference.exchange.arrival import Arrival
-from inference.exchange.asking import Asking
+from inference.exchange.attempts import Asking
+from inference.exchange.request import Arrival
 from inference.gate.passed import Passed
 from inference.http.problems import Refused
 from inference.telemetry.outcome import ONLY_READ

@@ -6,7 +6,7 @@ from inference.admission.ports import Verdict
 from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
 from inference.exchange.answering import Answering
-from inference.exchange.arrival import Arrival
+from inference.exchange.request import Arrival
 from inference.gate.passed import Passed
 from inference.http.problems import Refused
 

@@ -11,17 +11,17 @@ from random import Random
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from inference.admission.desk import Desk
+from inference.admission.service import Desk
 from inference.contracts.entries import Worker
-from inference.exchange import core
+from inference.exchange import exchange as core
 from inference.exchange.config import PlaneConfig
 from inference.exchange.plane import Plane
 from inference.exchange.recheck import Recheck
 from inference.exchange.timers import Wheel
 from inference.fleet.config import FleetConfig
+from inference.fleet.health_checks import Prober
 from inference.fleet.http import HttpFleet
 from inference.fleet.ports import WorkerFailed
-from inference.fleet.probe import Prober
 from inference.gate.tables import Tables
 from inference.router.health import Breakers
 from inference.router.pick import Picker
@@ -69,7 +69,7 @@ class Gateway:
         self.log = RequestLog(_write_out, loop, time.time)
         self.metrics = Metrics()
         self.link = Link(url)
-        self.desk = Desk(self.link, config.journal_dir, self.log.say)
+        self.admission = Desk(self.link, config.journal_dir, self.log.say)
         self.tables = Tables(
             ValkeySource(self.link),
             loop.time,
@@ -93,7 +93,7 @@ class Gateway:
             now=loop.time,
             clock=time.time,
             tables=self.tables,
-            limiter=self.desk.limiter,
+            limiter=self.admission.limiter,
             fleet=self.fleet,
             router=Router(picker, self.health),
             wheel=Wheel(loop),
@@ -115,7 +115,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connect to Valkey, waiting a moment for it; without it the plane starts all the same."""
-        self.desk.start()
+        self.admission.start()
         self.link.start()
         self.changes.start()
         await self.link.ready(timeout_s=1.0)
@@ -134,7 +134,7 @@ class Gateway:
         self.recheck.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
-        await self.desk.stop()
+        await self.admission.stop()
         await self.refusals.stop()
         if self._writer is not None:
             self._writer.cancel()
@@ -150,7 +150,11 @@ class Gateway:
         """Say by name why this process should get no new requests; nothing where all is well."""
         stopping = "the gateway is stopping" if self.plane.stopping else None
         away = None if self.link.is_up else "Valkey can't be reached"
-        return {"gateway": stopping, "valkey": away, "limits": None if away else self.desk.trouble}
+        return {
+            "gateway": stopping,
+            "valkey": away,
+            "limits": None if away else self.admission.trouble,
+        }
 
     def _see(self, worker_id: str) -> tuple[bool, float | None, int]:
         is_out = worker_id in self.health.out()
@@ -175,7 +179,7 @@ class Gateway:
                 "workers_out": len(self.health.out()),
                 "workers_doubted": len(self.health.doubted()),
                 "refusals_untold": self.refusals.untold,
-                **self.desk.counts(),
+                **self.admission.counts(),
             }
         )
         snapshot["turned_away"] = self.turned_away.counts()

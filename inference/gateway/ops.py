@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from inference.edges.asgi import PEER, Receive, Scope, Send
+from inference.edges.forwarded import Proxies
 from inference.edges.hygiene import without_forwarded
-from inference.edges.peers import Proxies
 from inference.exchange.config import PlaneConfig
 from inference.gateway.gateway import Gateway
 from inference.telemetry.scrape import CONTENT_TYPE, render

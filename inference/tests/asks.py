@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from inference.admission.plan import price
+from inference.admission.holds import price
 from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Route, Terms
 from inference.contracts.events import UsageEvent

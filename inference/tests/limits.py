@@ -14,7 +14,7 @@ import redis
 
 from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
-from inference.admission.local import Share
+from inference.admission.outage import Share
 from inference.admission.ports import Ask, Verdict
 from inference.admission.reaper import Reaper
 from inference.admission.upkeep import Upkeep

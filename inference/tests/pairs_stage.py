@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from inference.admission.plan import Plan, plan_of, price
+from inference.admission.holds import Plan, plan_of, price
 from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.contracts.entries import Grant, Pool, Route, Worker, dump
 from inference.contracts.events import UsageEvent
@@ -20,7 +20,7 @@ from inference.contracts.keys import checksum, digest_of
 from inference.contracts.names import grant_key, pool_key, route_key
 from inference.contracts.operations import OPERATIONS
 from inference.exchange.config import PlaneConfig
-from inference.exchange.core import Exchange
+from inference.exchange.exchange import Exchange
 from inference.exchange.plane import Plane
 from inference.exchange.timers import Wheel
 from inference.fleet.ports import Answer, WorkerFailed

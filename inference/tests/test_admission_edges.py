@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.local import Allowance, Share
+from inference.admission.outage import Allowance, Share
 from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from inference.tests.limits import open_shards, stage_in
 from inference.tests.test_admission_functions import uuid7_at

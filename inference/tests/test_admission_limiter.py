@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.local import Share
+from inference.admission.outage import Share
 from inference.admission.ports import Ask, RateLimits
 from inference.admission.upkeep import Watermarks
 from inference.contracts.entries import Grant, Route, load

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.local import Share
+from inference.admission.outage import Share
 from inference.admission.ports import Ask
 from inference.contracts.names import shard_tag
 from inference.tests.asks import ask_of, paid, route_of

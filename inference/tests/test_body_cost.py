@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from inference.body.body import SLICE_BYTES
-from inference.body.members import Malformed
+from inference.body.json_members import Malformed
 from inference.body.prepare import prepare
-from inference.body.upload import StreamedSplice
+from inference.body.streamed_splice import StreamedSplice
 from inference.contracts.entries import Route, Terms
 from inference.http.problems import Refused
 from tests.clock import own_time

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.body.members import Malformed
+from inference.body.json_members import Malformed
 from inference.body.splice import read_request
-from inference.body.upload import StreamedSplice
+from inference.body.streamed_splice import StreamedSplice
 from inference.tests.engines import ENGINES
 
 OPERATIONS = ("chat/completions", "completions", "responses")

@@ -10,7 +10,7 @@ import pytest
 from inference.body.inline import INLINE_BYTES
 from inference.body.prepare import prepare
 from inference.body.splice import OTHER_FREE, read_request
-from inference.body.upload import StreamedSplice
+from inference.body.streamed_splice import StreamedSplice
 from inference.contracts.entries import Route, Terms
 
 TERMS = Terms("pro", 1, None, None, 8, 60.0, 30.0, 0)

@@ -12,7 +12,7 @@ import pytest
 from inference.admission.ports import RateLimits
 from inference.contracts.entries import Worker
 from inference.contracts.events import moment_of
-from inference.edges.peers import Proxies
+from inference.edges.forwarded import Proxies
 from inference.exchange.answer_head import duration, rate_lines
 from inference.gate.address import REMEMBERED_MAX, _known_target, read_target
 from inference.http.fields import Names, pairs_of, sane_id

@@ -22,7 +22,7 @@ from inference.contracts.entries import Grant, Pool, Route, load
 from inference.contracts.names import CHANGES, grant_key, pool_key, route_key
 from projects.models import Project
 from publisher import services, store
-from publisher.compile import Entry
+from publisher.entries import Entry
 from tests.make import make_endpoint, make_key, make_tier, make_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)

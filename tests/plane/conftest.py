@@ -15,7 +15,7 @@ from django.conf import settings
 
 from inference.edges.flow import has_left
 from inference.exchange.config import PlaneConfig, Waits
-from inference.exchange.core import Exchange
+from inference.exchange.exchange import Exchange
 from inference.gateway.gateway import Gateway
 from inference.gateway.ops import Check
 from tests.clock import own_time

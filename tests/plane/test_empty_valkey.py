@@ -26,7 +26,7 @@ async def test_good_key_is_no_stranger_while_everything_is_restored(
     running: Running, hire: Hire, world: World
 ) -> None:
     await hire([answer(completion())])
-    limiter = running.gateway.desk.limiter
+    limiter = running.gateway.admission.limiter
     await until(lambda: limiter.is_restored)
     assert await code(running, STRANGER) == (401, "invalid_api_key")
 
@@ -49,7 +49,7 @@ async def test_good_key_is_no_stranger_in_the_moment_everything_is_lost(
     running: Running, hire: Hire, world: World
 ) -> None:
     await hire([answer(completion())])
-    limiter = running.gateway.desk.limiter
+    limiter = running.gateway.admission.limiter
     await until(lambda: limiter.is_restored)
     assert await code(running, STRANGER) == (401, "invalid_api_key")
     await until(lambda: not running.gateway.tables.is_absent(STRANGER_NAME))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inference.exchange.core import Exchange
+from inference.exchange.exchange import Exchange
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running
 from tests.plane.workers import DONE, answer, completion, delta, stream, usage_event

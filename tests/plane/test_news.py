@@ -157,7 +157,7 @@ async def test_known_key_is_served_while_valkey_is_away(darkness: Running) -> No
     heard = await darkness.ask(request(CHAT, ASK, key=KEY))
 
     assert heard.status == 200
-    assert darkness.gateway.desk.journal.pending >= 1
+    assert darkness.gateway.admission.journal.pending >= 1
 
 
 async def test_unknown_key_is_not_called_bad_while_valkey_is_away(darkness: Running) -> None:
@@ -200,4 +200,4 @@ async def test_event_that_valkey_missed_arrives_when_it_is_back(
     darkness.gateway.link.start()
 
     await until(lambda: missed in {event["request_id"] for event in world.events()})
-    await until(lambda: darkness.gateway.desk.journal.pending == 0)
+    await until(lambda: darkness.gateway.admission.journal.pending == 0)

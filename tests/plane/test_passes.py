@@ -140,7 +140,7 @@ async def test_other_passes_do_not(
 
 async def test_no_pass_is_good_where_no_signer_is_known(running: Running) -> None:
     # Before that a gateway does not know whether it knows all, and says so (503).
-    await until(lambda: running.gateway.desk.limiter.is_restored)
+    await until(lambda: running.gateway.admission.limiter.is_restored)
 
     heard = await running.ask(request(CHAT, ASK, key=make_pass()))
 

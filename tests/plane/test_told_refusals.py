@@ -95,7 +95,7 @@ async def test_unknown_key_is_counted_where_it_knocked_and_a_revoked_one_by_its_
 ) -> None:
     world.grant(version=2, gone=True)
     # Until Valkey was looked at nobody's key is called unknown.
-    await until(lambda: running.gateway.desk.limiter.is_restored)
+    await until(lambda: running.gateway.admission.limiter.is_restored)
 
     await running.ask(request(CHAT, ASK, key=make_key(9)))
     await running.ask(request(CHAT, ASK, key=KEY))

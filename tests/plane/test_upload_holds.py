@@ -15,7 +15,7 @@ import pytest
 from inference.body.room import SLICE_TOKENS
 from inference.body.tokens import estimate_tokens
 from inference.contracts.names import shard_tag
-from inference.exchange.arrival import DECIDING
+from inference.exchange.request import DECIDING
 from tests.clock import own_time
 from tests.plane.caller import Connection
 from tests.plane.conftest import Hire, Running, departure, until
@@ -69,7 +69,10 @@ async def nothing_is_left(running: Running, world: World) -> None:
     assert world.valkey.ttl(f"{TAG}:r:{event['request_id']}") > 0
     assert world.valkey.hget(ACCOUNT, "spent") in (None, "0")
     assert not running.gateway.plane.running
-    assert (len(running.gateway.desk.limiter), running.gateway.fleet.in_flight("wrk_0")) == (0, 0)
+    assert (len(running.gateway.admission.limiter), running.gateway.fleet.in_flight("wrk_0")) == (
+        0,
+        0,
+    )
 
 
 @LEAVES

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.edges.known import KnownHead, is_same, learn
+from inference.edges.head_cache import KnownHead, is_same, learn
 from inference.gate.head import Head
 
 RAW = (

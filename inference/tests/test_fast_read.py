@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.body import prepare as prepared
-from inference.body.glance import ANSWER_MAX, asked_in, usage_in
-from inference.body.members import Malformed
+from inference.body.fast_read import ANSWER_MAX, asked_in, usage_in
+from inference.body.json_members import Malformed
 from inference.body.prepare import Prepared, prepare
 from inference.body.tokens import Usage, read_usage, usage_of_answer
 from inference.contracts.entries import Route, Terms

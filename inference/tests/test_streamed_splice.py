@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.body.members import Malformed
+from inference.body.json_members import Malformed
 from inference.body.splice import read_request, with_usage
-from inference.body.upload import HELD_MAX, StreamedSplice
+from inference.body.streamed_splice import HELD_MAX, StreamedSplice
 from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled
 from inference.tests.streams import cuts
 

@@ -13,7 +13,7 @@ from audit.models import AuditEntry
 from common import clock
 from projects.models import Project
 from tests.make import make_key, make_project
-from xerotier_site import seeing_as
+from xerotier_site import impersonation
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_stopping_gives_the_operator_their_own_eyes_back(as_ada: Client, acme: P
 def test_half_an_hour_is_enough(
     as_ada: Client, acme: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    later = clock.now() + seeing_as.PATIENCE + timedelta(seconds=1)
+    later = clock.now() + impersonation.PATIENCE + timedelta(seconds=1)
     monkeypatch.setattr(clock, "now", lambda: later)
 
     assert as_ada.get(f"/dashboard/{acme.public_id}/").status_code == 404
@@ -134,7 +134,7 @@ def test_another_operator_is_not_looked_at_as(as_operator: Client) -> None:
     answer = as_operator.post(f"/admin/see-as/{other.pk}/")
 
     assert answer.status_code == 403
-    assert seeing_as.SEEN not in as_operator.session
+    assert impersonation.SEEN not in as_operator.session
     assert not AuditEntry.objects.exists()
 
 
@@ -143,7 +143,7 @@ def test_asking_alone_begins_nothing(as_operator: Client, ada: User) -> None:
 
     assert page.status_code == 200
     assert "audit log" in page.content.decode()
-    assert seeing_as.SEEN not in as_operator.session
+    assert impersonation.SEEN not in as_operator.session
 
 
 def test_person_cannot_look_as_anyone(ada: User) -> None:
@@ -153,7 +153,7 @@ def test_person_cannot_look_as_anyone(ada: User) -> None:
     answer = client.post(f"/admin/see-as/{rex.pk}/")
 
     assert answer.status_code in {302, 403}
-    assert seeing_as.SEEN not in client.session
+    assert impersonation.SEEN not in client.session
     assert not AuditEntry.objects.exists()
 
 

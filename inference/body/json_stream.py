@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from inference.body.inline import BEGIN_MAX, HOLDING, INLINE_BYTES, NAMED_MAX, is_file, place_of
-from inference.body.members import (
+from inference.body.json_members import (
     MEMBERS_MAX,
     Malformed,
     marked,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from inference.body.shapes import Answer, Asked, Figures, Number, Options
+from inference.body.fast_shapes import Answer, Asked, Figures, Number, Options
 
 ANSWER_MAX = 1024 * 1024
 """An answer larger than this is not kept: its usage is looked for as it passes."""

@@ -17,8 +17,8 @@ import json
 from typing import Any
 
 from inference.body.dialects import READ, VALUE_MAX, check_name, choices_in, limit_in, read_value
-from inference.body.members import ASK_USAGE, Malformed, not_json, options_edit
-from inference.body.toplevel import TopLevel
+from inference.body.json_members import ASK_USAGE, Malformed, not_json, options_edit
+from inference.body.json_stream import TopLevel
 
 HELD_MAX = VALUE_MAX
 """Bytes of a value that is read here. A larger ``stream_options`` passes as it is."""

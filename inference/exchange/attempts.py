@@ -5,7 +5,6 @@ from __future__ import annotations
 from inference.admission.ports import Verdict
 from inference.body.prepare import Prepared
 from inference.exchange.answer_head import refusal_lines
-from inference.exchange.arrival import Arrival
 from inference.exchange.erring import (
     FAILED,
     FULL,
@@ -17,6 +16,7 @@ from inference.exchange.erring import (
     refusal_of,
 )
 from inference.exchange.head_start import HeadStart
+from inference.exchange.request import Arrival
 from inference.fleet.ports import Answer, Call
 from inference.gate import rules
 from inference.gate.passed import Passed

@@ -14,7 +14,11 @@ from inference.body.body import Body
 from inference.body.model_list import models_answer
 from inference.body.prepare import Prepared, prepare
 from inference.exchange.answer_head import refusal_lines
-from inference.exchange.arrival import (
+from inference.exchange.caller import Caller
+from inference.exchange.head_start import HeadStart
+from inference.exchange.plane import Plane
+from inference.exchange.relay import CALLER_GONE, Relay
+from inference.exchange.request import (
     DECIDING,
     DONE,
     READING,
@@ -23,10 +27,6 @@ from inference.exchange.arrival import (
     Arrival,
     too_large,
 )
-from inference.exchange.caller import Caller
-from inference.exchange.head_start import HeadStart
-from inference.exchange.plane import Plane
-from inference.exchange.relay import CALLER_GONE, Relay
 from inference.gate.passed import Passed
 from inference.http.fields import lines_of
 from inference.http.lines import Lines

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from inference.admission.commands import Line, ask_of
-from inference.admission.plan import plan_of
+from inference.admission.holds import plan_of
 from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.admission.segment import Segment
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.admission.commands import ask_of as packed_ask
-from inference.admission.plan import Plan, plan_of, price, request_bucket, token_bucket
+from inference.admission.holds import Plan, plan_of, price, request_bucket, token_bucket
 from inference.contracts.money import cost_of
 from inference.tests.asks import ask_of, paid, route_of, terms_of
 

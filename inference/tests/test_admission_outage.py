@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from inference.admission.local import Allowance, Share
-from inference.admission.plan import plan_of
+from inference.admission.holds import plan_of
+from inference.admission.outage import Allowance, Share
 from inference.contracts.entries import Grant, Route
 from inference.tests.asks import GRANT, ask_of, paid, route_of, terms_of
 

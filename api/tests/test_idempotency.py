@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from apikeys.models import ApiKey
 from common import clock
 from common.models import IdempotentAnswer
-from common.rest import once
+from common.rest import idempotency
 from projects.models import Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_user, seat, session_of
@@ -106,11 +106,11 @@ def test_answer_is_forgotten_after_a_day(manager: APIClient, home: str) -> None:
     issue(manager, home, "a")
     kept = IdempotentAnswer.objects.all()
 
-    kept.update(made_at=clock.now() - once.KEPT + timedelta(minutes=1))
-    assert once.forget_old_answers() == 0
-    kept.update(made_at=clock.now() - once.KEPT)
+    kept.update(made_at=clock.now() - idempotency.KEPT + timedelta(minutes=1))
+    assert idempotency.forget_old_answers() == 0
+    kept.update(made_at=clock.now() - idempotency.KEPT)
     assert issue(manager, home, "a").json()["error"]["code"] == "key_name_taken"
-    assert once.forget_old_answers() == 1
+    assert idempotency.forget_old_answers() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -118,7 +118,7 @@ def test_second_request_while_the_first_runs_is_told_so(
     manager: APIClient, home: str, acme: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, leave, answers = threading.Event(), threading.Event(), []
-    forward = once._keep
+    forward = idempotency._keep
 
     def slowly(*args: Any) -> None:
         inside.set()
@@ -129,7 +129,7 @@ def test_second_request_while_the_first_runs_is_told_so(
         answers.append(issue(manager, home, "a"))
         connection.close()
 
-    monkeypatch.setattr(once, "_keep", slowly)
+    monkeypatch.setattr(idempotency, "_keep", slowly)
     thread = threading.Thread(target=first)
     thread.start()
     assert inside.wait(10)
@@ -154,7 +154,7 @@ def test_crash_before_the_commit_leaves_neither_change_nor_answer(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(once, "_keep", crash)
+        patch.setattr(idempotency, "_keep", crash)
         with pytest.raises(KeyboardInterrupt):
             issue(manager, home, "a")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference.admission.plan import Plan, request_bucket, token_bucket
+from inference.admission.holds import Plan, request_bucket, token_bucket
 from inference.contracts.entries import Grant, Route
 
 BALANCES_MAX = 50_000

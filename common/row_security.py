@@ -49,7 +49,7 @@ SELECT EXISTS (
 
 
 @dataclass(frozen=True, slots=True)
-class Wall:
+class Policy:
     """What of a table a tenant sees, as SQL; and which acts are open at all."""
 
     table: str
@@ -59,7 +59,7 @@ class Wall:
 
 
 @dataclass(frozen=True, slots=True)
-class Tie:
+class TenantKey:
     """A column that may point only at a row of the same tenant."""
 
     table: str
@@ -88,7 +88,7 @@ def fault() -> str | None:
     return CAN_ASSUME.format(user=user)
 
 
-def raise_walls(walls: Sequence[Wall], ties: Sequence[Tie]) -> None:
+def apply_policies(walls: Sequence[Policy], ties: Sequence[TenantKey]) -> None:
     """Make what is missing of the role, its grants, the policies and the constraints."""
     _raise_role()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -144,7 +144,7 @@ def _grant() -> None:
             _run(f"REVOKE ALL ON {{table}} FROM {ROLE}", table=partition)
 
 
-def _raise(wall: Wall) -> None:
+def _raise(wall: Policy) -> None:
     check = f"WITH CHECK ({wall.check})" if wall.check else ""
     _run(
         "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
@@ -160,7 +160,7 @@ def _raise(wall: Wall) -> None:
         _run(f"REVOKE {wall.revoked} ON {{table}} FROM {ROLE}", table=wall.table)
 
 
-def _make_key(tie: Tie) -> None:
+def _make_key(tie: TenantKey) -> None:
     _run(
         "ALTER TABLE {target} ADD CONSTRAINT {key} UNIQUE (project_id, {target_key})",
         target=tie.target,
@@ -169,7 +169,7 @@ def _make_key(tie: Tie) -> None:
     )
 
 
-def _make_tie(tie: Tie) -> None:
+def _make_tie(tie: TenantKey) -> None:
     _run(
         "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (project_id, {column})"
         " REFERENCES {target} (project_id, {target_key}) DEFERRABLE INITIALLY DEFERRED",

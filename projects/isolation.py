@@ -10,7 +10,7 @@ from django.db import models
 
 from audit.models import AuditAnchor, AuditEntry
 from common import row_security
-from common.row_security import Tie, Wall
+from common.row_security import Policy, TenantKey
 from projects.models import Project, ProjectOwned
 
 _AUDIT = """project = CASE current_setting('app.project', true)
@@ -20,7 +20,7 @@ _AUDIT = """project = CASE current_setting('app.project', true)
 
 def raise_all(**_signal: Any) -> None:
     """Give every tenant's table its wall. Runs after each ``migrate``."""
-    row_security.raise_walls(list(all_walls()), list(all_ties()))
+    row_security.apply_policies(list(all_policies()), list(all_tenant_keys()))
 
 
 def owned() -> list[type[models.Model]]:
@@ -38,12 +38,12 @@ def shared() -> list[type[models.Model]]:
     ]
 
 
-def all_walls() -> Iterator[Wall]:
+def all_policies() -> Iterator[Policy]:
     """Yield the wall of every table that holds what only one tenant may see."""
     for model in owned():
-        yield Wall(model._meta.db_table, row_security.OWN)
+        yield Policy(model._meta.db_table, row_security.OWN)
     for model in shared():
-        yield Wall(model._meta.db_table, row_security.OWN_OR_NOBODYS, check=row_security.OWN)
+        yield Policy(model._meta.db_table, row_security.OWN_OR_NOBODYS, check=row_security.OWN)
     for child, field in _children():
         parent: Any = field.related_model
         key = parent._meta.pk.column
@@ -51,17 +51,17 @@ def all_walls() -> Iterator[Wall]:
         mine = f'"{child._meta.db_table}"."{field.column}"'
         # Asked as the same role, so it sees only the parents of the project.
         has_parent = f'EXISTS (SELECT 1 FROM "{table}" up WHERE up."{key}" = {mine})'  # noqa: S608 - names of our own models
-        yield Wall(child._meta.db_table, has_parent)
-    yield Wall(AuditEntry._meta.db_table, _AUDIT, revoked="UPDATE, DELETE")
-    yield Wall(AuditAnchor._meta.db_table, "false", revoked="INSERT, UPDATE, DELETE")
+        yield Policy(child._meta.db_table, has_parent)
+    yield Policy(AuditEntry._meta.db_table, _AUDIT, revoked="UPDATE, DELETE")
+    yield Policy(AuditAnchor._meta.db_table, "false", revoked="INSERT, UPDATE, DELETE")
 
 
-def all_ties() -> Iterator[Tie]:
+def all_tenant_keys() -> Iterator[TenantKey]:
     """Yield every reference from one tenant's row to another: both must be of one tenant."""
     for model in owned():
         for field in _references(model):
             target: Any = field.related_model
-            yield Tie(
+            yield TenantKey(
                 model._meta.db_table, field.column, target._meta.db_table, target._meta.pk.column
             )
 

@@ -66,7 +66,7 @@ def test_plain_owner_migrates_and_is_bound_by_the_walls(plain_owner: str) -> Non
             "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity"
             " AND pg_get_userbyid(relowner) = current_user"
         ).fetchall()
-        assert {wall.table for wall in isolation.all_walls()} <= {table for (table,) in forced}
+        assert {wall.table for wall in isolation.all_policies()} <= {table for (table,) in forced}
         made = [make_row(owner, slug) for slug in ("acme", "rival")]
         assert seen(owner) == made
         owner.execute(ENTER, [tenancy.ROLE, str(made[0])])

@@ -67,7 +67,7 @@ def as_app(db: None) -> Iterator[None]:
 
 
 def walled_tables() -> set[str]:
-    return {wall.table for wall in isolation.all_walls()}
+    return {wall.table for wall in isolation.all_policies()}
 
 
 def test_every_table_of_a_tenant_has_its_wall(db: None) -> None:
@@ -165,7 +165,7 @@ def test_row_cannot_point_at_a_row_of_another_tenant(acme: Project, rival: Proje
     theirs = make_endpoint(rival, "theirs")
     key = make_key(acme).key
     names = {name for (name,) in rows("SELECT conname FROM pg_constraint")}
-    assert {tie.name for tie in isolation.all_ties()} <= names
+    assert {tie.name for tie in isolation.all_tenant_keys()} <= names
 
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

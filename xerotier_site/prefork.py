@@ -33,7 +33,7 @@ def end_with_parent(parent: int) -> None:
         sys.exit("the parent process died while this one started")
 
 
-class Herd:
+class PreforkServers:
     """Keeps ``count`` processes of the same command alive. Made in the main thread."""
 
     def __init__(

@@ -32,7 +32,7 @@ from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
 from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, before, read_config
-from xerotier_site.prefork import Herd, end_with_parent
+from xerotier_site.prefork import PreforkServers, end_with_parent
 
 BACKLOG = 4096
 TICK_S = 0.1
@@ -207,7 +207,7 @@ def _serve_together(asked: argparse.Namespace) -> int:
         arguments = ["--metrics-dir", folder, *(["--plane"] if asked.plane else [])]
         arguments += ["--socket", asked.socket] if asked.socket else []
         patience_s = waits.drain_delay_s + waits.grace_s + LAST_WORK_S
-        return Herd(listener, arguments, asked.workers).run(patience_s)
+        return PreforkServers(listener, arguments, asked.workers).run(patience_s)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from inference.sources.link import Link
 LAST_ENDS_S = 2.0
 
 
-class Desk:
+class Admission:
     """A limiter with its journal and its upkeep. ``say`` writes to the log.
 
     Without a ``home`` the journal lies in a temporary folder and outlives nothing.

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inference.edges.context import EdgeContext, Swept
 from inference.edges.flow import Flow
-from inference.edges.head_cache import HeadMemory
+from inference.edges.head_cache import HeadCache
 from inference.http.lines import Headers
 
 
@@ -17,7 +17,7 @@ class CallerConnection(HttpToolsProtocol, Swept):
 
     context: EdgeContext
     pace: Flow
-    memory: HeadMemory
+    memory: HeadCache
     declined: bytes
     """A head like the last, without its offer (``offers``)."""
 

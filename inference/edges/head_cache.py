@@ -27,7 +27,7 @@ KNOWN_MAX: Final = 4096
 """Bytes of a head that is worth remembering: every connection may hold one."""
 
 
-class KnownHead:
+class CachedHead:
     """A head of ``POST`` with a length, which HTTP/1.1 lets follow another on its connection."""
 
     __slots__ = ("_after", "_before", "head", "scope", "size")
@@ -59,13 +59,13 @@ class KnownHead:
         return int(digits)
 
 
-class HeadMemory:
+class HeadCache:
     """What a connection remembers of the heads that came on it."""
 
     __slots__ = ("_known", "_last", "_owed", "fed")
 
     def __init__(self) -> None:
-        self._known: KnownHead | None = None
+        self._known: CachedHead | None = None
         self._last: Head | None = None
         self._owed = NOTHING
         self.fed = b""
@@ -81,7 +81,7 @@ class HeadMemory:
         """Say whether a request whose head was recognised is not complete."""
         return self._owed >= 0
 
-    def recognise(self, data: bytes) -> KnownHead | None:
+    def recognise(self, data: bytes) -> CachedHead | None:
         """Return the head that these bytes begin with, if it is known."""
         known = self._known
         length = -1 if known is None else known.recognise(data)
@@ -108,7 +108,7 @@ class HeadMemory:
                 self._known = learn(self.fed, head, scope)
 
 
-def learn(data: bytes, head: Head, scope: HTTPScope | None = None) -> KnownHead | None:
+def learn(data: bytes, head: Head, scope: HTTPScope | None = None) -> CachedHead | None:
     """Remember the head that ``data`` begins with, as the parser has understood it.
 
     None if it is not of the kind that can be told again by its bytes.
@@ -124,7 +124,7 @@ def learn(data: bytes, head: Head, scope: HTTPScope | None = None) -> KnownHead 
     digits = _LENGTH.search(raw)
     if digits is None or fields.get(b"content-length") != digits[1]:
         return None
-    return KnownHead(raw, digits.span(1), head, scope)
+    return CachedHead(raw, digits.span(1), head, scope)
 
 
 def is_same(one: Head, other: Head) -> bool:

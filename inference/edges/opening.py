@@ -7,7 +7,7 @@ from uvicorn._types import HTTPScope
 from inference.edges.connection import CallerConnection
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
-from inference.edges.head_cache import KnownHead
+from inference.edges.head_cache import CachedHead
 from inference.edges.hygiene import check_bounds, check_head
 from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
@@ -66,7 +66,7 @@ def _turn(protocol: CallerConnection, version: str, *, is_plane: bool) -> Turn:
     return FastTurn(protocol, head, is_new=is_new, keeps=keeps, wants_continue=wants_continue)
 
 
-def of_known(protocol: CallerConnection, known: KnownHead) -> Turn:
+def of_known(protocol: CallerConnection, known: CachedHead) -> Turn:
     """Return the turn of a head that was told by its bytes."""
     if known.scope is None:
         return FastTurn(protocol, known.head, is_new=True, keeps=True)

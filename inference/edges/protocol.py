@@ -25,7 +25,7 @@ from inference.edges.connection import CallerConnection
 from inference.edges.context import EdgeContext
 from inference.edges.fast_turn import FastTurn
 from inference.edges.flow import Flow
-from inference.edges.head_cache import HeadMemory
+from inference.edges.head_cache import HeadCache
 from inference.edges.hygiene import FULL, Malformed, check_size, unreadable
 from inference.edges.turns import RefusalTurn, Turn
 
@@ -55,7 +55,7 @@ class PlatformProtocol(CallerConnection):
         self._head_bytes = self._chunk_bytes = 0
         self._is_pumping = self._is_over = self._was_used = False
         self._since = self._last_read = 0.0
-        self.memory = HeadMemory()
+        self.memory = HeadCache()
 
     # ── The connection ─────────────────────────────────────────────────────────────────
 

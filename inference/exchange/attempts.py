@@ -16,7 +16,7 @@ from inference.exchange.erring import (
     refusal_of,
 )
 from inference.exchange.head_start import HeadStart
-from inference.exchange.request import Arrival
+from inference.exchange.request import ArrivingRequest
 from inference.fleet.ports import Answer, Call
 from inference.gate import rules
 from inference.gate.passed import Passed
@@ -37,7 +37,7 @@ ENDINGS = {
 """Public code of a broken answer → ending in the usage event; others are ``refused``."""
 
 
-class Asking(Answer):
+class Attempts(Answer):
     """The first half of a relay. Its second half takes the answer."""
 
     __slots__ = (
@@ -57,7 +57,9 @@ class Asking(Answer):
         "served_name",
     )
 
-    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
+    def __init__(
+        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
         self._exchange = exchange
         self.passed = passed
         self._made = made

@@ -11,7 +11,7 @@ from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
 from inference.exchange.attempts import ENDINGS
 from inference.exchange.holding import Holding
-from inference.exchange.request import Arrival
+from inference.exchange.request import ArrivingRequest
 from inference.gate.passed import Passed
 from inference.http.lines import Headers
 from inference.http.problems import stream_error
@@ -37,7 +37,9 @@ class Concluding(Holding):
         "_write",
     )
 
-    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
+    def __init__(
+        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._write: Callable[[bytes], None] = exchange.caller.write
         self._has_begun = self._is_lingering = False

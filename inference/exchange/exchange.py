@@ -24,7 +24,7 @@ from inference.exchange.request import (
     READING,
     RELAYING,
     SHUT_OUT,
-    Arrival,
+    ArrivingRequest,
     too_large,
 )
 from inference.gate.passed import Passed
@@ -33,7 +33,7 @@ from inference.http.lines import Lines
 from inference.http.problems import Refused
 
 
-class Exchange(Arrival):
+class Exchange(ArrivingRequest):
     """A request under way. See the module."""
 
     __slots__ = (

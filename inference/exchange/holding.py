@@ -17,8 +17,8 @@ from inference.body.heard import Heard
 from inference.body.prepare import Prepared
 from inference.body.room import SLICE_TOKENS, longest_answer
 from inference.body.tokens import estimate_tokens
-from inference.exchange.attempts import Asking
-from inference.exchange.request import Arrival
+from inference.exchange.attempts import Attempts
+from inference.exchange.request import ArrivingRequest
 from inference.gate.passed import Passed
 from inference.http.problems import Refused
 from inference.telemetry.outcome import ONLY_READ
@@ -26,7 +26,7 @@ from inference.telemetry.outcome import ONLY_READ
 RENEW_AHEAD_TOKENS = 64
 
 
-class Holding(Asking):
+class Holding(Attempts):
     """The middle of a relay: it knows what is held."""
 
     __slots__ = (
@@ -40,7 +40,9 @@ class Holding(Asking):
         "_room",
     )
 
-    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
+    def __init__(
+        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._hold = verdict.hold_tokens
         self._room = self._most_out = 0

@@ -6,7 +6,7 @@ from inference.admission.ports import Verdict
 from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
 from inference.exchange.answering import Answering
-from inference.exchange.request import Arrival
+from inference.exchange.request import ArrivingRequest
 from inference.gate.passed import Passed
 from inference.http.problems import Refused
 
@@ -21,7 +21,9 @@ class Relay(Answering):
 
     __slots__ = ("_said_at",)
 
-    def __init__(self, exchange: Arrival, passed: Passed, made: Prepared, verdict: Verdict) -> None:
+    def __init__(
+        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+    ) -> None:
         super().__init__(exchange, passed, made, verdict)
         self._said_at = 0.0
 

@@ -43,7 +43,7 @@ TOLD_AGAIN_S: Final = 0.1
 """How long who was told to wait, and did not, waits to be told again: reading is dear, too."""
 
 
-class Arrival(ABC):
+class ArrivingRequest(ABC):
     """See the module. The rest is in ``core``."""
 
     __slots__ = (

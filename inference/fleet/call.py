@@ -12,7 +12,7 @@ JOIN_MAX_BYTES: Final = 64 * 1024
 """Up to here copying head and body together is cheaper than a second write."""
 
 
-class Nobody:
+class NullAnswer:
     """Takes the answer of a request that is over: nothing reaches the asker any more."""
 
     def on_head(self, status: int, headers: Headers) -> None:
@@ -31,7 +31,7 @@ class Nobody:
         """Drop it."""
 
 
-NOBODY: Final = Nobody()
+NOBODY: Final = NullAnswer()
 
 
 class Load:
@@ -43,7 +43,7 @@ class Load:
         self.asked = self.failed = self.in_flight = self.retried = 0
 
 
-class Ride(Protocol):
+class ConnectionPort(Protocol):
     """What a call needs of the connection it is on."""
 
     congested: bool
@@ -84,7 +84,7 @@ class HttpCall:
         self.answer = answer
         self.uploading = body is None
         self.connecting: asyncio.Task[None] | None = None
-        self._connection: Ride | None = None
+        self._connection: ConnectionPort | None = None
         self._backlog: list[bytes] = []
         self._paused = self._reused = False
         self._started_s = 0.0
@@ -152,7 +152,7 @@ class HttpCall:
 
     # What only the connection calls.
 
-    def ride(self, connection: Ride, now_s: float, *, reused: bool) -> None:
+    def ride(self, connection: ConnectionPort, now_s: float, *, reused: bool) -> None:
         """Go out on a connection."""
         self._connection = connection
         self._reused = reused
@@ -194,7 +194,7 @@ class HttpCall:
         connection.write(framed)
         return not connection.congested
 
-    def _flush(self, connection: Ride) -> None:
+    def _flush(self, connection: ConnectionPort) -> None:
         if self._backlog:
             connection.write(b"".join(self._backlog))
             self._backlog.clear()

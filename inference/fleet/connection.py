@@ -16,7 +16,7 @@ from inference.fleet.heads import answer_headers
 from inference.fleet.reader import AnswerReader
 
 
-class Home(Protocol):
+class PoolPort(Protocol):
     """What a connection needs of its pool."""
 
     config: FleetConfig
@@ -42,7 +42,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: PoolPort) -> None:
         self.home = home
         self.call: HttpCall | None = None
         self.congested = False

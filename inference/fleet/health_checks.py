@@ -35,7 +35,7 @@ AGAIN_SHARE = 0.2
 DEAD = 500
 
 
-class Sonar(Protocol):
+class ProbeTransport(Protocol):
     """What probes need of a fleet."""
 
     def probe(self, worker: Worker, answer: Answer) -> Call:
@@ -45,7 +45,7 @@ class Sonar(Protocol):
         """Return how many requests this process has with a worker now."""
 
 
-class Board(Protocol):
+class Outlist(Protocol):
     """Who is told which workers are out."""
 
     def put_out(self, worker_id: str) -> None:
@@ -56,7 +56,7 @@ class Board(Protocol):
 
 
 @dataclass
-class Watch:
+class Watched:
     """What is known of one worker. ``asking``: a probe is under way.
 
     ``is_suspect``: a request met a failure since it was last heard.
@@ -80,7 +80,7 @@ class Probe:
         self._timer: asyncio.TimerHandle | None = None
 
     def send(
-        self, sonar: Sonar, worker: Worker, loop: asyncio.AbstractEventLoop, wait_s: float
+        self, sonar: ProbeTransport, worker: Worker, loop: asyncio.AbstractEventLoop, wait_s: float
     ) -> None:
         """Ask."""
         self._timer = loop.call_later(wait_s, self._end, "timeout")
@@ -132,8 +132,8 @@ class Prober:
 
     def __init__(
         self,
-        sonar: Sonar,
-        board: Board,
+        sonar: ProbeTransport,
+        board: Outlist,
         workers: Callable[[], Iterable[Worker]],
         say: Callable[..., None],
         *,
@@ -148,7 +148,7 @@ class Prober:
         self._wait_s = wait_s
         self._loop = asyncio.get_running_loop()
         self._chance = Random()  # noqa: S311 - spreads work, hides nothing
-        self._watched: dict[str, Watch] = {}
+        self._watched: dict[str, Watched] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -160,7 +160,7 @@ class Prober:
         """Ask this one with the next tick: what went wrong may be its fault or the caller's."""
         if self._every_s > 0:
             now = self._loop.time()
-            watch = self._watched.setdefault(worker_id, Watch(now))
+            watch = self._watched.setdefault(worker_id, Watched(now))
             watch.is_suspect = True
             if not watch.failures:  # Else it is asked often enough.
                 watch.due = now
@@ -186,12 +186,12 @@ class Prober:
         for worker_id, worker in present.items():
             watch = self._watched.get(worker_id)
             if watch is None:
-                watch = self._watched[worker_id] = Watch(now + self._pause_s(self._every_s))
+                watch = self._watched[worker_id] = Watched(now + self._pause_s(self._every_s))
             if watch.asking is None and watch.due <= now and free > 0:
                 free -= 1
                 self._ask(worker, watch)
 
-    def _ask(self, worker: Worker, watch: Watch) -> None:
+    def _ask(self, worker: Worker, watch: Watched) -> None:
         def told(fault: str) -> None:
             watch.asking = None
             self._judge(worker.worker_id, watch, fault)
@@ -199,7 +199,7 @@ class Prober:
         watch.asking = Probe(told)
         watch.asking.send(self._sonar, worker, self._loop, self._wait_s)
 
-    def _judge(self, worker_id: str, watch: Watch, fault: str) -> None:
+    def _judge(self, worker_id: str, watch: Watched, fault: str) -> None:
         was_out = watch.failures >= FAILURES
         if not fault:
             watch.failures, watch.is_suspect = 0, False

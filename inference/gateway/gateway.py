@@ -11,7 +11,7 @@ from random import Random
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from inference.admission.service import Desk
+from inference.admission.service import Admission
 from inference.contracts.entries import Worker
 from inference.exchange import exchange as core
 from inference.exchange.config import PlaneConfig
@@ -69,7 +69,7 @@ class Gateway:
         self.log = RequestLog(_write_out, loop, time.time)
         self.metrics = Metrics()
         self.link = Link(url)
-        self.admission = Desk(self.link, config.journal_dir, self.log.say)
+        self.admission = Admission(self.link, config.journal_dir, self.log.say)
         self.tables = Tables(
             ValkeySource(self.link),
             loop.time,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.edges.head_cache import KnownHead, is_same, learn
+from inference.edges.head_cache import CachedHead, is_same, learn
 from inference.gate.head import Head
 
 RAW = (
@@ -40,7 +40,7 @@ class Parsed:
         return Head(self.parser.get_method(), self.target, self.fields)
 
 
-def known() -> KnownHead:
+def known() -> CachedHead:
     found = learn(RAW + b"body", Parsed(RAW).head)
     assert found is not None
     return found

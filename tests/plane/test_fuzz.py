@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inference.edges import fast_turn
-from tests.plane.desk import Core, Desk, Wire
+from tests.plane.edge_harness import Core, EdgeHarness, Wire
 from tests.plane.grammar import Wanted, requests_in
 from tests.plane.test_connection import MALFORMED
 from tests.plane.world import CHAT
@@ -97,27 +97,27 @@ def mutated(chance: random.Random, data: bytes) -> bytes:
     return bytes(raw)
 
 
-def play(desk: Desk, data: bytes) -> Wire:
+def play(harness: EdgeHarness, data: bytes) -> Wire:
     """Feed it in pieces as a loop would, and end what then waits."""
-    wire = desk.connect()
-    step = desk.chance.choice(STEPS if len(data) < 4000 else STEPS[2:])
+    wire = harness.connect()
+    step = harness.chance.choice(STEPS if len(data) < 4000 else STEPS[2:])
     for at in range(0, len(data), step):
-        desk.let_happen(wire)
+        harness.let_happen(wire)
         if wire.closed:
             break
         wire.protocol.data_received(data[at : at + step])
-        desk.check_bounds(wire, step)
-    desk.answer_all(wire)
+        harness.check_bounds(wire, step)
+    harness.answer_all(wire)
     return wire
 
 
-def judge(desk: Desk, wire: Wire, data: bytes) -> None:
+def judge(harness: EdgeHarness, wire: Wire, data: bytes) -> None:
     """Hold what happened against what the strict reader says."""
     wanted = requests_in(data)
-    said = (data, desk.told, wire.answers())
-    assert not desk.troubles, (desk.troubles, said)
-    assert len(desk.told) <= len(wanted), said
-    for told, want in zip(desk.told, wanted, strict=False):
+    said = (data, harness.told, wire.answers())
+    assert not harness.troubles, (harness.troubles, said)
+    assert len(harness.told) <= len(wanted), said
+    for told, want in zip(harness.told, wanted, strict=False):
         target = told.target.removesuffix(b"?"), want.target.removesuffix(b"?")
         assert (told.method, target[0]) == (want.method, target[1]), said
         assert told.fields == expected_fields(want, is_page=told.is_page), said
@@ -128,8 +128,8 @@ def judge(desk: Desk, wire: Wire, data: bytes) -> None:
     assert numbers == [*range(len(numbers) - len(refusals)), *([None] * len(refusals))], said
     assert len(refusals) <= 1, said
     if not wire.has_left and not wire.ended_early:
-        assert refusals or len(desk.told) == len(wanted), said
-        whole = [told for told in desk.told if told.is_whole and not told.was_spoiled]
+        assert refusals or len(harness.told) == len(wanted), said
+        whole = [told for told in harness.told if told.is_whole and not told.was_spoiled]
         assert len(whole) <= len(numbers) - len(refusals), said
 
 
@@ -151,13 +151,13 @@ def test_mutated_requests_neither_break_a_connection_nor_pass_it(
     fed = rounds = reached = 0
     while fed < wanted:
         data = mutated(chance, conversation(chance))
-        desk = Desk(loop, chance)
+        harness = EdgeHarness(loop, chance)
 
-        judge(desk, play(desk, data), data)
+        judge(harness, play(harness, data), data)
 
         fed += len(data)
         rounds += 1
-        reached += len(desk.told)
+        reached += len(harness.told)
     assert reached > rounds / 2
     record_testsuite_property("fuzz_request_bytes", fed)
     record_testsuite_property("fuzz_connections", rounds)
@@ -170,12 +170,12 @@ def test_sound_requests_are_all_answered_however_they_are_cut(
 ) -> None:
     data = b"".join(SEEDS)
     for seed in range(20):
-        desk = Desk(loop, random.Random(seed), is_patient=True)
-        wire = desk.connect()
+        harness = EdgeHarness(loop, random.Random(seed), is_patient=True)
+        wire = harness.connect()
         for at in range(0, len(data), step):
-            desk.let_happen(wire)
+            harness.let_happen(wire)
             wire.protocol.data_received(data[at : at + step])
-        desk.answer_all(wire)
+        harness.answer_all(wire)
 
-        judge(desk, wire, data)
+        judge(harness, wire, data)
         assert [number for number, _ in wire.answers()] == list(range(len(SEEDS)))

@@ -47,11 +47,11 @@ class Told:
 class Wire:
     """A transport that remembers. As strict as asyncio's about writing after the end."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, harness: EdgeHarness) -> None:
         self.closed = self.has_eof = self.paused = self.has_left = self.ended_early = False
         self.out = b""
         self.protocol: Any
-        self._desk = desk
+        self._harness = harness
 
     def write(self, data: bytes) -> None:
         if self.has_eof:
@@ -85,7 +85,7 @@ class Wire:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._desk.loop.call_soon(self.protocol.connection_lost, None)
+            self._harness.loop.call_soon(self.protocol.connection_lost, None)
 
     abort = close
 
@@ -120,7 +120,7 @@ def _after_body(head: bytes, rest: bytes, *, is_head: bool) -> bytes:
 
 
 @dataclass
-class Desk:
+class EdgeHarness:
     """One connection's other side, and chance. It plays the plane for the pretended core.
 
     A patient one neither leaves nor answers before it has read the whole request.
@@ -232,9 +232,9 @@ class Desk:
         await send({"type": "http.response.body", "body": b"page"})
 
 
-def uvicorn_config(desk: Desk) -> uvicorn.Config:
+def uvicorn_config(harness: EdgeHarness) -> uvicorn.Config:
     return uvicorn.Config(
-        desk.page,
+        harness.page,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -247,8 +247,8 @@ def uvicorn_config(desk: Desk) -> uvicorn.Config:
 class Core:
     """In the place of ``Exchange``."""
 
-    def __init__(self, desk: Desk, caller: Any) -> None:
-        self._desk = desk
+    def __init__(self, harness: EdgeHarness, caller: Any) -> None:
+        self._harness = harness
         self._caller = caller
         self._told: Told
         self._number = 0
@@ -258,7 +258,7 @@ class Core:
     def begin(self, head: Head) -> None:
         self._told = Told(head.method, head.raw_target, _with_length(head), is_page=False)
         head.passed = cast("Passed", self)  # As the gate does: such a head is worth knowing.
-        self._number, self._moment = self._desk.tell(self._told)
+        self._number, self._moment = self._harness.tell(self._told)
         if self._moment == "head":
             self._answer()
 
@@ -273,9 +273,9 @@ class Core:
         if self._moment == "end":
             self._answer()
         elif self._moment == "later":
-            gate = self._desk.loop.create_future()
+            gate = self._harness.loop.create_future()
             gate.add_done_callback(lambda _: self._answer())
-            self._desk.waiting.append(gate)
+            self._harness.waiting.append(gate)
 
     def refuse(self, refusal: Refused) -> None:
         self._told.was_spoiled = True
@@ -294,7 +294,7 @@ class Core:
             return
         self._is_over = True
         said = b"" if is_refusal else b"x-number: %d %b\r\n" % (self._number, self._told.method)
-        has_length = self._desk.chance.random() < 0.5 or is_refusal
+        has_length = self._harness.chance.random() < 0.5 or is_refusal
         if has_length:
             said += b"content-length: 4\r\n"
         self._caller.start(status, said, has_length=has_length)

@@ -21,9 +21,10 @@ from django.db import transaction
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from inference.admission.commands import Line, Tally, settle_again
 from inference.admission.commands import ask_of as packed_ask
-from inference.admission.holds import Plan, plan_of
+from inference.admission.commands import settle_again
+from inference.admission.holds import Hold, hold_of
+from inference.admission.lanes import Lane, Tally
 from inference.contracts.events import UsageEvent
 from inference.contracts.money import cost_of
 from inference.contracts.names import SHARDS, shard_tag
@@ -50,8 +51,8 @@ STEPS = (
 class Request:
     """A request as its gateway knows it; ``end`` stands in the journal."""
 
-    line: Line
-    plan: Plan
+    lane: Lane
+    hold: Hold
     price: int
     end: UsageEvent | None = None
     is_told: bool = False
@@ -96,10 +97,10 @@ class Platform:
         terms = terms_of(price_per_million=self.price, requests_per_min=None, tokens_per_min=None)
         grant = replace(GRANT, project=self.project.public_id)
         ask = ask_of(route_of(terms, project=self.project.public_id), grant, streaming=True)
-        line, plan = Line(ask, Tally()), plan_of(ask)
-        [said] = self.send(line.admit([packed_ask(ask.request_id.encode(), plan)]))
+        lane, hold = Lane(ask, Tally()), hold_of(ask)
+        [said] = self.send(lane.admit([packed_ask(ask.request_id.encode(), hold)]))
         assert said[0] == "admitted"
-        self.requests[ask.request_id] = Request(line, plan, self.price)
+        self.requests[ask.request_id] = Request(lane, hold, self.price)
 
     def reprice(self) -> None:
         self.price = 3_000_000 if self.price == 1_000_000 else 1_000_000
@@ -109,17 +110,17 @@ class Platform:
 
     def renew(self) -> None:
         for name, one in self.running()[:1]:
-            more = one.plan.step * one.price // 1_000_000
-            said = self.send(one.line.renew(name.encode(), one.plan.step, more))
+            more = one.hold.step * one.price // 1_000_000
+            said = self.send(one.lane.renew(name.encode(), one.hold.step, more))
             if said == "renewed":
-                one.plan.est_out += one.plan.step
-                one.plan.est_money += more
+                one.hold.est_out += one.hold.step
+                one.hold.est_money += more
 
     def end(self) -> None:
         for name, one in self.running()[:1]:
-            tokens_in, tokens_out = one.plan.est_in, one.plan.est_out - 7
+            tokens_in, tokens_out = one.hold.est_in, one.hold.est_out - 7
             cost = cost_of(tokens_in, tokens_out, 0, price_per_million=one.price, cached_percent=25)
-            ask = ask_of(one.line.route, one.line.grant, request_id=name)
+            ask = ask_of(one.lane.route, one.lane.grant, request_id=name)
             one.end = ended(ask, tokens_in, tokens_out, cost=cost)
 
     def tell(self) -> None:
@@ -133,7 +134,7 @@ class Platform:
 
     def _tell(self, one: Request) -> None:
         assert one.end is not None
-        text = one.line.text(one.end)
+        text = one.lane.text(one.end)
         event(f"told: {self.send(settle_again(json.loads(text), text))[0]}")
         one.is_told = True
 
@@ -186,7 +187,7 @@ class Platform:
         known = set(measured.values_list("request_id", flat=True))
         for name, one in self.requests.items():
             if one.end is None:
-                self.send(one.line.admit([packed_ask(name.encode(), one.plan, forced=True)]))
+                self.send(one.lane.admit([packed_ask(name.encode(), one.hold, forced=True)]))
             elif name not in known:
                 one.is_told = False
 
@@ -237,7 +238,7 @@ def check(platform: Platform) -> None:
         else:
             # The gateway never told of an end.
             assert one.end is None
-            assert record.cost <= one.plan.est_money
+            assert record.cost <= one.hold.est_money
     account = platform.valkey.hgetall(f"{platform.tag}:p:{platform.project.public_id}")
     entries = LedgerEntry.objects.values_list("amount", flat=True)
     assert int(account["granted"]) - int(account.get("spent", 0)) == sum(entries)

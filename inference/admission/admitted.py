@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from inference.admission.commands import Line, ask_of
-from inference.admission.holds import plan_of
+from inference.admission.commands import ask_of
+from inference.admission.holds import hold_of
+from inference.admission.lanes import Lane
 from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.admission.segment import Segment
 
@@ -15,27 +16,27 @@ class Judge(ABC):
     """Who decides: it is told what Valkey answered to what was asked for a request."""
 
     @abstractmethod
-    def on_answer(self, running: Running, answer: list[Any]) -> None:
+    def on_answer(self, running: AdmittedRequest, answer: list[Any]) -> None:
         """Pass on what Valkey decided of one request."""
 
     @abstractmethod
-    def on_renewed(self, running: Running, reply: Any) -> None:
+    def on_renewed(self, running: AdmittedRequest, reply: Any) -> None:
         """Pass on what Valkey said of a renewal."""
 
     @abstractmethod
-    def on_leased(self, running: Running, reply: Any) -> None:
+    def on_leased(self, running: AdmittedRequest, reply: Any) -> None:
         """Learn whether Valkey knows a request that gave a sign of life."""
 
     @abstractmethod
-    def on_admitted(self, asked: Admissions, reply: Any) -> None:
+    def on_admitted(self, asked: AdmitBatch, reply: Any) -> None:
         """Pass on what Valkey decided of several; if it did not, decide."""
 
     @abstractmethod
-    def on_settled(self, requests: list[Running], reply: Any) -> None:
+    def on_settled(self, requests: list[AdmittedRequest], reply: Any) -> None:
         """Note which ends Valkey has, and which it has not."""
 
 
-class Running:
+class AdmittedRequest:
     """One request. Its ``on_…`` methods take Valkey's answers: no closures on the hot path."""
 
     __slots__ = (
@@ -43,23 +44,23 @@ class Running:
         "_on_renewal",
         "_on_verdict",
         "end",
+        "hold",
         "id",
         "is_local",
+        "lane",
         "leased_at",
-        "line",
         "more_money",
         "more_tokens",
-        "plan",
         "where",
     )
 
-    def __init__(self, judge: Judge, ask: Ask, line: Line, on_verdict: OnVerdict) -> None:
+    def __init__(self, judge: Judge, ask: Ask, lane: Lane, on_verdict: OnVerdict) -> None:
         self._judge = judge
         self._on_verdict = on_verdict
         self._on_renewal: OnVerdict | None = None
         self.id = ask.request_id.encode()
-        self.line = line
-        self.plan = plan_of(ask)
+        self.lane = lane
+        self.hold = hold_of(ask)
         self.leased_at = 0.0
         self.more_tokens = 0
         self.more_money = 0
@@ -72,11 +73,11 @@ class Running:
 
     def assertion(self) -> bytes:
         """Return the call that says that it runs."""
-        return self.line.admit([ask_of(self.id, self.plan, forced=True)])
+        return self.lane.admit([ask_of(self.id, self.hold, forced=True)])
 
     def renewal(self) -> bytes:
         """Return the call that renews its lease and holds ``more_…``."""
-        return self.line.renew(self.id, self.more_tokens, self.more_money)
+        return self.lane.renew(self.id, self.more_tokens, self.more_money)
 
     def wants(self, tokens: int, money: int, on_renewal: OnVerdict) -> None:
         """Note what a renewal is to add, and who waits for it."""
@@ -84,18 +85,18 @@ class Running:
 
     def grow(self) -> None:
         """Add what was renewed to what is held."""
-        plan = self.plan
-        plan.est_out += self.more_tokens
-        plan.est_money += self.more_money
-        plan.hold_money += self.more_money
-        if plan.hold_tokens:
-            plan.hold_tokens += self.more_tokens
-        plan.covered = self.covered + self.more_tokens
+        hold = self.hold
+        hold.est_out += self.more_tokens
+        hold.est_money += self.more_money
+        hold.money += self.more_money
+        if hold.tokens:
+            hold.tokens += self.more_tokens
+        hold.covered = self.covered + self.more_tokens
 
     @property
     def covered(self) -> int:
         """Return how many tokens are put aside."""
-        return self.plan.held if self.plan.covered is None else self.plan.covered
+        return self.hold.held if self.hold.covered is None else self.hold.covered
 
     def tell(self, verdict: Verdict) -> None:
         """Answer the one who asked for admission."""
@@ -126,28 +127,28 @@ class Running:
             self.is_local = False
 
 
-class Admissions:
-    """Requests of one line that are asked for in one call."""
+class AdmitBatch:
+    """Requests of one lane that are asked for in one call."""
 
-    __slots__ = ("_judge", "line", "packed", "requests")
+    __slots__ = ("_judge", "lane", "packed", "requests")
 
-    def __init__(self, judge: Judge, line: Line, requests: list[Running]) -> None:
+    def __init__(self, judge: Judge, lane: Lane, requests: list[AdmittedRequest]) -> None:
         self._judge = judge
-        self.line = line
+        self.lane = lane
         self.requests = requests
-        self.packed = line.admit([ask_of(running.id, running.plan) for running in requests])
+        self.packed = lane.admit([ask_of(running.id, running.hold) for running in requests])
 
     def on_reply(self, reply: Any) -> None:
         """Take the answers, one for each."""
         self._judge.on_admitted(self, reply)
 
 
-class Ends:
-    """Ends of one line that are told in one call."""
+class SettleBatch:
+    """Ends of one lane that are told in one call."""
 
     __slots__ = ("_judge", "requests")
 
-    def __init__(self, judge: Judge, requests: list[Running]) -> None:
+    def __init__(self, judge: Judge, requests: list[AdmittedRequest]) -> None:
         self._judge = judge
         self.requests = requests
 

@@ -1,27 +1,20 @@
-"""Calls of the admission functions, as bytes ready for Valkey.
+"""Calls of the admission functions, as bytes ready for Valkey (RESP, ``FCALL``).
 
 Most of what a call says depends only on the key and the endpoint, so it is packed once for
-both. Numbers that change have a fixed width: their length need not be counted again.
+both (``lanes``). Numbers that change have a fixed width: their length need not be counted again.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final
 
 import hiredis
 
-from inference.admission.holds import Plan, request_bucket, token_bucket
-from inference.admission.ports import Ask
-from inference.contracts.entries import Grant, Terms
-from inference.contracts.events import UsageEvent
+from inference.admission.holds import Hold
 from inference.contracts.names import shard_tag
-from inference.telemetry.outcome import milliseconds_text
 
 LEASE_S: Final = 15.0
-LINES_MAX: Final = 4096
 
 # hiredis types the argument as a tuple of one; it takes any number.
 pack: Callable[[tuple[str | bytes | int, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
@@ -33,112 +26,20 @@ _ASK: Final = (
 _END: Final = b"$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
 LIMITS, ASK_PARTS, WHO, END_PARTS = 14, 7, 4, 4
 """How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
-_RENEW: Final = (
-    b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
-)
 
 
-_quoted: Final = lru_cache(1024)(json.dumps)
-"""A worker's id as JSON: there are few, and each serves many requests."""
-
-
-class Tally:
-    """How many requests of one endpoint run in this process."""
-
-    __slots__ = ("running",)
-
-    def __init__(self) -> None:
-        self.running = 0
-
-
-class Line:
-    """A key on an endpoint, for one kind of request: what all its calls have in common."""
-
-    __slots__ = (
-        "_admit",
-        "_renew",
-        "_settle",
-        "about",
-        "beside",
-        "easy_until",
-        "grant",
-        "route",
-        "shard",
-        "tag",
-        "unheard",
-    )
-
-    def __init__(self, ask: Ask, beside: Tally) -> None:
-        self.beside = beside
-        """What runs of its endpoint, by all lines."""
-        self.easy_until = 0.0
-        """Until when (loop seconds) every limit counts as far away, as Valkey has said."""
-        self.unheard = 0
-        """How many admissions are asked for of which nothing was heard yet."""
-        self.grant, self.route = ask.grant, ask.route
-        self.tag = shard_tag(ask.route.project)
-        self.shard = int(self.tag[2:-1])
-        who = (ask.route.project, ask.route.endpoint_id, ask.grant.key_id, ask.route.terms.tier)
-        self.about = _about(ask)
-        limits = _limits(ask.grant, ask.route.terms)
-        self._admit = _strings("FCALL", "xt1_admit_all", 1, self.tag, *who, *limits, self.about)
-        self._renew = _head("xt1_renew", self.tag, 6)
-        self._settle = _strings("FCALL", "xt1_settle_all", 1, self.tag, *who)
-
-    def admit(self, asks: list[bytes]) -> bytes:
-        """Pack the admission of requests."""
-        parts = [b"*%d\r\n" % (4 + LIMITS + ASK_PARTS * len(asks)), self._admit]
-        return b"".join(parts + asks)
-
-    def renew(self, request_id: bytes, tokens: int, money: int) -> bytes:
-        """Pack a renewal of the lease that holds so much more."""
-        allowance = self.route.terms.monthly_tokens or 0
-        return _RENEW % (self._renew, request_id, int(LEASE_S), tokens, money, allowance, 0)
-
-    def settle(self, ends: list[bytes]) -> bytes:
-        """Pack the ends of requests."""
-        parts = [b"*%d\r\n" % (4 + WHO + END_PARTS * len(ends)), self._settle]
-        return b"".join(parts + ends)
-
-    def text(self, event: UsageEvent) -> bytes:
-        """Write an event as JSON; what it shares with others of this line is written already."""
-        ttft = "null" if event.ttft_ms is None else milliseconds_text(event.ttft_ms)
-        more = ""
-        if event.caller_request_id:
-            more = f',"caller_request_id":{json.dumps(event.caller_request_id)}'
-        if event.slo_ttft_ms is not None:
-            more += f',"slo_ttft_ms":{event.slo_ttft_ms}'
-        if event.slo_tpot_ms is not None:
-            more += f',"slo_tpot_ms":{event.slo_tpot_ms}'
-        return (
-            f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
-            f'{_quoted(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'
-            f'"source":"{event.source}","tokens_in":{event.tokens_in},"tokens_out":'
-            f'{event.tokens_out},"tokens_cached":{event.tokens_cached},"cost":{event.cost},'
-            f'"ttft_ms":{ttft},"latency_ms":{milliseconds_text(event.latency_ms)}{more}}}'
-        ).encode()
-
-    def never_ran(self, request_id: bytes) -> bytes:
-        """Write for the journal that a request was refused here, whatever Valkey thinks of it."""
-        return (
-            f'{{"request_id":"{request_id.decode()}",{self.about},"worker_id":"","status":503,'
-            '"ending":"refused","source":"absent","tokens_in":0,"tokens_out":0,"tokens_cached":0,'
-            '"cost":0,"ttft_ms":null,"latency_ms":0,"void":true}'
-        ).encode()
-
-
-def ask_of(request_id: bytes, plan: Plan, *, forced: bool = False) -> bytes:
+def ask_of(request_id: bytes, hold: Hold, *, forced: bool = False) -> bytes:
     """Pack what an admission says of its request alone.
 
     A forced one is never refused: the request runs already.
     """
     return _ASK % (
         request_id,
-        plan.est_in,
-        plan.est_out,
-        plan.est_money,
-        plan.hold_tokens,
-        plan.hold_money,
+        hold.est_in,
+        hold.est_out,
+        hold.est_money,
+        hold.tokens,
+        hold.money,
         forced,
     )
 
@@ -146,28 +47,6 @@ def ask_of(request_id: bytes, plan: Plan, *, forced: bool = False) -> bytes:
 def end_of(request_id: bytes, tokens: int, cost: int, event: bytes) -> bytes:
     """Pack what a settlement says of its request alone."""
     return _END % (request_id, tokens, cost, len(event), event)
-
-
-class Lines:
-    """The lines in use. Told apart by the very objects the tables hold: new ones, new line."""
-
-    def __init__(self) -> None:
-        self._lines: dict[tuple[int, int, str, bool], Line] = {}
-        self._tallies: dict[str, Tally] = {}
-
-    def of(self, ask: Ask) -> Line:
-        """Return the line of a request."""
-        # A line keeps its grant and route alive, so their ids can't be used again meanwhile.
-        known = (id(ask.grant), id(ask.route), ask.operation, ask.streaming)
-        line = self._lines.get(known)
-        if line is None:
-            if len(self._lines) >= LINES_MAX:
-                self._lines.clear()
-                busy = {name: tally for name, tally in self._tallies.items() if tally.running}
-                self._tallies = busy
-            tally = self._tallies.setdefault(ask.route.endpoint_id, Tally())
-            line = self._lines[known] = Line(ask, tally)
-        return line
 
 
 def settle_again(event: dict[str, str | int], text: bytes) -> bytes:
@@ -190,44 +69,13 @@ def void(tag: str, request_id: bytes) -> bytes:
     return pack(("FCALL", "xt1_void", 1, tag, request_id))
 
 
-def _limits(grant: Grant, terms: Terms) -> tuple[str | int, ...]:
-    step_us, cap_us = request_bucket(terms)
-    token_us, token_cap_us = token_bucket(terms)
-    return (
-        step_us,
-        cap_us,
-        repr(token_us),
-        repr(token_cap_us),
-        terms.concurrent,
-        grant.quota_requests or 0,
-        grant.quota_window_s or 0,
-        terms.monthly_tokens or 0,
-        int(LEASE_S),
-    )
-
-
-def _about(ask: Ask) -> str:
-    route = ask.route
-    shared = {
-        "project": route.project,
-        "endpoint": route.endpoint,
-        "endpoint_id": route.endpoint_id,
-        "model": route.model,
-        "key_id": ask.grant.key_id,
-        "secret_id": ask.grant.secret_id,
-        "operation": ask.operation,
-        "streamed": ask.streaming,
-        "tier": route.terms.tier,
-        "terms_version": route.terms.version,
-    }
-    return json.dumps(shared, separators=(",", ":"))[1:-1]
-
-
-def _head(function: str, tag: str, arguments: int, *first: str | int) -> bytes:
+def head(function: str, tag: str, arguments: int, *first: str | int) -> bytes:
+    """Pack the beginning of a call that has so many arguments."""
     # The count of parts stands in front: FCALL, function, number of keys, the key, arguments.
-    return b"*%d\r\n" % (4 + arguments) + _strings("FCALL", function, 1, tag, *first)
+    return b"*%d\r\n" % (4 + arguments) + strings("FCALL", function, 1, tag, *first)
 
 
-def _strings(*parts: str | int) -> bytes:
+def strings(*parts: str | int) -> bytes:
+    """Pack strings as Valkey's protocol has them (RESP bulk strings)."""
     raw = [str(part).encode() for part in parts]
     return b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in raw)

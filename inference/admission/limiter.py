@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any, Final
 
 from inference.admission import commands, verdicts
-from inference.admission.admitted import Admissions, Ends, Judge, Running
-from inference.admission.commands import LEASE_S, Line, Lines
+from inference.admission.admitted import AdmitBatch, AdmittedRequest, Judge, SettleBatch
+from inference.admission.commands import LEASE_S
 from inference.admission.holds import price
 from inference.admission.journal import Journal
+from inference.admission.lanes import Lane, Lanes
 from inference.admission.library import Library
-from inference.admission.outage import Allowance, Share
+from inference.admission.outage import OutageLimits, OutageShare
 from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.admission.segment import place_of
 from inference.admission.shut import Shut
@@ -32,7 +33,7 @@ AT_ONCE: Final = 64
 EASY_S: Final = 1.0
 """How long what was easy is believed to be easy still."""
 AHEAD_MAX: Final = 8
-"""Requests of a line that may be taken for granted at a time: half of what was called easy, so
+"""Requests of a lane that may be taken for granted at a time: half of what was called easy, so
 that two gateways may."""
 RENEW_EVERY_S: Final = LEASE_S / 3
 
@@ -46,19 +47,19 @@ class ValkeyLimiter(Judge):
         journal: Journal,
         now: Callable[[], float],
         lost: Callable[[str], None],
-        share: Share | None = None,
+        share: OutageShare | None = None,
     ) -> None:
         self._link = link
         self._journal = journal
         self._now = now
         self._lost = lost
         self._library = Library(link, now)
-        self._lines = Lines()
-        self._allowance = Allowance(share or Share())
+        self._lanes = Lanes()
+        self._outage = OutageLimits(share or OutageShare())
         self._shut = Shut()
-        self._asks: dict[Line, list[Running]] = {}
-        self._ends: dict[Line, list[Running]] = {}
-        self._running: dict[str, Running] = {}
+        self._asks: dict[Lane, list[AdmittedRequest]] = {}
+        self._ends: dict[Lane, list[AdmittedRequest]] = {}
+        self._running: dict[str, AdmittedRequest] = {}
         self._owed: deque[bytes] = deque(maxlen=OWED_MAX)
         self.is_behind = True
         """Whether ends stand in the journal that Valkey has not taken."""
@@ -85,15 +86,15 @@ class ValkeyLimiter(Judge):
         if self._journal.trouble is not None:
             on_verdict(verdicts.UNMETERED)
             return False
-        line = self._lines.of(ask)
-        running = Running(self, ask, line, on_verdict)
+        lane = self._lanes.of(ask)
+        running = AdmittedRequest(self, ask, lane, on_verdict)
         if not self._link.is_up:
             self._admit_locally(running)
             return False
         self._gather()
         _put(self._asks, running)
-        line.unheard += 1
-        return line.unheard <= AHEAD_MAX and self._now() < line.easy_until
+        lane.unheard += 1
+        return lane.unheard <= AHEAD_MAX and self._now() < lane.easy_until
 
     def shut(self, grant: Grant, route: Route) -> Verdict | None:
         """Return the refusal that any request of this key would get here now, if that is known."""
@@ -104,72 +105,72 @@ class ValkeyLimiter(Judge):
             self._link.at_the_last(self._say)
 
     def _say(self) -> None:
-        """Say all of this tick: one call for each line. Ends come first, for they make room."""
+        """Say all of this tick: one call for each lane. Ends come first, for they make room."""
         ends, self._ends = self._ends, {}
         asks, self._asks = self._asks, {}
-        for line, requests in ends.items():
+        for lane, requests in ends.items():
             for some in _batches(requests):
-                told = Ends(self, some)
-                self._link.send(line.settle([running.end for running in some]), told.on_reply)
-        for line, requests in asks.items():
+                told = SettleBatch(self, some)
+                self._link.send(lane.settle([running.end for running in some]), told.on_reply)
+        for lane, requests in asks.items():
             for some in _batches(requests):
-                asked = Admissions(self, line, some)
+                asked = AdmitBatch(self, lane, some)
                 self._link.send(asked.packed, asked.on_reply)
 
-    def on_admitted(self, asked: Admissions, reply: Any) -> None:
+    def on_admitted(self, asked: AdmitBatch, reply: Any) -> None:
         """Pass on what Valkey decided; if it did not, decide here."""
-        asked.line.unheard -= len(asked.requests)
+        asked.lane.unheard -= len(asked.requests)
         if isinstance(reply, list):
             for running, answer in zip(asked.requests, reply, strict=True):
                 self._link.tell(running.on_answer, answer)
         elif self._library.again(reply, asked.packed, asked.on_reply):
-            asked.line.unheard += len(asked.requests)
+            asked.lane.unheard += len(asked.requests)
         else:
             for running in asked.requests:
                 self._link.tell(self._decide_here, running)
 
-    def _decide_here(self, running: Running) -> None:
+    def _decide_here(self, running: AdmittedRequest) -> None:
         if not self._admit_locally(running):
             self._take_back(running)
 
-    def on_answer(self, running: Running, answer: list[Any]) -> None:
+    def on_answer(self, running: AdmittedRequest, answer: list[Any]) -> None:
         """Pass on what Valkey decided of one request."""
-        word, line = answer[0], running.line
-        limits = verdicts.limits_of(answer, line.route)
+        word, lane = answer[0], running.lane
+        limits = verdicts.limits_of(answer, lane.route)
         if word == verdicts.UNRESTORED:
             self.is_restored = False
         if word == verdicts.ADMITTED:
             self._start(running)
-            if running.plan.hold_money:
-                self._allowance.learn(line.route.project, answer[6])
-            line.easy_until = self._now() + EASY_S if answer[7] else 0.0
-            verdict = Verdict(True, limits=limits, hold_tokens=running.plan.covered)
+            if running.hold.money:
+                self._outage.learn(lane.route.project, answer[6])
+            lane.easy_until = self._now() + EASY_S if answer[7] else 0.0
+            verdict = Verdict(True, limits=limits, hold_tokens=running.hold.covered)
         else:
-            line.easy_until = 0.0
-            verdict = verdicts.refusal(word, line.grant, line.route, answer[5], limits)
-            self._shut.note(word, line.grant, line.route, verdict, self._now())
+            lane.easy_until = 0.0
+            verdict = verdicts.refusal(word, lane.grant, lane.route, answer[5], limits)
+            self._shut.note(word, lane.grant, lane.route, verdict, self._now())
         running.tell(verdict)
 
-    def _start(self, running: Running) -> None:
+    def _start(self, running: AdmittedRequest) -> None:
         running.leased_at = self._now()
-        running.line.beside.running += 1
+        running.lane.beside.running += 1
         self._running[running.id.decode()] = running
 
-    def _admit_locally(self, running: Running) -> bool:
-        line, beside = running.line, running.line.beside.running
-        is_in = self._allowance.let_in(line.grant, line.route, running.plan, beside, self._now())
+    def _admit_locally(self, running: AdmittedRequest) -> bool:
+        lane, beside = running.lane, running.lane.beside.running
+        is_in = self._outage.let_in(lane.grant, lane.route, running.hold, beside, self._now())
         if is_in:
             running.is_local = True
             self._start(running)
-        running.tell(Verdict(True, hold_tokens=running.plan.covered) if is_in else verdicts.AWAY)
+        running.tell(Verdict(True, hold_tokens=running.hold.covered) if is_in else verdicts.AWAY)
         return is_in
 
-    def _take_back(self, running: Running) -> None:
+    def _take_back(self, running: AdmittedRequest) -> None:
         """Undo an admission of which we did not hear; its orphan would be charged otherwise."""
-        line = running.line
-        self._owed.append(commands.void(line.tag, running.id))
+        lane = running.lane
+        self._owed.append(commands.void(lane.tag, running.id))
         # If this process ends before it is told, the next one tells it.
-        self._journal.append(line.never_ran(running.id), line.shard)
+        self._journal.append(lane.never_ran(running.id), lane.shard)
         self.is_behind = True
 
     # ── Going on ───────────────────────────────────────────────────────────────────────
@@ -180,19 +181,19 @@ class ValkeyLimiter(Judge):
         if running is None:
             on_verdict(Verdict(True))
             return
-        plan = running.plan
-        short = tokens_so_far + plan.step - running.covered
-        tokens = max(1, -(-short // plan.step)) * plan.step
-        more = price(running.line.route.terms, plan.est_in, plan.est_out + tokens)
-        running.wants(tokens, more - plan.est_money, on_verdict)
+        hold = running.hold
+        short = tokens_so_far + hold.step - running.covered
+        tokens = max(1, -(-short // hold.step)) * hold.step
+        more = price(running.lane.route.terms, hold.est_in, hold.est_out + tokens)
+        running.wants(tokens, more - hold.est_money, on_verdict)
         if self._link.is_up:
             self._link.send(running.renewal(), running.on_renewed)
         else:
             self._renew_locally(running)
 
-    def on_renewed(self, running: Running, reply: Any) -> None:
+    def on_renewed(self, running: AdmittedRequest, reply: Any) -> None:
         """Pass on what Valkey said of a renewal."""
-        line = running.line
+        lane = running.lane
         if not isinstance(reply, bytes):
             if not self._library.again(reply, running.renewal(), running.on_renewed):
                 self._renew_locally(running)
@@ -201,15 +202,15 @@ class ValkeyLimiter(Judge):
             running.leased_at = self._now()
             if reply == verdicts.UNKNOWN:
                 self._assert(running)
-            running.tell_renewal(Verdict(True, hold_tokens=running.plan.covered))
+            running.tell_renewal(Verdict(True, hold_tokens=running.hold.covered))
         else:
-            running.tell_renewal(verdicts.refusal(reply, line.grant, line.route))
+            running.tell_renewal(verdicts.refusal(reply, lane.grant, lane.route))
 
-    def _renew_locally(self, running: Running) -> None:
-        route = running.line.route
-        if self._allowance.grow(route, running.more_tokens, running.more_money):
+    def _renew_locally(self, running: AdmittedRequest) -> None:
+        route = running.lane.route
+        if self._outage.grow(route, running.more_tokens, running.more_money):
             running.grow()
-            running.tell_renewal(Verdict(True, hold_tokens=running.plan.covered))
+            running.tell_renewal(Verdict(True, hold_tokens=running.hold.covered))
         else:
             running.tell_renewal(verdicts.AWAY)
 
@@ -222,14 +223,14 @@ class ValkeyLimiter(Judge):
         for running in list(self._running.values()):
             if now - running.leased_at >= RENEW_EVERY_S:
                 running.leased_at = now
-                self._link.send(running.line.renew(running.id, 0, 0), running.on_leased)
+                self._link.send(running.lane.renew(running.id, 0, 0), running.on_leased)
 
-    def on_leased(self, running: Running, reply: Any) -> None:
+    def on_leased(self, running: AdmittedRequest, reply: Any) -> None:
         """Say it again if Valkey does not know the request."""
         if reply == verdicts.UNKNOWN and running.id.decode() in self._running:
             self._assert(running)
 
-    def _assert(self, running: Running) -> None:
+    def _assert(self, running: AdmittedRequest) -> None:
         self._link.send(running.assertion(), running.on_asserted)
 
     # ── Ending ─────────────────────────────────────────────────────────────────────────
@@ -237,10 +238,10 @@ class ValkeyLimiter(Judge):
     def settle(self, event: UsageEvent) -> None:
         """Release every hold and report the usage. Once for each admitted request."""
         running = self._running.pop(event.request_id)
-        line, tokens = running.line, event.tokens_in + event.tokens_out
-        line.beside.running -= 1
-        text = line.text(event)
-        running.where = self._journal.append(text, line.shard)
+        lane, tokens = running.lane, event.tokens_in + event.tokens_out
+        lane.beside.running -= 1
+        text = lane.text(event)
+        running.where = self._journal.append(text, lane.shard)
         if running.where is None:
             self._lost(text.decode())
         if running.is_local:
@@ -252,7 +253,7 @@ class ValkeyLimiter(Judge):
         else:
             self.is_behind = True
 
-    def on_settled(self, requests: list[Running], reply: Any) -> None:
+    def on_settled(self, requests: list[AdmittedRequest], reply: Any) -> None:
         """Note in the journal what Valkey has, or that it has not."""
         if not isinstance(reply, list):
             self.is_behind = True
@@ -262,11 +263,11 @@ class ValkeyLimiter(Judge):
                 self.is_behind = True
             elif running.where is not None:
                 segment, at = running.where
-                segment.settle(at, place_of(answer[1] or b"0-1"), running.line.shard)
+                segment.settle(at, place_of(answer[1] or b"0-1"), running.lane.shard)
 
     def _catch_up(self) -> None:
         """Tell Valkey, which is back, what runs and what it missed. Ends follow by replay."""
-        self._allowance.over()
+        self._outage.over()
         self.is_behind = True
         self.is_restored = False  # Until it was looked at: it may be another, or empty.
         self.assert_running()
@@ -289,11 +290,11 @@ class ValkeyLimiter(Judge):
             self._owed.append(packed)
 
 
-def _put(table: dict[Line, list[Running]], running: Running) -> None:
-    table.setdefault(running.line, []).append(running)
+def _put(table: dict[Lane, list[AdmittedRequest]], running: AdmittedRequest) -> None:
+    table.setdefault(running.lane, []).append(running)
 
 
-def _batches(requests: list[Running]) -> list[list[Running]]:
+def _batches(requests: list[AdmittedRequest]) -> list[list[AdmittedRequest]]:
     if len(requests) <= AT_ONCE:
         return [requests]
     return [requests[at : at + AT_ONCE] for at in range(0, len(requests), AT_ONCE)]

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference.admission.holds import Plan, request_bucket, token_bucket
+from inference.admission.buckets import request_bucket, token_bucket
+from inference.admission.holds import Hold
 from inference.contracts.entries import Grant, Route
 
 BALANCES_MAX = 50_000
 
 
 @dataclass(frozen=True)
-class Share:
+class OutageShare:
     """How much one gateway may let in. ``money`` is in micro-units, a project and outage."""
 
     part: float = 0.25
@@ -24,10 +25,10 @@ class Share:
     outage_s: float = 600.0
 
 
-class Allowance:
+class OutageLimits:
     """Counts what is let in during one outage. Times are in seconds of any steady clock."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: OutageShare) -> None:
         self._share = share
         self._balances: dict[str, int] = {}
         self._since: float | None = None
@@ -49,20 +50,20 @@ class Allowance:
             for counts in (self._full_at, self._quota, self._money, self._tokens):
                 counts.clear()
 
-    def let_in(self, grant: Grant, route: Route, plan: Plan, running: int, now: float) -> bool:
+    def let_in(self, grant: Grant, route: Route, hold: Hold, running: int, now: float) -> bool:
         """Say whether a request fits, and count it if it does. A refused one counts nowhere."""
         if self._since is None:
             self._since = now
         terms, part = route.terms, self._share.part
         requests_us, burst_us = request_bucket(terms)
         token_us, tokens_us = token_bucket(terms)
-        endpoint, used = route.endpoint_id, plan.est_in + plan.est_out
+        endpoint, used = route.endpoint_id, hold.est_in + hold.est_out
         fits = (
             now - self._since < self._share.outage_s
             and running < max(1, int(terms.concurrent * part))
             and self._has_quota(grant)
-            and self._has_tokens(route, plan.hold_tokens)
-            and self._has_money(route.project, plan.hold_money)
+            and self._has_tokens(route, hold.tokens)
+            and self._has_money(route.project, hold.money)
             and self._has_room((endpoint, "requests"), requests_us / 1e6, burst_us / 1e6, now)
             and self._has_room((endpoint, "tokens"), token_us / 1e6, tokens_us / 1e6, now)
         )
@@ -70,7 +71,7 @@ class Allowance:
             self._take((endpoint, "requests"), requests_us / 1e6 / part, now)
             self._take((endpoint, "tokens"), used * token_us / 1e6 / part, now)
             self._quota[grant.key_id] = self._quota.get(grant.key_id, 0) + 1
-            self._add(route.project, plan.hold_tokens, plan.hold_money)
+            self._add(route.project, hold.tokens, hold.money)
         return fits
 
     def grow(self, route: Route, tokens: int, money: int) -> bool:

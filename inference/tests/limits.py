@@ -14,7 +14,7 @@ import redis
 
 from inference.admission.journal import Journal
 from inference.admission.limiter import ValkeyLimiter
-from inference.admission.outage import Share
+from inference.admission.outage import OutageShare
 from inference.admission.ports import Ask, Verdict
 from inference.admission.reaper import Reaper
 from inference.admission.upkeep import Upkeep
@@ -158,7 +158,7 @@ def open_shards(client: Any) -> None:
 
 @asynccontextmanager
 async def stage_in(
-    home: Path, *, share: Share | None = None, valkey: Any = None
+    home: Path, *, share: OutageShare | None = None, valkey: Any = None
 ) -> AsyncIterator[Stage]:
     """Put a limiter on stage, on a fresh database unless one is given."""
     url = replace(ValkeyUrl.read(URL), db=DATABASE)

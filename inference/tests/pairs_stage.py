@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from inference.admission.holds import Plan, plan_of, price
+from inference.admission.holds import Hold, hold_of, price
 from inference.admission.ports import Ask, OnVerdict, Verdict
 from inference.contracts.entries import Grant, Pool, Route, Worker, dump
 from inference.contracts.events import UsageEvent
@@ -54,20 +54,20 @@ class Purse:
         self.ceiling = 0
         self.settled: list[UsageEvent] = []
         self._chance = chance
-        self._plans: dict[str, tuple[Plan, Route, int]] = {}
+        self._holds: dict[str, tuple[Hold, Route, int]] = {}
         self._waiting: deque[Callable[[], None]] = deque()
 
     def admit(self, ask: Ask, on_verdict: OnVerdict) -> bool:
-        plan = plan_of(ask)
+        hold = hold_of(ask)
 
         def decide() -> None:
-            if self.spent + self.held + plan.hold_money > self.budget:
+            if self.spent + self.held + hold.money > self.budget:
                 on_verdict(Verdict(False, "budget_exceeded", "No."))
                 return
-            self.held += plan.hold_money
-            self._plans[ask.request_id] = plan, ask.route, ask.n
-            self.ceiling = plan.hold_money
-            on_verdict(Verdict(True, hold_tokens=plan.covered))
+            self.held += hold.money
+            self._holds[ask.request_id] = hold, ask.route, ask.n
+            self.ceiling = hold.money
+            on_verdict(Verdict(True, hold_tokens=hold.covered))
 
         self._later(decide)
         return False
@@ -79,26 +79,26 @@ class Purse:
         self.renewals += 1
 
         def decide() -> None:
-            if request_id not in self._plans:
+            if request_id not in self._holds:
                 return
-            plan, route, _ = self._plans[request_id]
-            covered = plan.held if plan.covered is None else plan.covered
-            more = -(-(tokens_so_far + plan.step - covered) // plan.step) * plan.step
-            money = price(route.terms, 0, max(more, plan.step))
+            hold, route, _ = self._holds[request_id]
+            covered = hold.held if hold.covered is None else hold.covered
+            more = -(-(tokens_so_far + hold.step - covered) // hold.step) * hold.step
+            money = price(route.terms, 0, max(more, hold.step))
             if self.spent + self.held + money > self.budget:
                 on_verdict(Verdict(False, "budget_exceeded", "No."))
                 return
             self.held += money
             self.ceiling += money
-            plan.hold_money += money
-            plan.covered = covered + max(more, plan.step)
-            on_verdict(Verdict(True, hold_tokens=plan.covered))
+            hold.money += money
+            hold.covered = covered + max(more, hold.step)
+            on_verdict(Verdict(True, hold_tokens=hold.covered))
 
         self._later(decide)
 
     def settle(self, event: UsageEvent) -> None:
-        plan, _, _ = self._plans.pop(event.request_id)
-        self.held -= plan.hold_money
+        hold, _, _ = self._holds.pop(event.request_id)
+        self.held -= hold.money
         self.spent += event.cost
         self.settled.append(event)
 

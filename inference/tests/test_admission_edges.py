@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.outage import Allowance, Share
+from inference.admission.outage import OutageLimits, OutageShare
 from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from inference.tests.limits import open_shards, stage_in
 from inference.tests.test_admission_functions import uuid7_at
@@ -142,6 +142,9 @@ def test_shard_that_lost_everything_while_it_was_restored_stays_closed() -> None
 
 
 def test_running_stream_keeps_to_its_share_of_the_allowance_during_an_outage() -> None:
-    allowance, route = Allowance(Share(part=0.25)), route_of(terms_of(monthly_tokens=4_000))
+    outage, route = (
+        OutageLimits(OutageShare(part=0.25)),
+        route_of(terms_of(monthly_tokens=4_000)),
+    )
 
-    assert [allowance.grow(route, 400, 0) for _ in range(3)] == [True, True, False]
+    assert [outage.grow(route, 400, 0) for _ in range(3)] == [True, True, False]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.admission.buckets import request_bucket, token_bucket
 from inference.admission.commands import ask_of as packed_ask
-from inference.admission.holds import Plan, plan_of, price, request_bucket, token_bucket
+from inference.admission.holds import Hold, hold_of, price
 from inference.contracts.money import cost_of
 from inference.tests.asks import ask_of, paid, route_of, terms_of
 
@@ -18,14 +19,14 @@ PAID = paid(route_of())
 
 
 def test_stream_holds_its_prompt_and_one_slice_a_choice() -> None:
-    plan = plan_of(ask_of(PAID, prompt_tokens=100, limit_tokens=4000, n=2, streaming=True))
+    hold = hold_of(ask_of(PAID, prompt_tokens=100, limit_tokens=4000, n=2, streaming=True))
 
-    assert plan == Plan(
+    assert hold == Hold(
         est_in=100,
         est_out=512,
         est_money=612,
-        hold_tokens=0,
-        hold_money=612,
+        tokens=0,
+        money=612,
         covered=612,
         step=512,
     )
@@ -37,23 +38,23 @@ def test_what_an_absurd_request_holds_can_still_be_packed(
     absurd: dict[str, Any], streaming: bool
 ) -> None:
     ask = ask_of(PAID, streaming=streaming, **absurd)
-    plan, request_id = plan_of(ask), ask.request_id.encode()
+    hold, request_id = hold_of(ask), ask.request_id.encode()
 
-    usual = packed_ask(request_id, plan_of(ask_of(PAID)))
-    assert len(packed_ask(request_id, plan)) == len(usual)
-    assert plan.hold_money >= 256
+    usual = packed_ask(request_id, hold_of(ask_of(PAID)))
+    assert len(packed_ask(request_id, hold)) == len(usual)
+    assert hold.money >= 256
 
 
 def test_stream_that_fits_in_a_slice_never_renews() -> None:
-    plan = plan_of(ask_of(PAID, prompt_tokens=100, limit_tokens=256, streaming=True))
+    hold = hold_of(ask_of(PAID, prompt_tokens=100, limit_tokens=256, streaming=True))
 
-    assert (plan.covered, plan.hold_money) == (None, 356)
+    assert (hold.covered, hold.money) == (None, 356)
 
 
 def test_answer_that_is_not_streamed_holds_all_it_may_use_and_reserves_a_slice() -> None:
-    plan = plan_of(ask_of(PAID, prompt_tokens=100, limit_tokens=4000, n=2))
+    hold = hold_of(ask_of(PAID, prompt_tokens=100, limit_tokens=4000, n=2))
 
-    assert (plan.covered, plan.hold_money, plan.est_out, plan.est_money) == (None, 8100, 512, 612)
+    assert (hold.covered, hold.money, hold.est_out, hold.est_money) == (None, 8100, 512, 612)
 
 
 @pytest.mark.parametrize(
@@ -68,20 +69,20 @@ def test_answer_that_is_not_streamed_holds_all_it_may_use_and_reserves_a_slice()
 def test_answer_without_a_limit_holds(context_length: int | None, task: str, held: int) -> None:
     route = replace(PAID, context_length=context_length, task=task)
 
-    assert plan_of(ask_of(route, prompt_tokens=100)).hold_money == held
+    assert hold_of(ask_of(route, prompt_tokens=100)).money == held
 
 
 def test_tokens_are_held_only_where_there_is_an_allowance() -> None:
     route = route_of(terms_of(monthly_tokens=1000))
 
-    assert plan_of(ask_of(route, prompt_tokens=100, limit_tokens=50)).hold_tokens == 150
-    assert plan_of(ask_of(route_of(), prompt_tokens=100, limit_tokens=50)).hold_tokens == 0
+    assert hold_of(ask_of(route, prompt_tokens=100, limit_tokens=50)).tokens == 150
+    assert hold_of(ask_of(route_of(), prompt_tokens=100, limit_tokens=50)).tokens == 0
 
 
 def test_request_on_own_machines_asks_for_a_balance_and_costs_nothing() -> None:
-    plan = plan_of(ask_of(route_of(terms_of(least_hold=1)), prompt_tokens=100, limit_tokens=50))
+    hold = hold_of(ask_of(route_of(terms_of(least_hold=1)), prompt_tokens=100, limit_tokens=50))
 
-    assert (plan.hold_money, plan.est_money) == (1, 0)
+    assert (hold.money, hold.est_money) == (1, 0)
 
 
 @pytest.mark.parametrize(

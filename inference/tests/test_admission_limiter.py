@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.outage import Share
+from inference.admission.outage import OutageShare
 from inference.admission.ports import Ask, RateLimits
 from inference.admission.upkeep import Watermarks
 from inference.contracts.entries import Grant, Route, load
@@ -161,7 +161,7 @@ async def test_empty_valkey_refuses_and_an_end_waits_until_it_is_restored(tmp_pa
 
 
 async def test_outage_lets_a_share_in_and_tells_valkey_afterwards(tmp_path: Path) -> None:
-    share = Share(part=0.25, money=1000)
+    share = OutageShare(part=0.25, money=1000)
     async with stage_in(tmp_path, share=share) as stage:
         grant_money(stage)
         route = paid(route_of())
@@ -189,7 +189,7 @@ async def test_outage_lets_a_share_in_and_tells_valkey_afterwards(tmp_path: Path
 
 
 async def test_request_cut_off_in_mid_decision_and_refused_holds_nothing(tmp_path: Path) -> None:
-    share = Share(part=0.25, money=0)
+    share = OutageShare(part=0.25, money=0)
     async with stage_in(tmp_path, share=share) as stage:
         grant_money(stage)
         stage.wire.swallows = True
@@ -206,7 +206,7 @@ async def test_request_cut_off_in_mid_decision_and_refused_holds_nothing(tmp_pat
 
 
 async def test_release_of_a_refused_request_that_gets_lost_is_told_again(tmp_path: Path) -> None:
-    async with stage_in(tmp_path, share=Share(part=0.25, money=0)) as stage:
+    async with stage_in(tmp_path, share=OutageShare(part=0.25, money=0)) as stage:
         grant_money(stage)
         stage.wire.swallows = True
         asking = asyncio.ensure_future(stage.admit(ask_of(paid(route_of()), limit_tokens=90)))

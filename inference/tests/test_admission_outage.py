@@ -6,30 +6,35 @@ from dataclasses import replace
 
 import pytest
 
-from inference.admission.holds import plan_of
-from inference.admission.outage import Allowance, Share
+from inference.admission.holds import hold_of
+from inference.admission.outage import OutageLimits, OutageShare
 from inference.contracts.entries import Grant, Route
 from inference.tests.asks import GRANT, ask_of, paid, route_of, terms_of
 
-SHARE = Share(part=0.25, money=1000, outage_s=600)
+SHARE = OutageShare(part=0.25, money=1000, outage_s=600)
 
 
 def let_in(
-    allowance: Allowance, route: Route, *, grant: Grant = GRANT, running: int = 0, now: float = 0.0
+    outage: OutageLimits,
+    route: Route,
+    *,
+    grant: Grant = GRANT,
+    running: int = 0,
+    now: float = 0.0,
 ) -> bool:
-    plan = plan_of(ask_of(route, grant, prompt_tokens=100, limit_tokens=100))
-    return allowance.let_in(grant, route, plan, running, now)
+    hold = hold_of(ask_of(route, grant, prompt_tokens=100, limit_tokens=100))
+    return outage.let_in(grant, route, hold, running, now)
 
 
-def count(allowance: Allowance, route: Route, *, now: float = 0.0, grant: Grant = GRANT) -> int:
-    return sum(let_in(allowance, route, now=now, grant=grant) for _ in range(300))
+def count(outage: OutageLimits, route: Route, *, now: float = 0.0, grant: Grant = GRANT) -> int:
+    return sum(let_in(outage, route, now=now, grant=grant) for _ in range(300))
 
 
 def test_quarter_of_the_requests_pass_at_once_and_as_they_refill() -> None:
-    allowance, route = Allowance(SHARE), route_of(terms_of(requests_per_min=64))
+    outage, route = OutageLimits(SHARE), route_of(terms_of(requests_per_min=64))
 
-    at_once = count(allowance, route)
-    later = count(allowance, route, now=30.0)
+    at_once = count(outage, route)
+    later = count(outage, route, now=30.0)
 
     assert (at_once, later) == (8, 8)
 
@@ -47,48 +52,48 @@ def test_quarter_of_the_requests_pass_at_once_and_as_they_refill() -> None:
 )
 def test_no_more_than_the_share_of(route: Route, grant: Grant, most: int) -> None:
     generous = replace(route.terms, requests_per_min=10**6)
-    allowance = Allowance(SHARE)
-    allowance.learn("proj_a", 10**9)
+    outage = OutageLimits(SHARE)
+    outage.learn("proj_a", 10**9)
 
-    assert count(allowance, replace(route, terms=generous), grant=grant) == most
+    assert count(outage, replace(route, terms=generous), grant=grant) == most
 
 
 def test_balance_that_was_never_seen_pays_for_nothing() -> None:
-    assert not let_in(Allowance(SHARE), paid(route_of()))
+    assert not let_in(OutageLimits(SHARE), paid(route_of()))
 
 
 def test_balance_that_was_seen_pays_for_its_share() -> None:
-    allowance = Allowance(SHARE)
-    allowance.learn("proj_a", 1_000)
+    outage = OutageLimits(SHARE)
+    outage.learn("proj_a", 1_000)
 
-    assert count(allowance, paid(route_of())) == 1
+    assert count(outage, paid(route_of())) == 1
 
 
 def test_running_requests_count_against_the_share_of_concurrency() -> None:
     route = route_of(terms_of(concurrent=8))
 
-    assert let_in(Allowance(SHARE), route, running=1)
-    assert not let_in(Allowance(SHARE), route, running=2)
+    assert let_in(OutageLimits(SHARE), route, running=1)
+    assert not let_in(OutageLimits(SHARE), route, running=2)
 
 
 def test_nothing_passes_once_the_outage_has_lasted_too_long() -> None:
-    allowance = Allowance(SHARE)
-    assert let_in(allowance, route_of(), now=0.0)
+    outage = OutageLimits(SHARE)
+    assert let_in(outage, route_of(), now=0.0)
 
-    assert not let_in(allowance, route_of(), now=600.0)
+    assert not let_in(outage, route_of(), now=600.0)
 
 
 def test_next_outage_begins_with_nothing_used() -> None:
-    allowance = Allowance(SHARE)
-    count(allowance, route_of())
+    outage = OutageLimits(SHARE)
+    count(outage, route_of())
 
-    allowance.over()
+    outage.over()
 
-    assert let_in(allowance, route_of(), now=1000.0)
+    assert let_in(outage, route_of(), now=1000.0)
 
 
 def test_running_stream_may_hold_more_only_within_the_cap() -> None:
-    allowance, route = Allowance(SHARE), paid(route_of())
-    allowance.learn("proj_a", 10**9)
+    outage, route = OutageLimits(SHARE), paid(route_of())
+    outage.learn("proj_a", 10**9)
 
-    assert [allowance.grow(route, 400, 400) for _ in range(3)] == [True, True, False]
+    assert [outage.grow(route, 400, 400) for _ in range(3)] == [True, True, False]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.admission.outage import Share
+from inference.admission.outage import OutageShare
 from inference.admission.ports import Ask
 from inference.contracts.names import shard_tag
 from inference.tests.asks import ask_of, paid, route_of
@@ -18,7 +18,7 @@ from inference.tests.limits import Stage, same_valkey, stage_in, until
 pytestmark = pytest.mark.anyio
 
 TAG = shard_tag("proj_a")
-NOTHING_BY_ITSELF = Share(part=0.25, money=0)
+NOTHING_BY_ITSELF = OutageShare(part=0.25, money=0)
 
 
 async def refuse_unheard(stage: Stage) -> Ask:

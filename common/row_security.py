@@ -1,4 +1,4 @@
-"""Raise the walls of ``common.tenancy`` in the database: role, grants, policies, constraints.
+"""Row-level security: the walls of ``common.tenancy`` in the database, role to constraints.
 
 Called after every ``migrate`` with all models there are, so that a table nobody had
 thought of when this was written gets its wall with the migration that makes it. Changes
@@ -88,29 +88,29 @@ def fault() -> str | None:
     return CAN_ASSUME.format(user=user)
 
 
-def apply_policies(walls: Sequence[Policy], ties: Sequence[TenantKey]) -> None:
+def apply_policies(policies: Sequence[Policy], tenant_keys: Sequence[TenantKey]) -> None:
     """Make what is missing of the role, its grants, the policies and the constraints."""
-    _raise_role()
+    _make_role()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_UNGRANTED, [ROLE])
         if (cursor.fetchone() or (True,))[0]:
             _grant()
         cursor.execute(_POLICIES)
-        standing = {(table, policy) for table, policy in cursor.fetchall()}
-        for wall in walls:
-            if (wall.table, TENANT) not in standing or (wall.table, PLATFORM) not in standing:
-                _raise(wall)
+        standing = {(table, name) for table, name in cursor.fetchall()}
+        for policy in policies:
+            if (policy.table, TENANT) not in standing or (policy.table, PLATFORM) not in standing:
+                _create_policy(policy)
         cursor.execute(_CONSTRAINTS)
         known = {name for (name,) in cursor.fetchall()}
-        for tie in ties:
-            if tie.key not in known:
-                _make_key(tie)
-                known.add(tie.key)
-            if tie.name not in known:
-                _make_tie(tie)
+        for tenant_key in tenant_keys:
+            if tenant_key.key not in known:
+                _make_key(tenant_key)
+                known.add(tenant_key.key)
+            if tenant_key.name not in known:
+                _make_reference(tenant_key)
 
 
-def _raise_role() -> None:
+def _make_role() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         if _can_assume():
             return
@@ -144,40 +144,40 @@ def _grant() -> None:
             _run(f"REVOKE ALL ON {{table}} FROM {ROLE}", table=partition)
 
 
-def _raise(wall: Policy) -> None:
-    check = f"WITH CHECK ({wall.check})" if wall.check else ""
+def _create_policy(policy: Policy) -> None:
+    check = f"WITH CHECK ({policy.check})" if policy.check else ""
     _run(
         "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         # The table's owner is no superuser everywhere: it, too, gets a policy by name.
         "ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"DROP POLICY IF EXISTS {TENANT} ON {{table}}",
         f"DROP POLICY IF EXISTS {PLATFORM} ON {{table}}",
-        f"CREATE POLICY {TENANT} ON {{table}} TO {ROLE} USING ({wall.condition}) {check}",
+        f"CREATE POLICY {TENANT} ON {{table}} TO {ROLE} USING ({policy.condition}) {check}",
         f"CREATE POLICY {PLATFORM} ON {{table}} TO CURRENT_USER USING (true) WITH CHECK (true)",
-        table=wall.table,
+        table=policy.table,
     )
-    if wall.revoked:
-        _run(f"REVOKE {wall.revoked} ON {{table}} FROM {ROLE}", table=wall.table)
+    if policy.revoked:
+        _run(f"REVOKE {policy.revoked} ON {{table}} FROM {ROLE}", table=policy.table)
 
 
-def _make_key(tie: TenantKey) -> None:
+def _make_key(tenant_key: TenantKey) -> None:
     _run(
         "ALTER TABLE {target} ADD CONSTRAINT {key} UNIQUE (project_id, {target_key})",
-        target=tie.target,
-        target_key=tie.target_key,
-        key=tie.key,
+        target=tenant_key.target,
+        target_key=tenant_key.target_key,
+        key=tenant_key.key,
     )
 
 
-def _make_tie(tie: TenantKey) -> None:
+def _make_reference(tenant_key: TenantKey) -> None:
     _run(
         "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY (project_id, {column})"
         " REFERENCES {target} (project_id, {target_key}) DEFERRABLE INITIALLY DEFERRED",
-        table=tie.table,
-        name=tie.name,
-        column=tie.column,
-        target=tie.target,
-        target_key=tie.target_key,
+        table=tenant_key.table,
+        name=tenant_key.name,
+        column=tenant_key.column,
+        target=tenant_key.target,
+        target_key=tenant_key.target_key,
     )
 
 

@@ -1,4 +1,4 @@
-"""Proof, a short while ago, of who somebody is: what comes before a sensitive act.
+"""Re-authentication: proof, a short while ago, of who one is, before a sensitive act.
 
 The API asks for the same (``projects.access``); a test holds the two together.
 """

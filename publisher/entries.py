@@ -1,4 +1,4 @@
-"""Turn rows, as they are now, into the contracts the data plane reads."""
+"""Entries: rows, as they are now, turned into the contracts the data plane reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test committed is deleted; what the migrations made stays as it is.
+"""Database cleanup: what a test committed is deleted; what the migrations made stays.
 
 Django would truncate every table, which gives each new files, and make all content types and
 permissions anew. The database is the same afterwards, and this takes a tenth of the time.

@@ -1,4 +1,4 @@
-"""What a test wants said at the end of a run, whether it passed or failed and however it ran.
+"""The terminal summary: what a test wants said at the end of a run, passed or failed.
 
 A test records the property ``told``; reports carry properties home from xdist's workers too.
 """

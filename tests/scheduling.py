@@ -1,4 +1,4 @@
-"""Which tests share an xdist worker, and which of them begin first.
+"""Scheduling: which tests share an xdist worker, and which of them begin first.
 
 A file stays on one worker, so that what its module set up is set up once; everything that
 meets the whole platform stays together for the same reason. What takes longest begins first,

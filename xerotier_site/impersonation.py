@@ -1,4 +1,4 @@
-"""Looking at the platform through somebody's eyes: for support, read only, and on record.
+"""Impersonation: the platform through somebody's eyes, for support, read only, on record.
 
 The operator's session stays the operator's. While it says so, pages outside the console are
 shown as that person sees them; nothing can be sent, and pages about secrets stay shut.

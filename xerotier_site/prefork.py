@@ -1,4 +1,4 @@
-"""Several server processes on one port: started together, replaced when they die, stopped together.
+"""Pre-forked server processes on one port: started together, replaced, stopped together.
 
 All accept from one listening socket that the parent opened, so none of them owns the port and
 a new one can take over while others serve.

@@ -1,4 +1,4 @@
-"""A POST that may be sent again: the same ``Idempotency-Key`` is answered, not done, twice.
+"""Idempotency keys: a POST with the same ``Idempotency-Key`` is answered, not done, twice.
 
 The answer is written in the transaction of the change itself. So there is an answer if and
 only if there was a change: a process that dies in between leaves neither, and the caller's

@@ -1,4 +1,4 @@
-"""A request that wants in, or is in: what the limiter knows of it, and who is to be told."""
+"""An admitted request, or one that asks to be, and batches of them for one call."""
 
 from __future__ import annotations
 

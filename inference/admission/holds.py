@@ -1,4 +1,4 @@
-"""How much a request is taken to use, and how much it holds: pure arithmetic.
+"""Holds (reservations): what a request is taken to use, and to hold. Pure arithmetic.
 
 Money is held in slices. A stream holds its prompt and ``SLICE_TOKENS`` a choice, and renews;
 any other answer can't be ended half-way, so it holds all that it may use. Tokens a minute

@@ -1,4 +1,4 @@
-"""A key on an endpoint for one kind of request (a lane): what its calls share, packed once."""
+"""Lanes: a key on an endpoint for one kind of request, whose calls share a packed prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a gateway may let in by itself while Valkey is away: a share of every limit. Pure.
+"""Limits in an outage (degraded mode): what a gateway lets in while Valkey is away. Pure.
+
+It is a share of every limit.
 
 Other gateways do the same, and nobody adds up, so the share has to be small enough that
 all of them together stay near the limit. Money needs a balance that was seen before the

@@ -1,4 +1,4 @@
-"""Everything that limits and meters in one gateway process: put together, started, stopped."""
+"""The admission service: limiter, journal and reaper of one gateway, started and stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the admission functions answer, in the public words for it."""
+"""Verdicts: what the admission functions answer, in the public words for it."""
 
 from __future__ import annotations
 

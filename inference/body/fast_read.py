@@ -1,4 +1,4 @@
-"""Usual bodies at a glance: the few fields the gateway needs, read at C speed.
+"""The fast path for usual bodies: at a glance, the few fields the gateway needs, at C speed.
 
 msgspec fills what is declared here and steps over the rest, many times faster than going
 member by member. A glance never decides alone: whatever careful reading (``splice``,

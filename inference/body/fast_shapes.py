@@ -1,4 +1,4 @@
-"""What is read of JSON at a glance, as msgspec is told it.
+"""Schemas of the fast path: what is read of JSON at a glance, as msgspec is told it.
 
 Fields that are not named here are stepped over.
 """

@@ -1,4 +1,4 @@
-"""The top level of a JSON object, member by member, with the place of each value.
+"""Members of a JSON object: its top level, one by one, with the place of each value.
 
 msgspec reads the whole of it at C speed: it checks the JSON and says how long each value is.
 What is left is to walk over the names, of which there may not be many. So no body, however it

@@ -1,4 +1,4 @@
-"""Follows the top level of a JSON object that arrives in pieces: sans-IO.
+"""An incremental JSON reader: the top level of an object that arrives in pieces, sans-IO.
 
 Nested values are stepped over (``nest``). So the time a body costs goes by its bytes, and whoever
 feeds it in slices bounds how long one of them takes. Nested JSON is not checked; whoever parses

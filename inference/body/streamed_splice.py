@@ -1,4 +1,4 @@
-"""A request body too large to hold, changed while it passes: sans-IO.
+"""The streamed splice: a request body too large to hold, changed while it passes, sans-IO.
 
 The bytes go up as they come. What is held back is at most the value of ``stream_options``,
 because the splice goes inside it. The splice that asks for usage is made

@@ -1,4 +1,4 @@
-"""Who is calling: the peer, or whom the proxies we trust say it is."""
+"""``X-Forwarded-For``: who is calling, the peer or whom the proxies we trust say it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head that a connection sends again and again, told by its bytes.
+"""A cache of one: the request head that a connection sends again, told by its bytes.
 
 An OpenAI client sends the same head with every request: same path, same key, same fields,
 and only ``Content-Length`` differs. The parser, the rules and the gate would say of it what

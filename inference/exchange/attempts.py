@@ -1,4 +1,4 @@
-"""Find a worker that answers: choose, ask, and turn to another while nothing was sent yet."""
+"""Attempts (retries, failover): choose, ask, and turn to another while nothing was sent yet."""
 
 from __future__ import annotations
 

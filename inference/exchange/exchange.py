@@ -1,4 +1,4 @@
-"""One request, from its head to its end.
+"""The exchange: one request and its answer, from its head to its end.
 
 An edge makes an ``Exchange`` when a request's head is complete and pushes into it what the
 caller does: ``body``, ``body_end``, ``left``, ``pause``, ``resume``. Nothing waits: what has

@@ -1,4 +1,4 @@
-"""Ask a worker while the limiter is still being asked, where it is all but sure to say yes.
+"""Speculative dispatch: a worker is asked beside the limiter, where that is sure to say yes.
 
 The round trip to Valkey is a large part of what a gateway adds to a short answer. Where every
 limit was far away a moment ago (``Limiter.admit`` says so), the worker is asked in the same

@@ -1,4 +1,4 @@
-"""The first part of an exchange: its head arrives, and is led through the gate."""
+"""The request as it arrives: its head is led through the gate. First part of an exchange."""
 
 from __future__ import annotations
 

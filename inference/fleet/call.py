@@ -1,4 +1,4 @@
-"""One request to a worker, and whoever waits for its answer."""
+"""A call: one request to a worker by HTTP/1.1, and whoever waits for its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask workers now and then whether they are there, so that no caller has to find out.
+"""Health checks: workers are asked now and then whether they are there, before a caller is.
 
 Live traffic tells of workers that fail; it can't tell of one that died silently while nobody
 asked, nor that such a one is back. Each worker is asked for its models, which costs an engine
@@ -80,11 +80,15 @@ class Probe:
         self._timer: asyncio.TimerHandle | None = None
 
     def send(
-        self, sonar: ProbeTransport, worker: Worker, loop: asyncio.AbstractEventLoop, wait_s: float
+        self,
+        transport: ProbeTransport,
+        worker: Worker,
+        loop: asyncio.AbstractEventLoop,
+        wait_s: float,
     ) -> None:
         """Ask."""
         self._timer = loop.call_later(wait_s, self._end, "timeout")
-        self._call = sonar.probe(worker, self)
+        self._call = transport.probe(worker, self)
 
     def drop(self) -> None:
         """Ask no more, and tell nobody."""
@@ -132,16 +136,16 @@ class Prober:
 
     def __init__(
         self,
-        sonar: ProbeTransport,
-        board: Outlist,
+        transport: ProbeTransport,
+        outlist: Outlist,
         workers: Callable[[], Iterable[Worker]],
         say: Callable[..., None],
         *,
         every_s: float,
         wait_s: float,
     ) -> None:
-        self._sonar = sonar
-        self._board = board
+        self._transport = transport
+        self._outlist = outlist
         self._workers = workers
         self._say = say
         self._every_s = every_s
@@ -197,30 +201,30 @@ class Prober:
             self._judge(worker.worker_id, watch, fault)
 
         watch.asking = Probe(told)
-        watch.asking.send(self._sonar, worker, self._loop, self._wait_s)
+        watch.asking.send(self._transport, worker, self._loop, self._wait_s)
 
     def _judge(self, worker_id: str, watch: Watched, fault: str) -> None:
         was_out = watch.failures >= FAILURES
         if not fault:
             watch.failures, watch.is_suspect = 0, False
             watch.answered_at = self._loop.time()
-        elif fault != "timeout" or was_out or not self._sonar.in_flight(worker_id):
+        elif fault != "timeout" or was_out or not self._transport.in_flight(worker_id):
             is_sure = watch.is_suspect and fault == "connect"
             watch.failures += FAILURES if is_sure else 1
         soon_s = self._every_s * AGAIN_SHARE if watch.failures else self._every_s
         watch.due = self._loop.time() + self._pause_s(soon_s)
         if watch.failures >= FAILURES and not was_out:
-            self._board.put_out(worker_id)
+            self._outlist.put_out(worker_id)
             self._say("worker_out", "warning", worker_id=worker_id, reason=fault)
         elif was_out and not watch.failures:
-            self._board.let_in(worker_id)
+            self._outlist.let_in(worker_id)
             self._say("worker_in", "info", worker_id=worker_id)
 
     def _forget(self, worker_id: str) -> None:
         watch = self._watched.pop(worker_id)
         if watch.asking is not None:
             watch.asking.drop()
-        self._board.let_in(worker_id)
+        self._outlist.let_in(worker_id)
 
     def _pause_s(self, usual_s: float) -> float:
         return usual_s * (1 + JITTER * (2 * self._chance.random() - 1))

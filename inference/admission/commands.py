@@ -24,8 +24,6 @@ _ASK: Final = (
     b"$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
 _END: Final = b"$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$%d\r\n%s\r\n"
-LIMITS, ASK_PARTS, WHO, END_PARTS = 14, 7, 4, 4
-"""How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
 
 
 def ask_of(request_id: bytes, hold: Hold, *, forced: bool = False) -> bytes:

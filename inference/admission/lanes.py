@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from inference.admission.buckets import request_bucket, token_bucket
-from inference.admission.commands import ASK_PARTS, END_PARTS, LEASE_S, LIMITS, WHO, head, strings
+from inference.admission.commands import LEASE_S, head, strings
 from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Terms
 from inference.contracts.events import UsageEvent
@@ -15,6 +15,8 @@ from inference.contracts.names import shard_tag
 from inference.telemetry.outcome import milliseconds_text
 
 LANES_MAX: Final = 4096
+LIMITS, ASK_PARTS, WHO, END_PARTS = 14, 7, 4, 4
+"""How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
 
 _RENEW: Final = (
     b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"

@@ -1,10 +1,8 @@
 """Limits in an outage (degraded mode): what a gateway lets in while Valkey is away. Pure.
 
-It is a share of every limit.
-
-Other gateways do the same, and nobody adds up, so the share has to be small enough that
-all of them together stay near the limit. Money needs a balance that was seen before the
-outage, and is capped. What was let in is told to Valkey when it is back.
+It lets in a share of every limit. Other gateways do the same, and nobody adds up, so the share
+has to be small enough that all of them together stay near the limit. Money needs a balance that
+was seen before the outage, and is capped. What was let in is told to Valkey when it is back.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class UsageEvent:
     ``cost`` is in micro-units, at the price when it began; ``slo_…`` is what the caller hoped.
 
     A new field goes into one of ``SHARED``, ``ENDED`` and ``ASKED``; tests then name all that
-    has to know it: the line of a gateway, the library's estimate, the columns, the export.
+    has to know it: the lane of a gateway, the library's estimate, the columns, the export.
     """
 
     request_id: str

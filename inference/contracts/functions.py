@@ -3,7 +3,7 @@
 Each call says a function's name, the tag of the shard it works on, and arguments by their place
 alone: Lua can't tell when two of them are swapped. So each is spelt here once; take them as
 ``client.fcall(*functions.grant(…))``. The gateway's own calls, which are packed for the hot path,
-are in ``admission/commands``.
+are in ``admission/commands`` and ``admission/lanes``.
 
 Accounts (*project, endpoint, key*) are hashes named by what they are of; their fields are named
 here too.

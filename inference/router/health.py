@@ -12,7 +12,7 @@ WORKERS_MAX = 4096
 
 
 class Breakers:
-    """What is believed of workers, from live traffic, and from probes (``fleet.probe``).
+    """What is believed of workers, from live traffic, and from probes (``fleet.health_checks``).
 
     A worker that never failed has no breaker at all. ``now`` is a monotonic clock.
     ``suspect`` is called with each worker that a probe should ask soon. ``faults``: what

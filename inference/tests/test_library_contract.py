@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from inference.admission import commands
+from inference.admission import lanes
 from inference.admission.library import TEXT
 from inference.contracts import functions
 from inference.contracts.functions import Call, Whose, account_of
@@ -42,10 +42,10 @@ def test_both_languages_count_the_same_arguments() -> None:
     [counts] = re.findall(r"local LIMITS, ASK, WHO, END = (\d+), (\d+), (\d+), (\d+)\n", TEXT)
 
     assert tuple(map(int, counts)) == (
-        commands.LIMITS,
-        commands.ASK_PARTS,
-        commands.WHO,
-        commands.END_PARTS,
+        lanes.LIMITS,
+        lanes.ASK_PARTS,
+        lanes.WHO,
+        lanes.END_PARTS,
     )
 
 

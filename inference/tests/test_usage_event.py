@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, fields
 from typing import Any
 
-from inference.admission.commands import Line, Tally
+from inference.admission.lanes import Lane, Tally
 from inference.admission.library import TEXT
 from inference.contracts.entries import dump, load
 from inference.contracts.events import ASKED, ENDED, SHARED, UsageEvent
@@ -18,9 +18,9 @@ ALWAYS = {"request_id", *SHARED, *ENDED}
 NAMES = [field.name for field in fields(UsageEvent)]
 
 
-def line_and_event(**asked: Any) -> tuple[Line, UsageEvent]:
+def lane_and_event(**asked: Any) -> tuple[Lane, UsageEvent]:
     ask = ask_of()
-    return Line(ask, Tally()), ended(ask, **asked)
+    return Lane(ask, Tally()), ended(ask, **asked)
 
 
 def test_every_field_is_in_one_of_the_lists() -> None:
@@ -33,31 +33,31 @@ def test_constructor_takes_the_fields_in_their_order() -> None:
     assert list(inspect.signature(UsageEvent).parameters) == NAMES
 
 
-def test_line_of_a_gateway_says_the_whole_event() -> None:
-    line, event = line_and_event(
+def test_lane_of_a_gateway_says_the_whole_event() -> None:
+    lane, event = lane_and_event(
         caller_request_id='say "x"', ttft_ms=1.5, slo_ttft_ms=250.0, slo_tpot_ms=20.5
     )
-    text = line.text(event)
+    text = lane.text(event)
 
     assert set(json.loads(text)) == {*ALWAYS, *ASKED}
     assert asdict(load(UsageEvent, text)) == asdict(load(UsageEvent, dump(event)))
 
 
-def test_line_leaves_out_what_the_caller_did_not_say() -> None:
-    line, event = line_and_event()
+def test_lane_leaves_out_what_the_caller_did_not_say() -> None:
+    lane, event = lane_and_event()
 
-    assert set(json.loads(line.text(event))) == ALWAYS
+    assert set(json.loads(lane.text(event))) == ALWAYS
 
 
 def test_request_that_never_ran_is_written_with_every_field() -> None:
-    line, event = line_and_event()
+    lane, event = lane_and_event()
 
-    assert set(json.loads(line.never_ran(event.request_id.encode()))) == {*ALWAYS, "void"}
+    assert set(json.loads(lane.never_ran(event.request_id.encode()))) == {*ALWAYS, "void"}
 
 
 def test_estimate_of_the_library_has_every_field() -> None:
     [body] = re.findall(r"function orphan_event\(.*?\n(.*?)\nend", TEXT, re.DOTALL)
 
     assert set(re.findall(r'"(\w+)":', body)) == {"request_id", *ENDED}
-    assert "marker.about" in body  # What is shared comes from the line that asked.
-    assert set(json.loads("{" + line_and_event()[0].about + "}")) == set(SHARED)
+    assert "marker.about" in body  # What is shared comes from the lane that asked.
+    assert set(json.loads("{" + lane_and_event()[0].about + "}")) == set(SHARED)

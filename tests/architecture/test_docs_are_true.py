@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 from api.middleware import _BUG
 from api.problems import _BY_CLASS
 from common.problems import Problem
@@ -14,6 +16,7 @@ from inference.http.problems import CODES
 from xerotier_site import known_settings
 
 ROOT = Path(__file__).parents[2]
+PATH = re.compile(r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:toml|md|py))`")
 SECTION = re.compile(r"^### `([a-z_0-9]+)`\n\nStatus (\d+)\.", re.MULTILINE)
 
 
@@ -83,3 +86,21 @@ def test_every_test_that_security_names_exists() -> None:
     for path, test in named:
         assert (ROOT / path).exists(), path
         assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
+@pytest.mark.parametrize(("page", "at_least"), [("contributing", 50), ("glossary", 9)])
+def test_every_path_that_is_named_for_newcomers_exists(page: str, at_least: int) -> None:
+    named = PATH.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+
+    assert len(named) >= at_least
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_each_change_in_contributing_touches_as_many_files_as_it_says() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    parts = page.split("\n### ")[1:]
+    said = {part.split(":")[0]: int(re.findall(r"(\d+) files\n", part)[0]) for part in parts}
+    listed = {part.split(":")[0]: len(re.findall(r"^- `", part, re.MULTILINE)) for part in parts}
+
+    assert len(said) == len(parts) == 5
+    assert listed == said

@@ -30,7 +30,7 @@ LONGEST = (
 )
 
 
-class Together(LoadScopeScheduling):  # type: ignore[misc] # why: xdist ships no types
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc] # why: xdist ships no types
     """Hands out whole files."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -41,7 +41,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc] # why: xdist ships no
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
     """Use our scheduler whatever ``--dist`` says."""
     config.option.loadscopereorder = False
-    return Together(config, log)
+    return WholeFiles(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -201,7 +201,7 @@ def _serve_control(asked: argparse.Namespace) -> int:
 def _serve_together(asked: argparse.Namespace) -> int:
     listener = socket.create_server((asked.host, asked.port), backlog=BACKLOG)
     waits = read_config().waits
-    if env.mistakes:  # Each process says all of them; a herd would be told so for ever.
+    if env.mistakes:  # Each process says all of them; many would say so for ever.
         raise env.BadSettings(env.mistakes)
     with tempfile.TemporaryDirectory(prefix="xt-metrics-") as folder:
         arguments = ["--metrics-dir", folder, *(["--plane"] if asked.plane else [])]

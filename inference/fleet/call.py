@@ -31,7 +31,7 @@ class NullAnswer:
         """Drop it."""
 
 
-NOBODY: Final = NullAnswer()
+NULL_ANSWER: Final = NullAnswer()
 
 
 class Load:
@@ -95,7 +95,7 @@ class HttpCall:
     @property
     def over(self) -> bool:
         """Say whether the answer ended, failed or was given up."""
-        return self.answer is NOBODY
+        return self.answer is NULL_ANSWER
 
     def write(self, data: bytes) -> bool:
         """Send more of a streamed request body; false asks to wait for ``on_drain``."""
@@ -137,8 +137,8 @@ class HttpCall:
 
     def finish(self) -> Answer:
         """Count the request as done and return who is to be told, once."""
-        answer, self.answer = self.answer, NOBODY
-        if answer is not NOBODY:
+        answer, self.answer = self.answer, NULL_ANSWER
+        if answer is not NULL_ANSWER:
             self._load.in_flight -= 1
         self._backlog.clear()
         return answer

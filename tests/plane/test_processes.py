@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def herd(port: int, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def processes(port: int, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     environment = {
         "VALKEY_URL": settings.VALKEY_URL,
         "XEROTIER_ENV": "test",
@@ -56,7 +56,7 @@ async def test_processes_share_a_port_and_add_up_their_counts(
     await hire([answer(completion())])
     port, log = free_port(), tmp_path / "log"
 
-    async with herd(port, log) as process:
+    async with processes(port, log) as process:
         await until(lambda: len(psutil.Process(process.pid).children()) == 2)
         for _ in range(20):
             assert (await ask(port, request(CHAT, ASK, key=KEY))).status == 200
@@ -78,7 +78,7 @@ async def test_dead_process_is_replaced(world: World, hire: Hire, tmp_path: Path
     await hire([answer(completion())])
     port = free_port()
 
-    async with herd(port, tmp_path / "log") as process:
+    async with processes(port, tmp_path / "log") as process:
         parent = psutil.Process(process.pid)
         await until(lambda: len(parent.children()) == 2)
         first = {child.pid for child in parent.children()}
@@ -91,7 +91,7 @@ async def test_dead_process_is_replaced(world: World, hire: Hire, tmp_path: Path
 async def test_no_process_outlives_its_parent(world: World, tmp_path: Path) -> None:
     port = free_port()
 
-    async with herd(port, tmp_path / "log") as process:
+    async with processes(port, tmp_path / "log") as process:
         children = psutil.Process(process.pid).children()
         process.kill()
         _, alive = psutil.wait_procs(children, timeout=10)

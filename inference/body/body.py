@@ -82,30 +82,30 @@ class Body:
         size = max(announced, self.size)
         return Prepared(None, size, streaming=True, n=1, limit=None)
 
-    def pass_on(self, made: Prepared, now: Callable[[], float]) -> bytes:
-        """Return what goes up next, and note in ``made`` what was learned. Raises ``Refused``.
+    def pass_on(self, prepared: Prepared, now: Callable[[], float]) -> bytes:
+        """Return what goes up next, and note in ``prepared`` what was learned. Raises ``Refused``.
 
         As much as can be read without keeping others waiting.
         """
         turn_end = now() + TURN_S
-        pieces = [self._next(made)]
+        pieces = [self._next(prepared)]
         while self._chunks and now() < turn_end:
-            pieces.append(self._next(made))
+            pieces.append(self._next(prepared))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _next(self, made: Prepared) -> bytes:
+    def _next(self, prepared: Prepared) -> bytes:
         splice = self._splice
         assert splice is not None  # noqa: S101 - passing has begun
         try:
             data = splice.feed(self._slice())
             if self.is_through:
                 splice.finish()
-                made.streaming, made.prompt_bytes = splice.streaming, splice.prompt_bytes
-                made.n, made.limit = splice.answers, splice.limit
+                prepared.streaming, prepared.prompt_bytes = splice.streaming, splice.prompt_bytes
+                prepared.n, prepared.limit = splice.answers, splice.limit
         except Malformed as fault:
             raise Refused(fault.code, fault.message, fault.param) from fault
-        made.drop_usage = splice.added_usage
-        made.prompt_tokens = max(made.prompt_tokens, estimate_tokens(self.size))
+        prepared.drop_usage = splice.added_usage
+        prepared.prompt_tokens = max(prepared.prompt_tokens, estimate_tokens(self.size))
         return data
 
     def _slice(self) -> bytes:
@@ -119,15 +119,15 @@ class Body:
             del self._chunks[0]
         return piece
 
-    def tokens(self, made: Prepared, route: Route) -> int:
+    def tokens(self, prepared: Prepared, route: Route) -> int:
         """Return how many tokens have to be held for what has come of it.
 
         A whole one says how many answers it wants, and whether they can be broken off: those
         that can't are held in full, the others by their first slice.
         """
-        prompt = made.prompt_tokens
+        prompt = prepared.prompt_tokens
         if not self.is_through or route.task != "generate":
             return prompt
-        each = longest_answer(route, prompt, made.limit, made.n)
-        held = min(each, SLICE_TOKENS) if made.streaming else each
-        return prompt + min(made.n * held, TOKENS_MAX)
+        each = longest_answer(route, prompt, prepared.limit, prepared.n)
+        held = min(each, SLICE_TOKENS) if prepared.streaming else each
+        return prompt + min(prepared.n * held, TOKENS_MAX)

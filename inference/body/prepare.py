@@ -56,9 +56,9 @@ def prepare(body: bytes, operation: str, route: Route) -> Prepared:
     """Read a whole body and splice what the endpoint asks for. Raises ``Refused``."""
     asked = None if route.defaults else asked_in(body)
     if asked is not None:
-        made = _at_a_glance(body, asked, operation)
-        if made.limit is None or _room(made, route) >= made.limit:
-            return made
+        prepared = _at_a_glance(body, asked, operation)
+        if prepared.limit is None or _room(prepared, route) >= prepared.limit:
+            return prepared
     try:
         return _carefully(body, operation, route)
     except Malformed as fault:
@@ -72,12 +72,12 @@ def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
         size -= excess_of(bytes(asked.messages)) + excess_of(bytes(asked.input))
     streaming = asked.stream is True
     n = max(number(asked.n), number(asked.best_of), 1)
-    made = Prepared(body, size, streaming=streaming, n=n, limit=_limit(asked, operation))
+    prepared = Prepared(body, size, streaming=streaming, n=n, limit=_limit(asked, operation))
     if streaming and operation in GENERATING and not asked.stream_options:
         close_at = body.rindex(b"}")
-        made.body = body[:close_at] + ADD_USAGE + body[close_at:]
-        made.drop_usage = True
-    return made
+        prepared.body = body[:close_at] + ADD_USAGE + body[close_at:]
+        prepared.drop_usage = True
+    return prepared
 
 
 def _limit(asked: Asked, operation: str) -> int | None:
@@ -98,31 +98,31 @@ def _limit(asked: Asked, operation: str) -> int | None:
 def _carefully(body: bytes, operation: str, route: Route) -> Prepared:
     request = read_request(body, operation)
     ask_usage = request.streaming and not request.asked_usage and operation in GENERATING
-    made = Prepared(
+    prepared = Prepared(
         body, request.prompt_bytes, streaming=request.streaming, n=request.n, limit=request.limit
     )
-    made.drop_usage = ask_usage
-    room = _room(made, route)
+    prepared.drop_usage = ask_usage
+    room = _room(prepared, route)
     # Without any room the prompt itself is too long, which is the worker's to say.
     clamps = request.limit is not None and 0 < room < request.limit
     if clamps:
-        made.limit = room
-        made.clamped = f"{request.limit_field}={room}".encode()
-    made.body = splice(
+        prepared.limit = room
+        prepared.clamped = f"{request.limit_field}={room}".encode()
+    prepared.body = splice(
         body,
         request,
         usage=ask_usage,
         limit=room if clamps else None,
         defaults=route.defaults,
     )
-    return made
+    return prepared
 
 
-def _room(made: Prepared, route: Route) -> int:
+def _room(prepared: Prepared, route: Route) -> int:
     """Return the tokens beyond which an answer surely does not fit beside the prompt.
 
     Whether a shorter one does, only the worker can tell, which counts its own tokens.
     """
     if route.context_length is None:
-        return made.limit or 0
-    return sure_room(route.context_length, made.prompt_tokens)
+        return prepared.limit or 0
+    return sure_room(route.context_length, prepared.prompt_tokens)

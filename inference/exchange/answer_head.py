@@ -21,21 +21,21 @@ HARMLESS: Final = b"content-security-policy: sandbox; default-src 'none'\r\n"
 
 
 def answer_head(
-    headers: Headers, names: Names, worker_id: str, made: Prepared, verdict: Verdict
+    headers: Headers, names: Names, worker_id: str, prepared: Prepared, verdict: Verdict
 ) -> Lines:
     """Write the fields of an answer that goes on as it is."""
     lines = lines_of(headers)
     if not dict(headers).get(b"content-type", b"").startswith(PLAIN):
         lines += HARMLESS
-    return _with_ours(lines, names, worker_id, made, verdict)
+    return _with_ours(lines, names, worker_id, prepared, verdict)
 
 
 def stream_head(
-    headers: Headers, names: Names, worker_id: str, made: Prepared, verdict: Verdict
+    headers: Headers, names: Names, worker_id: str, prepared: Prepared, verdict: Verdict
 ) -> Lines:
     """Write the fields of a stream of events, whatever its engine called it."""
     lines = SSE + lines_of([field for field in headers if field[0] not in SSE_OWN])
-    return _with_ours(lines, names, worker_id, made, verdict)
+    return _with_ours(lines, names, worker_id, prepared, verdict)
 
 
 def own_head(lines: Lines, names: Names, size: int | None) -> Lines:
@@ -51,11 +51,11 @@ def refusal_lines(names: Names, worker_id: str, limits: RateLimits | None) -> Li
 
 
 def _with_ours(
-    lines: Lines, names: Names, worker_id: str, made: Prepared, verdict: Verdict
+    lines: Lines, names: Names, worker_id: str, prepared: Prepared, verdict: Verdict
 ) -> Lines:
     limits = rate_lines(verdict.limits)
-    if made.clamped:
-        limits += b"x-xerotier-clamped: %b\r\n" % made.clamped
+    if prepared.clamped:
+        limits += b"x-xerotier-clamped: %b\r\n" % prepared.clamped
     return b"".join((names.lines(), names.worker_lines(worker_id), lines, limits))
 
 

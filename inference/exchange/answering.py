@@ -106,7 +106,7 @@ class Answering(Concluding):
         """Take an answer as what it has shown to be."""
         front, self._front = self._front, b""
         if kind == STREAM:
-            self._opening = StreamFilter(drop_usage=self._made.drop_usage)
+            self._opening = StreamFilter(drop_usage=self._prepared.drop_usage)
             if self._media != EVENT_STREAM:
                 self._wait_in_stream()
             self._open_stream(self._opening, front)
@@ -144,7 +144,9 @@ class Answering(Concluding):
         outcome, piece = self._exchange.outcome, self._piece
         self._filter, self._opening, self._piece = watch, None, b""
         self._start(
-            stream_head(self._headers, outcome.names, outcome.worker_id, self._made, self._verdict),
+            stream_head(
+                self._headers, outcome.names, outcome.worker_id, self._prepared, self._verdict
+            ),
             has_length=False,
         )
         if piece:
@@ -153,7 +155,9 @@ class Answering(Concluding):
     def _begin_document(self) -> None:
         outcome = self._exchange.outcome
         self._start(
-            answer_head(self._headers, outcome.names, outcome.worker_id, self._made, self._verdict),
+            answer_head(
+                self._headers, outcome.names, outcome.worker_id, self._prepared, self._verdict
+            ),
             has_length=any(name == b"content-length" for name, _ in self._headers),
         )
 
@@ -213,7 +217,7 @@ class Answering(Concluding):
             self._pass_refusal(piece)
             return
         is_reading = self._exchange.outcome.operation in ONLY_READ
-        seen = document.read(self._made.n, reads_only=is_reading)
+        seen = document.read(self._prepared.n, reads_only=is_reading)
         if not seen.is_given and not self._has_begun and not document.is_callers:
             self._no_answer(words_of(piece))
             return

@@ -49,8 +49,8 @@ class Attempts(Answer):
         "_exchange",
         "_is_full",
         "_lines",
-        "_made",
         "_path",
+        "_prepared",
         "_tried",
         "_verdict",
         "passed",
@@ -58,11 +58,11 @@ class Attempts(Answer):
     )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
     ) -> None:
         self._exchange = exchange
         self.passed = passed
-        self._made = made
+        self._prepared = prepared
         self._verdict = verdict
         self._tried: list[str] = []
         self._choice: Choice
@@ -82,7 +82,7 @@ class Attempts(Answer):
     def begin(self, path: str, lines: Lines, early: HeadStart | None) -> None:
         """Ask the first worker, unless it was asked. From now on the tier's time runs."""
         self._path, self._lines = path, lines
-        if self._made.body is not None:
+        if self._prepared.body is not None:
             self.wait_for_answer()
         if early is None:
             self._ask()
@@ -98,14 +98,14 @@ class Attempts(Answer):
         """Give the worker the tier's time, from when the request was complete at the latest."""
         exchange = self._exchange
         limit_s = self.passed.route.terms.request_timeout_s
-        is_whole = self._made.body is not None
+        is_whole = self._prepared.body is not None
         start = exchange.outcome.began_at if is_whole else exchange.plane.now()
         exchange.wait_until(start + limit_s)
 
     def _ask(self) -> None:
         plane, tried, passed = self._exchange.plane, self._tried, self.passed
         # What has gone up in pieces was not kept, so nobody else can be asked.
-        most = FAILOVERS if self._made.body is not None else 0
+        most = FAILOVERS if self._prepared.body is not None else 0
         choice: Choice | None = None
         if len(tried) <= most:
             choice = plane.router.choose(passed.pools, tried, passed.route.project)
@@ -114,7 +114,7 @@ class Attempts(Answer):
             return
         self._try_with(choice)
         worker = choice.worker
-        self.served_name, body = worker.served_name, self._made.body_for(worker)
+        self.served_name, body = worker.served_name, self._prepared.body_for(worker)
         self._call = plane.fleet.ask(worker, self._path, self._lines, body, self)
 
     def _try_with(self, choice: Choice) -> None:
@@ -149,13 +149,13 @@ class Attempts(Answer):
         self._erring = erring = Erring(on_words)
         if self._call is not None:
             self._call.tell(erring)
-        if self._made.body is not None:
+        if self._prepared.body is not None:
             exchange.wait_until(min(exchange.due, exchange.plane.now() + READ_S))
 
     def _turn_on(self) -> None:
         """Turn from a worker that answered with an error to another, if that may help."""
         self._drop_call()
-        if self._made.body is not None:
+        if self._prepared.body is not None:
             self.wait_for_answer()
         if self._errors < ERRORS_MAX:
             self._ask()

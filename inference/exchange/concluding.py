@@ -38,9 +38,9 @@ class Concluding(Holding):
     )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
     ) -> None:
-        super().__init__(exchange, passed, made, verdict)
+        super().__init__(exchange, passed, prepared, verdict)
         self._write: Callable[[bytes], None] = exchange.caller.write
         self._has_begun = self._is_lingering = False
         self._last_at = 0.0

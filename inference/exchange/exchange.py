@@ -43,7 +43,7 @@ class Exchange(ArrivingRequest):
         "_is_admitted",
         "_is_holding",
         "_is_slicing",
-        "_made",
+        "_prepared",
         "_relay",
     )
 
@@ -58,7 +58,7 @@ class Exchange(ArrivingRequest):
         """What is wrong with its body, of which it is told once it was counted."""
         self._early: HeadStart | None = None
         self._relay: Relay | None = None
-        self._made: Prepared
+        self._prepared: Prepared
 
     # ── What the edge says ─────────────────────────────────────────────────────────────
 
@@ -140,10 +140,10 @@ class Exchange(ArrivingRequest):
             else:
                 is_whole, operation = body.is_complete, head.target.rest
                 if is_whole:
-                    made = prepare(body.whole(), operation, passed.route)
+                    prepared = prepare(body.whole(), operation, passed.route)
                 else:
-                    made = body.begin_passing(operation, head.announced)
-                self._admit(passed, made)
+                    prepared = body.begin_passing(operation, head.announced)
+                self._admit(passed, prepared)
         except Refused as fault:
             # It counts as if it were good, or nonsense would be cheaper than sense.
             self._fault = fault
@@ -153,31 +153,31 @@ class Exchange(ArrivingRequest):
         body = models_answer(passed.route, self._head.target.rest)
         self._answer(200, b"content-type: application/json\r\n", body)
 
-    def _admit(self, passed: Passed, made: Prepared) -> None:
-        self._made = made
-        self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
+    def _admit(self, passed: Passed, prepared: Prepared) -> None:
+        self._prepared = prepared
+        self.outcome.streamed, self.outcome.prompt_bytes = prepared.streaming, prepared.prompt_bytes
         self.state = DECIDING
         ask = Ask(
             request_id=self.names.request_id,
             grant=passed.grant,
             route=passed.route,
-            prompt_tokens=made.prompt_tokens,
-            limit_tokens=made.limit,
-            n=made.n,
-            streaming=made.streaming,
+            prompt_tokens=prepared.prompt_tokens,
+            limit_tokens=prepared.limit,
+            n=prepared.n,
+            streaming=prepared.streaming,
             now=self.plane.clock(),
             operation=self._head.target.rest,
             is_open=self._body.is_passing,
         )
         is_likely = self.plane.limiter.admit(ask, self._on_verdict)
-        if is_likely and made.body is not None and self.state == DECIDING:
-            self._start_early(passed, made)
+        if is_likely and prepared.body is not None and self.state == DECIDING:
+            self._start_early(passed, prepared)
 
-    def _start_early(self, passed: Passed, made: Prepared) -> None:
+    def _start_early(self, passed: Passed, prepared: Prepared) -> None:
         choice = self.plane.router.choose(passed.pools, (), passed.route.project)
         if choice is not None:
             path, lines = self._head.target.path, self._lines()
-            body = made.body_for(choice.worker) or b""
+            body = prepared.body_for(choice.worker) or b""
             self._early = HeadStart(self.plane, choice, path, lines, body)
 
     def _on_verdict(self, verdict: Verdict) -> None:
@@ -191,7 +191,7 @@ class Exchange(ArrivingRequest):
             self.refuse(self._fault)
         elif self._passed is not None:
             self._is_admitted = True
-            self._relay = Relay(self, self._passed, self._made, verdict)
+            self._relay = Relay(self, self._passed, self._prepared, verdict)
             self._start(self._relay)
 
     def _on_refusal(self, verdict: Verdict) -> None:
@@ -217,12 +217,12 @@ class Exchange(ArrivingRequest):
 
     def _send_up(self) -> None:
         """Send up what has come, for a moment. Others have their turns before the rest."""
-        relay, made = self._relay, self._made
+        relay, prepared = self._relay, self._prepared
         self._is_slicing = False
         if relay is None:
             return  # It is still being decided, and the pieces wait; or it is over.
         try:
-            is_fast = relay.send(self._body.pass_on(made, self.plane.now))
+            is_fast = relay.send(self._body.pass_on(prepared, self.plane.now))
         except Refused as refusal:
             self.fail(refusal)
             return
@@ -231,7 +231,10 @@ class Exchange(ArrivingRequest):
             self._is_slicing = True
             self.plane.wheel.soon(self._send_up)
         if body.is_complete:
-            self.outcome.streamed, self.outcome.prompt_bytes = made.streaming, made.prompt_bytes
+            self.outcome.streamed, self.outcome.prompt_bytes = (
+                prepared.streaming,
+                prepared.prompt_bytes,
+            )
             self.resume_body()  # Its caller may leave now, or ask for the next thing.
         elif is_fast and not body.is_far_behind:
             self.resume_body()
@@ -245,7 +248,7 @@ class Exchange(ArrivingRequest):
         relay, body = self._relay, self._body
         if relay is None or not body.is_passing or body.is_sent:
             return
-        is_held = relay.is_covered(body.tokens(self._made, relay.passed.route))
+        is_held = relay.is_covered(body.tokens(self._prepared, relay.passed.route))
         if is_held and body.is_through and self._relay is relay:  # A refusal has ended it.
             body.is_sent = True
             relay.end_body()

@@ -41,9 +41,9 @@ class Holding(Attempts):
     )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
     ) -> None:
-        super().__init__(exchange, passed, made, verdict)
+        super().__init__(exchange, passed, prepared, verdict)
         self._hold = verdict.hold_tokens
         self._room = self._most_out = 0
         self._is_renewing = False
@@ -66,11 +66,11 @@ class Holding(Attempts):
 
     def _renew_by(self, watch: Heard) -> None:
         """Hold more, if what came, or what is claimed and can be so, leaves too little."""
-        made = self._made
+        prepared = self._prepared
         if not self._room:  # Of a large body it is known only now how many answers it wants.
-            bounds = Bounds(0, made.n, made.limit, self.passed.route.context_length)
+            bounds = Bounds(0, prepared.n, prepared.limit, self.passed.route.context_length)
             self._room, self._most_out = bounds.room, bounds.most_out
-        tokens_in = max(made.prompt_tokens, min(watch.tokens_in, self._room))
+        tokens_in = max(prepared.prompt_tokens, min(watch.tokens_in, self._room))
         self._renew(tokens_in + min(watch.tokens, self._most_out))
 
     def _renew(self, so_far: int, ahead: int = RENEW_AHEAD_TOKENS) -> None:
@@ -128,21 +128,21 @@ class Holding(Attempts):
 
     def _beyond(self, hold: int) -> int:
         """Return what may be charged where so much is held: a slice for each answer more."""
-        return hold + self._made.n * SLICE_TOKENS
+        return hold + self._prepared.n * SLICE_TOKENS
 
     def _bounds(self, seen: Seen) -> Bounds:
         """Say what the request can have used at most."""
-        made, route, outcome = self._made, self.passed.route, self._exchange.outcome
+        prepared, route, outcome = self._prepared, self.passed.route, self._exchange.outcome
         bounds = Bounds(
             estimate_tokens(outcome.prompt_bytes),
-            made.n,
-            made.limit,
+            prepared.n,
+            prepared.limit,
             route.context_length,
             reads_only=outcome.operation in ONLY_READ,
         )
         if bounds.reads_only and seen.claim is not None and not fits(seen.claim, bounds):
             # Each text may fill the model, and there are not more of them than commas and one.
-            body = made.body
+            body = prepared.body
             bounds.answers = outcome.prompt_bytes if body is None else body.count(b",") + 1
         terms = route.terms
         if terms.price_per_million or terms.monthly_tokens is not None:
@@ -150,13 +150,13 @@ class Holding(Attempts):
         return bounds
 
     def _held(self) -> int:
-        hold, made = self._hold, self._made
+        hold, prepared = self._hold, self._prepared
         if hold is not None:
             return hold
-        route, prompt = self.passed.route, made.prompt_tokens
+        route, prompt = self.passed.route, prepared.prompt_tokens
         if route.task != "generate":
             return prompt
-        return prompt + made.n * longest_answer(route, prompt, made.limit, made.n)
+        return prompt + prepared.n * longest_answer(route, prompt, prepared.limit, prepared.n)
 
     def _owes(self, seen: Seen, bounds: Bounds) -> int:
         """Return the tokens of an answer if they are more than may be charged as it is, else 0."""

@@ -22,9 +22,9 @@ class Relay(Answering):
     __slots__ = ("_said_at",)
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, made: Prepared, verdict: Verdict
+        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
     ) -> None:
-        super().__init__(exchange, passed, made, verdict)
+        super().__init__(exchange, passed, prepared, verdict)
         self._said_at = 0.0
 
     def left(self) -> None:
@@ -81,7 +81,7 @@ class Relay(Answering):
 
     def _begin_early(self) -> StreamFilter:
         """Begin a stream that is silent for long: its caller is to know that somebody is there."""
-        watch = self._opening or StreamFilter(drop_usage=self._made.drop_usage)
+        watch = self._opening or StreamFilter(drop_usage=self._prepared.drop_usage)
         front, self._front = self._front, b""
         self._piece += watch.feed(front)
         self._begin_stream(watch)

@@ -35,20 +35,20 @@ def test_limit_is_lowered_only_where_it_surely_does_not_fit(
     for escaped in (True, False):
         body = json.dumps(ask, ensure_ascii=escaped).encode()
 
-        made = prepare(body, "chat/completions", ROUTE)
+        prepared = prepare(body, "chat/completions", ROUTE)
 
-        assert made.clamped == clamped
-        assert made.body is not None
-        assert json.loads(made.body) == {**ask, "max_tokens": made.limit}
+        assert prepared.clamped == clamped
+        assert prepared.body is not None
+        assert json.loads(prepared.body) == {**ask, "max_tokens": prepared.limit}
 
 
 def test_every_name_of_the_limit_is_lowered() -> None:
     body = b'{"model":"m","max_tokens":9,"n_predict":9000,"min_tokens":5000}'
 
-    made = prepare(body, "completions", ROUTE)
+    prepared = prepare(body, "completions", ROUTE)
 
-    assert made.body == b'{"model":"m","max_tokens":9,"n_predict":2047,"min_tokens":2047}'
-    assert made.clamped == b"n_predict=2047"
+    assert prepared.body == b'{"model":"m","max_tokens":9,"n_predict":2047,"min_tokens":2047}'
+    assert prepared.clamped == b"n_predict=2047"
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_page_asks_again_and_leaves_everything_as_it_was(
 @pytest.mark.parametrize("path", ACTING_PAGES)
 def test_page_that_asks_again_is_in_the_table_beside_its_operation(path: str) -> None:
     view = get_resolver().resolve(f"/{PAGE}{path}".replace("<str:project_id>", "x")).func
-    asks = "proof.detour" in inspect.getsource(_acting(inspect.unwrap(view)))
+    asks = "reauthentication.detour" in inspect.getsource(_acting(inspect.unwrap(view)))
 
     assert asks == (path in ASKS_AGAIN.values())
     if asks:

@@ -54,11 +54,21 @@ class Prepared:
 
 def prepare(body: bytes, operation: str, route: Route) -> Prepared:
     """Read a whole body and splice what the endpoint asks for. Raises ``Refused``."""
+    return glance(body, operation, route) or prepare_carefully(body, operation, route)
+
+
+def glance(body: bytes, operation: str, route: Route) -> Prepared | None:
+    """Read a whole body that is as usual, in microseconds; none if it needs careful reading."""
     asked = None if route.defaults else asked_in(body)
-    if asked is not None:
-        prepared = _at_a_glance(body, asked, operation)
-        if prepared.limit is None or _room(prepared, route) >= prepared.limit:
-            return prepared
+    if asked is None:
+        return None
+    prepared = _at_a_glance(body, asked, operation)
+    is_kept = prepared.limit is None or _room(prepared, route) >= prepared.limit
+    return prepared if is_kept else None
+
+
+def prepare_carefully(body: bytes, operation: str, route: Route) -> Prepared:
+    """Read a whole body member by member: milliseconds, if it is large. Raises ``Refused``."""
     try:
         return _carefully(body, operation, route)
     except Malformed as fault:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from inference.admission.ports import Ask, Verdict
 from inference.body.body import Body
 from inference.body.model_list import models_answer
-from inference.body.prepare import Prepared, prepare
+from inference.body.prepare import Prepared, glance, prepare_carefully
 from inference.exchange.answer_head import refusal_lines
 from inference.exchange.caller import Caller
 from inference.exchange.head_start import HeadStart
@@ -27,6 +27,7 @@ from inference.exchange.request import (
     ArrivingRequest,
     too_large,
 )
+from inference.exchange.slow_readings import DEAR_BYTES
 from inference.gate.passed import Passed
 from inference.http.fields import lines_of
 from inference.http.lines import Lines
@@ -126,7 +127,7 @@ class Exchange(ArrivingRequest):
     # ── Admission ──────────────────────────────────────────────────────────────────────
 
     def _go_on(self) -> None:
-        passed, body, head = self._passed, self._body, self._head
+        passed, body = self._passed, self._body
         is_large = body.size > self.plane.config.bounds.whole_body_bytes
         if passed is None or self.state != READING:
             return
@@ -135,19 +136,44 @@ class Exchange(ArrivingRequest):
         if not body.is_complete and not is_large:
             return
         try:
-            if not passed.pools:
-                self._answer_models(passed)
+            if passed.pools:
+                self._read(passed)
             else:
-                is_whole, operation = body.is_complete, head.target.rest
-                if is_whole:
-                    prepared = prepare(body.whole(), operation, passed.route)
-                else:
-                    prepared = body.begin_passing(operation, head.announced)
-                self._admit(passed, prepared)
+                self._answer_models(passed)
         except Refused as fault:
-            # It counts as if it were good, or nonsense would be cheaper than sense.
-            self._fault = fault
-            self._admit(passed, Prepared(None, 0, streaming=False, n=1, limit=0))
+            self._admit_faulty(passed, fault)
+
+    def _read(self, passed: Passed) -> None:
+        """Read the body, or begin to pass it on. Raises ``Refused``.
+
+        One that is dear to read waits for its turn.
+        """
+        body, operation = self._body, self._head.target.rest
+        if not body.is_complete:
+            self._admit(passed, body.begin_passing(operation, self._head.announced))
+            return
+        whole = body.whole()
+        prepared = glance(whole, operation, passed.route)
+        if prepared is None and body.size > DEAR_BYTES:
+            self.plane.slow_readings.add(lambda: self._on_turn(passed, whole))
+        else:
+            self._admit(passed, prepared or prepare_carefully(whole, operation, passed.route))
+
+    def _on_turn(self, passed: Passed, whole: bytes) -> None:
+        # Meanwhile its caller may have left, or others with the same key used up what it may.
+        if self.state != READING or self._is_shut_out(passed):
+            return
+        try:
+            prepared = prepare_carefully(whole, self._head.target.rest, passed.route)
+        except Refused as fault:
+            self._admit_faulty(passed, fault)
+        else:
+            self._admit(passed, prepared)
+
+    def _admit_faulty(self, passed: Passed, fault: Refused) -> None:
+        # It counts as if it were good, or nonsense would be cheaper than sense.
+        self._fault = fault
+        self._admit(passed, Prepared(None, 0, streaming=False, n=1, limit=0))
 
     def _answer_models(self, passed: Passed) -> None:
         body = models_answer(passed.route, self._head.target.rest)

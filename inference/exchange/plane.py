@@ -10,6 +10,7 @@ from inference.admission.ports import Limiter
 from inference.contracts.entries import Pool, Worker
 from inference.contracts.names import pool_key
 from inference.exchange.config import PlaneConfig
+from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
 from inference.fleet.ports import Fleet
 from inference.gate.passes import PassBook
@@ -58,6 +59,7 @@ class Plane:
     fleet: Fleet
     router: Router
     wheel: Wheel
+    slow_readings: SlowReadings
     reporter: Reporter
     passes: PassBook = field(default_factory=PassBook)
     able: dict[AbleKey, Able] = field(default_factory=dict)

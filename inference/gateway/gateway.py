@@ -17,6 +17,7 @@ from inference.exchange import exchange as core
 from inference.exchange.config import PlaneConfig
 from inference.exchange.plane import Plane
 from inference.exchange.recheck import Recheck
+from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
 from inference.fleet.config import FleetConfig
 from inference.fleet.health_checks import Prober
@@ -97,6 +98,7 @@ class Gateway:
             fleet=self.fleet,
             router=Router(picker, self.health),
             wheel=Wheel(loop),
+            slow_readings=SlowReadings(loop, time.perf_counter),
             reporter=Reports(self.log, self.metrics, self.refusals, self.health.faults),
         )
         self.prober = Prober(

@@ -22,6 +22,7 @@ from inference.contracts.operations import OPERATIONS
 from inference.exchange.config import PlaneConfig
 from inference.exchange.exchange import Exchange
 from inference.exchange.plane import Plane
+from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
 from inference.fleet.ports import Answer, WorkerFailed
 from inference.gate.head import Head
@@ -266,6 +267,7 @@ class Stage:
             fleet=self.fleet,
             router=Router(never, self.health),
             wheel=Wheel(self.loop),
+            slow_readings=SlowReadings(self.loop, self.loop.time),
             reporter=self.told,
         )
 

@@ -51,6 +51,14 @@ class ScriptedLoop(asyncio.AbstractEventLoop):
         heapq.heappush(self._timers, timer)
         return timer
 
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        return self.call_later(0.0, callback, *args, context=context)
+
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.troubles.append(context)
 

@@ -157,6 +157,8 @@ async def hire(world: World) -> AsyncIterator[Hire]:
 @pytest.fixture
 async def running(config: PlaneConfig, world: World) -> AsyncIterator[Running]:
     async with serve(config) as running:
+        # Until it has seen that Valkey is whole, it takes nobody for a stranger.
+        await until(lambda: running.gateway.admission.limiter.is_restored)
         yield running
 
 

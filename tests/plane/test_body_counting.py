@@ -89,6 +89,32 @@ async def test_who_was_told_to_wait_is_told_so_before_the_body_has_come(
     assert [one.status for one in (told, again, on_the_same)] == [429, 429, 429]
 
 
+async def test_of_many_dear_bodies_at_once_few_are_read_before_the_first_is_refused(
+    running: Running, hire: Hire, world: World
+) -> None:
+    world.route(version=2, terms=replace(TERMS, requests_per_min=1))
+    await hire([answer(completion())])
+    for _ in range(4):
+        await running.ask(request(CHAT, ASK, key=KEY))
+    await asyncio.sleep(1.1)  # By then that is forgotten, and the limiter is asked again.
+    calls = world.valkey.info("commandstats")["cmdstat_fcall"]["calls"]
+
+    heard = await asyncio.gather(*(running.ask(request(CHAT, BROKEN, key=KEY)) for _ in range(8)))
+
+    assert {one.status for one in heard} == {429}
+    assert world.valkey.info("commandstats")["cmdstat_fcall"]["calls"] - calls < len(heard) / 2
+
+
+async def test_dear_body_that_is_good_is_served_in_its_turn(running: Running, hire: Hire) -> None:
+    worker = await hire(*[[answer(completion())] for _ in range(4)])
+    asked = b'{"messages":[],"\\u006dodel":"x"' + b',"a":[' + b"[]," * 20_000 + b"1]}"
+
+    heard = await asyncio.gather(*(running.ask(request(CHAT, asked, key=KEY)) for _ in range(4)))
+
+    assert [one.status for one in heard] == [200] * 4
+    assert [one.body for one in worker.asked] == [asked] * 4
+
+
 async def longest_turn(work: asyncio.Future[int]) -> float:
     """Return the longest that the loop did not come round while something was done."""
     longest, last = 0.0, own_time()

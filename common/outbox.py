@@ -37,9 +37,3 @@ def announce(topic: str, subject_id: object) -> None:
     for delivery in made:
         # Robust: the change is committed, whatever becomes of the news of it.
         transaction.on_commit(partial(deliveries.carry, delivery.pk), robust=True)
-
-
-def is_carried(topic: str, subject_id: object) -> bool:
-    """Say whether every note of this has reached all its readers."""
-    waiting = OutboxEntry.objects.filter(topic=topic, subject_id=str(subject_id), sent_at=None)
-    return not waiting.exists()

@@ -122,8 +122,6 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
 _TELLERS: dict[str, Callable[[str], object]] = {
     "ledger": money.tell_account,
     "budget": money.tell_budget,
-    # Valkey was empty: until everything is there again, good keys would be strangers.
-    "restoration": lambda _: reconcile(),
 }
 """For each topic that needs more than entries, who tells the data plane."""
 

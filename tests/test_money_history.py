@@ -32,10 +32,11 @@ from inference.tests.asks import GRANT, ask_of, ended, route_of, terms_of
 from ledger import services as ledger
 from ledger.models import LedgerEntry
 from projects.models import Project
-from usage import intake, reconcile, restore
-from usage.consumer import Consumer
+from publisher import restore
+from publisher.consumer import Consumer
+from usage import intake, reconcile
 from usage.intake import Arrived
-from usage.models import PoisonEvent, Restoration, UsageRecord
+from usage.models import PoisonEvent, UsageRecord
 
 FUNCTIONS = Path(__file__).parents[1] / "inference" / "admission" / "functions.lua"
 CREDIT = 10**9
@@ -79,7 +80,7 @@ class Platform:
         self.valkey.flushdb()
         self.valkey.function_load(FUNCTIONS.read_text(encoding="utf-8"), replace=True)
         self.consumer._join()
-        Restoration.objects.create()  # No commit in a test, so nobody is told.
+        intake.begin_restoration()
         restore.put_back(self.valkey, restore.begin(self.valkey, range(SHARDS)))
 
     def send(self, packed: bytes) -> Any:
@@ -215,7 +216,7 @@ def test_every_request_is_charged_once_whatever_dies_between_any_two_writes(
     acme: Project, valkey: redis.Redis, steps: list[str]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, transaction.atomic():
-        patch.setattr("usage.restore.REPLAY_S", 0)
+        patch.setattr("publisher.restore.REPLAY_S", 0)
         platform = Platform(valkey, acme)
         for step in ["admit", *steps]:
             getattr(platform, step)()

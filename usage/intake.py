@@ -106,6 +106,11 @@ def latest_restoration() -> int:
     return Restoration.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
+def begin_restoration() -> None:
+    """Note, before anything is read for it, that Valkey's counters are about to be put back."""
+    Restoration.objects.create()
+
+
 def take_in(batch: Sequence[Arrived], *, read_after: int | None = None) -> Intake:
     """Record a batch of events in one transaction; the caller acknowledges afterwards.
 

@@ -15,11 +15,11 @@ from inference.contracts.entries import dump
 from inference.contracts.names import SHARDS, shard_tag
 from ledger import services as ledger
 from projects.models import Project
-from publisher import services
+from publisher import restore, services
+from publisher.consumer import Consumer
 from publisher.money import tell_budget
 from tests.make import make_event
-from usage import budgets, intake, restore
-from usage.consumer import Consumer
+from usage import budgets, intake
 from usage.intake import Arrived
 from usage.models import UsageRecord
 

@@ -16,7 +16,6 @@ WRITERS = (
     "projects/invitations.py",
     "usage/budgets.py",
     "usage/rerate.py",
-    "usage/restore.py",
     "ledger/payments.py",
     "projects/suspension.py",
     "endpoints/overrides.py",
@@ -52,9 +51,6 @@ WITHOUT = {
     "ledger.payments.provider": "reads",
     "usage.budgets.notify_thresholds": "tells what usage reached; its notices are the record",
     "usage.rerate.differences": "reads",
-    "usage.restore.begin": "copies to the data plane",
-    "usage.restore.put_back": "copies to the data plane",
-    "usage.restore.restore_missing": "copies to the data plane",
 }
 """Public functions that take no ``by``, each with its reason."""
 

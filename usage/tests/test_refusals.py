@@ -8,16 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis
 from rest_framework.test import APIClient
 
 from common import clock
 from inference.contracts.entries import dump
-from inference.contracts.tallies import BATCH_FIELD, REFUSALS, RefusalBatch, RefusedRequest, Tally
+from inference.contracts.tallies import RefusalBatch, RefusedRequest, Tally
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
 from usage import intake, refusals, refused
-from usage.consumer import Consumer
 from usage.intake import Arrived
 from usage.models import RefusalRollup, RefusedCall
 from usage.rules import REFUSED_KEPT
@@ -104,18 +102,6 @@ def test_last_requests_of_a_code_are_kept_and_no_flood_pushes_out_another(acme: 
 
     kept = set(RefusedCall.objects.values_list("request_id", flat=True))
     assert kept == {old.request_id, *(one.request_id for one in flood[30:])}
-
-
-def test_consumer_takes_batches_from_the_stream_and_leaves_none(
-    acme: Project, valkey: redis.Redis
-) -> None:
-    for name in ("a", "a", "b"):
-        valkey.xadd(REFUSALS, {BATCH_FIELD: batch(name, [tally(acme)])})
-
-    Consumer("test").step(block_ms=1)
-
-    assert counted(acme) == {"rate_limit_exceeded": 2}
-    assert valkey.xlen(REFUSALS) == 0
 
 
 def test_old_refusals_are_forgotten_but_their_days_stay(acme: Project) -> None:

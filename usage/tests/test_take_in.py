@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-import redis
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from apikeys.models import KeySecret
 from inference.contracts.entries import dump
-from inference.contracts.events import EVENT_FIELD, UsageEvent
-from inference.contracts.names import shard_tag, usage_stream
+from inference.contracts.events import UsageEvent
 from projects.models import Project
 from tests.make import make_event, make_key, request_id
 from usage import intake
-from usage.consumer import Consumer
 from usage.intake import Arrived, Intake
 from usage.models import PoisonEvent, UsageRecord
 
 
-def stream_of(project: Project) -> str:
-    return usage_stream(int(shard_tag(project.public_id).strip("{s}")))
-
-
 def arrived(event: UsageEvent, entry: str = "1-1") -> Arrived:
     return Arrived("s", entry, dump(event))
-
-
-def send(valkey: redis.Redis, project: Project, event: UsageEvent) -> None:
-    valkey.xadd(stream_of(project), {EVENT_FIELD: dump(event)})
 
 
 def test_event_becomes_a_record_with_everything_it_said(acme: Project) -> None:
@@ -133,84 +120,3 @@ def test_records_lie_in_their_months_partition(acme: Project) -> None:
         [(partition,)] = cursor.fetchall()
 
     assert partition == f"usage_record_{datetime.now(UTC):%Y%m}"  # noqa: TID251 - compared with the database's clock
-
-
-def test_consumer_moves_events_and_leaves_the_stream_empty(
-    valkey: redis.Redis, acme: Project
-) -> None:
-    events = [make_event(acme) for _ in range(5)]
-    for event in events:
-        send(valkey, acme, event)
-
-    moved = Consumer("one").step(block_ms=10)
-
-    assert moved == 5
-    assert valkey.xlen(stream_of(acme)) == 0
-    assert set(UsageRecord.objects.values_list("request_id", flat=True)) == {
-        event.request_id for event in events
-    }
-
-
-def test_event_survives_a_consumer_that_dies_before_the_commit(
-    valkey: redis.Redis, acme: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    send(valkey, acme, make_event(acme))
-    dying = Consumer("dying")
-    with monkeypatch.context() as patch:
-        patch.setattr("usage.intake.take_in", _broken)
-        with pytest.raises(DatabaseError):
-            dying.step(block_ms=10)
-    assert not UsageRecord.objects.exists()
-    monkeypatch.setattr("usage.consumer.CLAIM_AFTER_MS", 0)
-
-    Consumer("heir").step(block_ms=10)
-
-    assert UsageRecord.objects.count() == 1
-
-
-def test_event_survives_a_consumer_that_dies_before_the_acknowledgement(
-    valkey: redis.Redis, acme: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    send(valkey, acme, make_event(acme))
-    dying = Consumer("dying")
-    with monkeypatch.context() as patch:
-        patch.setattr(dying, "_acknowledge", _broken)
-        with pytest.raises(DatabaseError):
-            dying.step(block_ms=10)
-    monkeypatch.setattr("usage.consumer.CLAIM_AFTER_MS", 0)
-
-    Consumer("heir").step(block_ms=10)
-
-    assert UsageRecord.objects.count() == 1
-    assert valkey.xlen(stream_of(acme)) == 0
-
-
-@pytest.mark.django_db(transaction=True)  # It closes connections, as between two attempts.
-def test_consumer_finishes_first_what_it_had_read_when_the_database_went_away(
-    valkey: redis.Redis, acme: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    send(valkey, acme, make_event(acme))
-    consumer, take_in, batches = Consumer("one"), intake.take_in, []
-    monkeypatch.setattr("usage.consumer.PATIENCE_S", 0)
-    giving_up = threading.Timer(10, consumer.stop)
-    giving_up.start()
-
-    def away_at_first(batch: Sequence[Arrived], **_said: object) -> Intake:
-        batches.append(batch)
-        if len(batches) == 1:
-            raise DatabaseError("the database went away")
-        consumer.stop()
-        return take_in(batch)
-
-    monkeypatch.setattr("usage.intake.take_in", away_at_first)
-
-    consumer.run()
-    giving_up.cancel()
-
-    assert [len(batch) for batch in batches] == [1, 1]
-    assert UsageRecord.objects.count() == 1
-    assert valkey.xlen(stream_of(acme)) == 0
-
-
-def _broken(*_args: object, **_said: object) -> None:
-    raise DatabaseError("the database went away")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from usage.consumer import Consumer
+from publisher.consumer import Consumer
 
 
 class Command(BaseCommand):

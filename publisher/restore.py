@@ -7,7 +7,6 @@ then the shard is opened, and admissions begin once the gateways have replayed t
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import redis
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from common import clock, outbox
+from common import clock
 from inference.contracts import functions
 from inference.contracts.functions import (
     Call,
@@ -30,10 +29,9 @@ from inference.contracts.functions import (
     restoring_key,
 )
 from inference.contracts.names import SHARDS, shard_tag, tag_of
+from publisher.services import reconcile
 from usage import intake, rules
-from usage.models import Budget, Restoration, StreamMark, UsageRecord
-
-logger = logging.getLogger(__name__)
+from usage.models import Budget, StreamMark, UsageRecord
 
 REMEMBERED = timedelta(hours=49)
 LOST = "gateway_lost"
@@ -68,16 +66,16 @@ Tokens = Mapping[int, str]
 def restore_missing(client: redis.Redis) -> int:
     """Restore and open every shard that has no epoch; return how many were opened.
 
-    None is, while keys and endpoints can't be published. Raises ``redis.ResponseError`` while
+    Raises ``redis.ResponseError``, and opens none, while keys and endpoints can't be published or
     no gateway has loaded the admission functions.
     """
     missing = _missing(client)
     if not missing:
         return 0
     tokens = begin(client, missing)
-    if not _is_told():
-        logger.warning("restoring waits until keys and endpoints are published again")
-        return 0
+    intake.begin_restoration()
+    # Opened without keys and endpoints, which are gone as well, it would call good keys unknown.
+    reconcile()
     return put_back(client, tokens)
 
 
@@ -106,17 +104,6 @@ def put_back(client: redis.Redis, tokens: Tokens) -> int:
             return 0
         _restore(client, {tag_of(shard) for shard in missing})
         return _open(client, {shard: tokens[shard] for shard in missing})
-
-
-def _is_told() -> bool:
-    """Have keys and endpoints published, which are gone as well; say whether all of them are.
-
-    Opened without them, the plane would call good keys unknown.
-    """
-    with transaction.atomic():
-        restoration = Restoration.objects.create()
-        outbox.announce("restoration", restoration.pk)
-    return outbox.is_carried("restoration", restoration.pk)
 
 
 def _missing(client: redis.Redis) -> list[int]:

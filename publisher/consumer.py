@@ -22,7 +22,8 @@ from inference.contracts import functions
 from inference.contracts.events import EVENT_FIELD
 from inference.contracts.names import SHARDS, usage_stream, usage_watermark
 from inference.contracts.tallies import BATCH_FIELD, REFUSALS
-from usage import intake, refusals, restore
+from publisher import restore
+from usage import intake, refusals
 from usage.intake import Arrived
 
 logger = logging.getLogger(__name__)
@@ -205,8 +206,8 @@ class Consumer:
         try:
             opened = restore.restore_missing(self._valkey)
         except redis.ResponseError as fault:
-            # No gateway has loaded the functions yet; it will, and this is asked again.
-            logger.info("restoring waits for a gateway: %s", fault)
+            # It answers and refuses: no gateway has loaded the functions yet, or its disk is full.
+            logger.warning("restoring waits: %s", fault)
             return
         if opened:
             logger.warning("%d shards of the data plane were restored", opened)

@@ -6,31 +6,22 @@ from django.conf import settings as site
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from dashboard.pages import (
-    audit,
-    billing,
-    budgets,
-    docs,
-    endpoint_tier,
-    endpoints,
-    go_on,
-    invitations,
-    key,
-    keys,
-    members,
-    models,
-    names,
-    new_endpoint,
-    new_project,
-    overview,
-    public,
-    request,
-    rotation,
-    seats,
-    settings,
-    style_guide,
-    usage,
-)
+from dashboard.catalog import pages as models
+from dashboard.docs import pages as docs
+from dashboard.endpoints import new as new_endpoint
+from dashboard.endpoints import pages as endpoints
+from dashboard.endpoints import tier as endpoint_tier
+from dashboard.keys import key, rotation
+from dashboard.keys import pages as keys
+from dashboard.money import billing, budgets
+from dashboard.people import invitations, members, seats
+from dashboard.project import audit, names, overview, settings
+from dashboard.project import new as new_project
+from dashboard.public import pages as public
+from dashboard.public import style_guide
+from dashboard.shell import go_on
+from dashboard.usage import pages as usage
+from dashboard.usage import request
 
 project = [
     path("", overview.overview, name="overview"),

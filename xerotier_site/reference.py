@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from api import reference
-from dashboard.door import show
-from dashboard.pages.docs import Group, menu
+from dashboard.docs.pages import Group, menu
+from dashboard.shell.door import show
 
 
 @dataclass(frozen=True, slots=True)

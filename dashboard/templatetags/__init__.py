@@ -1,0 +1,1 @@
+"""What templates can do: pieces of a page, figures in words, a form's fields."""

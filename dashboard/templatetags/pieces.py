@@ -20,7 +20,7 @@ from django.template.base import FilterExpression, NodeList, Parser, Token, toke
 from django.template.context import Context
 from django.utils.safestring import SafeString, mark_safe
 
-from dashboard import icons
+from dashboard.shell import icons
 
 register = template.Library()
 

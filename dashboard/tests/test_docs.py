@@ -10,9 +10,9 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
-from dashboard import guides
-from dashboard.guides import Values
-from dashboard.markdown import render
+from dashboard.docs import guides
+from dashboard.docs.guides import Values
+from dashboard.docs.markdown import render
 from dashboard.tests.cast import signed_in
 from projects.models import Project
 from tests.make import make_endpoint, make_key, make_project

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from apikeys.models import ApiKey, KeySecret
-from dashboard.lists import PAGE
+from dashboard.shell.lists import PAGE
 from dashboard.tests.cast import signed_in, used
 from endpoints.models import Endpoint
 from projects.models import Invitation, Membership, Project

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.markdown import render
+from dashboard.docs.markdown import render
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.typed import amount, whole
+from dashboard.shell.typed import amount, whole
 
 
 @pytest.mark.parametrize(

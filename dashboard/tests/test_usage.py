@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from dashboard import charts
+from dashboard.shell import charts
 from dashboard.tests.cast import signed_in, used
 from projects.models import Project
 from tests.make import make_key, request_id

@@ -1,4 +1,4 @@
-"""Guard: the data plane stays a handful of rooms, and each of them says what it is for."""
+"""Guard: data plane and pages stay a handful of rooms, and each of them says what it is for."""
 
 from __future__ import annotations
 
@@ -8,23 +8,37 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PLANE = ROOT / "inference"
+PLANE, PAGES = ROOT / "inference", ROOT / "dashboard"
 ENTRIES_MAX = 14
-ROOMS = sorted(found.parent.name for found in PLANE.glob("*/__init__.py"))
+ROOMS = sorted(
+    path.parent.relative_to(ROOT)
+    for path in (*PLANE.glob("*/__init__.py"), *PAGES.glob("*/__init__.py"))
+)
 OVERVIEW = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 
 
-def test_root_of_the_data_plane_is_taken_in_at_a_glance() -> None:
-    entries = {found.name for found in PLANE.iterdir()} - {"__pycache__"}
+@pytest.mark.parametrize(("root", "files"), [(PLANE, set()), (PAGES, {"apps.py", "urls.py"})])
+def test_root_is_taken_in_at_a_glance(root: Path, files: set[str]) -> None:
+    entries = {found.name for found in root.iterdir()} - {"__pycache__"}
 
-    assert len(entries) <= ENTRIES_MAX
-    assert entries == {"__init__.py", *ROOMS}
+    assert len(entries) <= ENTRIES_MAX + len(files)
+    assert entries == {"__init__.py", *files, *rooms_in(root)}
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room != "tests"])
-def test_room_says_what_it_is_for_and_stands_on_the_map(room: str) -> None:
-    sentence = ast.get_docstring(ast.parse((PLANE / room / "__init__.py").read_text()))
+@pytest.mark.parametrize("room", [room for room in ROOMS if room.name != "tests"], ids=str)
+def test_room_says_what_it_is_for_and_stands_on_the_map(room: Path) -> None:
+    sentence = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text()))
 
     assert sentence is not None
     assert sentence.splitlines()[0].endswith(".")
-    assert f" {room} " in OVERVIEW
+    assert f" {room.name} " in OVERVIEW
+
+
+def test_templates_of_pages_lie_in_rooms_of_the_same_names() -> None:
+    folders = {found.name for found in (ROOT / "templates/dashboard").iterdir()}
+
+    assert folders <= rooms_in(PAGES)
+
+
+def rooms_in(root: Path) -> set[str]:
+    return {room.name for room in ROOMS if ROOT / room.parent == root}

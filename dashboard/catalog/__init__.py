@@ -1,0 +1,1 @@
+"""Models, for members and for everyone, and the cards of models and tiers."""

@@ -1,0 +1,1 @@
+"""The guides: Markdown to pages, the menu, and search in them."""

@@ -1,0 +1,1 @@
+"""Endpoints: opened, looked at, paused, moved to another tier, retired."""

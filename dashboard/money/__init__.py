@@ -1,0 +1,1 @@
+"""Balance, credit and budgets."""

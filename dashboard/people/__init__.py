@@ -1,0 +1,1 @@
+"""Who is in a project, who is asked in, and as what."""

@@ -1,0 +1,1 @@
+"""A project as a whole: made, seen at a glance, set up, its audit log, and the names in it."""

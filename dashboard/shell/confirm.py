@@ -1,0 +1,49 @@
+"""The question before something that can't be undone: a page, or a dialog over one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.http import HttpRequest, HttpResponse
+from django_htmx.middleware import HtmxDetails
+
+from dashboard.shell.contexts import Crumb, Shell
+from dashboard.shell.door import show
+
+HTTP_UNPROCESSABLE = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What will happen, what stays, and the word to type if one is asked for.
+
+    ``typed`` is what stands in its field already. ``choice`` is what a box says that may be
+    ticked (the field ``keep``), and ``chosen`` whether it is.
+    """
+
+    shell: Shell
+    crumbs: tuple[Crumb, ...]
+    title: str
+    will: str
+    stays: str
+    button: str
+    action: str
+    cancel_url: str
+    word: str = ""
+    typed: str = ""
+    fault: str = ""
+    choice: str = ""
+    chosen: bool = False
+
+
+def confirm(request: HttpRequest, question: Confirmation) -> HttpResponse:
+    """Ask; inside a dialog without the frame around it. A wrong word is said beside the field."""
+    if request.method == "POST":
+        mistyped = replace(question, fault=f"Type {question.word} exactly.")
+        return show(request, "dashboard/shell/confirm.html", mistyped, status=HTTP_UNPROCESSABLE)
+    htmx = getattr(request, "htmx", None)
+    is_dialog = isinstance(htmx, HtmxDetails) and bool(htmx)
+    template = (
+        "dashboard/shell/confirm_dialog.html" if is_dialog else "dashboard/shell/confirm.html"
+    )
+    return show(request, template, question)

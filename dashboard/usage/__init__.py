@@ -1,0 +1,1 @@
+"""What was asked for and refused: sums, a chart, each request."""

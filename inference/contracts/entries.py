@@ -93,11 +93,13 @@ class Route:
 
 @dataclass(frozen=True)
 class Worker:
-    """One place that serves a model.
+    """One place that serves a model. Its address is a URL or an agent.
 
-    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``); ``served_name`` is
-    what it calls the model itself, empty where it takes any name;
-    ``credential`` is what it wants as bearer, sealed with the platform's keyring.
+    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``); ``agent`` is the id
+    of the machine whose own link leads there, and then ``url`` is empty: a gateway that knows no
+    agents finds no address, and asks another worker. ``served_name`` is what it calls the model
+    itself, empty where it takes any name; ``credential`` is what it wants as bearer, sealed with
+    the platform's keyring.
     """
 
     worker_id: str
@@ -107,6 +109,7 @@ class Worker:
     credential: str = ""
     slots: int | None = None
     served_name: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from inference.contracts.names import pool_key
 from inference.exchange.config import PlaneConfig
 from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
-from inference.fleet.ports import Fleet
+from inference.fleet.fleet import Fleet
 from inference.gate.passes import PassBook
 from inference.gate.tables import Tables
 from inference.http.problems import Refused

@@ -1,1 +1,1 @@
-"""How workers are reached: HTTP over pooled connections, behind ``ports.Fleet``."""
+"""How workers are reached: one fleet, and behind it a transport in each folder."""

@@ -19,7 +19,8 @@ from random import Random
 from typing import Protocol
 
 from inference.contracts.entries import Worker
-from inference.fleet.ports import Answer, Call, WorkerFailed
+from inference.fleet.fleet import Fleet
+from inference.fleet.ports import Call, WorkerFailed
 from inference.http.lines import Headers
 
 FAILURES = 2
@@ -33,16 +34,6 @@ AGAIN_SHARE = 0.2
 """After a failure the next probe comes sooner: after this share of the usual time."""
 
 DEAD = 500
-
-
-class ProbeTransport(Protocol):
-    """What probes need of a fleet."""
-
-    def probe(self, worker: Worker, answer: Answer) -> Call:
-        """Ask a worker for its models."""
-
-    def in_flight(self, worker_id: str) -> int:
-        """Return how many requests this process has with a worker now."""
 
 
 class Outlist(Protocol):
@@ -81,14 +72,14 @@ class Probe:
 
     def send(
         self,
-        transport: ProbeTransport,
+        fleet: Fleet,
         worker: Worker,
         loop: asyncio.AbstractEventLoop,
         wait_s: float,
     ) -> None:
         """Ask."""
         self._timer = loop.call_later(wait_s, self._end, "timeout")
-        self._call = transport.probe(worker, self)
+        self._call = fleet.probe(worker, self)
 
     def drop(self) -> None:
         """Ask no more, and tell nobody."""
@@ -136,7 +127,7 @@ class Prober:
 
     def __init__(
         self,
-        transport: ProbeTransport,
+        fleet: Fleet,
         outlist: Outlist,
         workers: Callable[[], Iterable[Worker]],
         say: Callable[..., None],
@@ -144,7 +135,7 @@ class Prober:
         every_s: float,
         wait_s: float,
     ) -> None:
-        self._transport = transport
+        self._fleet = fleet
         self._outlist = outlist
         self._workers = workers
         self._say = say
@@ -201,14 +192,14 @@ class Prober:
             self._judge(worker.worker_id, watch, fault)
 
         watch.asking = Probe(told)
-        watch.asking.send(self._transport, worker, self._loop, self._wait_s)
+        watch.asking.send(self._fleet, worker, self._loop, self._wait_s)
 
     def _judge(self, worker_id: str, watch: Watched, fault: str) -> None:
         was_out = watch.failures >= FAILURES
         if not fault:
             watch.failures, watch.is_suspect = 0, False
             watch.answered_at = self._loop.time()
-        elif fault != "timeout" or was_out or not self._transport.in_flight(worker_id):
+        elif fault != "timeout" or was_out or not self._fleet.in_flight(worker_id):
             is_sure = watch.is_suspect and fault == "connect"
             watch.failures += FAILURES if is_sure else 1
         soon_s = self._every_s * AGAIN_SHARE if watch.failures else self._every_s

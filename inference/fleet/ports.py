@@ -1,4 +1,4 @@
-"""A worker's answer on its way, and who can ask workers, as the core needs it.
+"""A worker's answer on its way as the core needs it, and what a transport to workers does.
 
 Everything here is *push* style: no futures and no tasks on the hot path, because the
 event loop's task machinery costs more than the work itself (see bench/RESULTS.md).
@@ -7,9 +7,12 @@ A call returns at once; what comes of it is pushed into the object that asked.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 from inference.contracts.entries import Worker
+from inference.fleet.load import Load
 from inference.http.lines import Headers, Lines
 
 
@@ -22,6 +25,15 @@ class WorkerFailed(Exception):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Connections:
+    """What a transport holds now: open, idle among them; and how many it has made in all."""
+
+    open_count: int
+    idle_count: int
+    made: int
 
 
 class Answer(Protocol):
@@ -65,22 +77,41 @@ class Call(Protocol):
         """Push what comes from now on to another."""
 
 
-class Fleet(Protocol):
-    """The workers, as something that can be asked."""
+class Transport(ABC):
+    """What carries requests to workers whose address is of its kind. Made inside the loop.
 
+    Neither ``ask`` nor ``probe`` raises for what the network does: that arrives as
+    ``answer.on_fail``, and never before the call has returned.
+    """
+
+    @abstractmethod
+    def carries(self, worker: Worker) -> bool:
+        """Say whether a worker's address is of this kind; asked anew when a worker changes."""
+
+    @abstractmethod
     def ask(
-        self, worker: Worker, path: str, lines: Lines, body: bytes | None, answer: Answer
+        self,
+        worker: Worker,
+        path: str,
+        lines: Lines,
+        body: bytes | None,
+        answer: Answer,
+        load: Load,
     ) -> Call:
-        """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
+        """Send a request to the path below the worker's base; ``body=None``: it is to follow.
 
-        ``lines`` are the asker's own (``http.lines.extra_lines``).
-
-        Never raises for what the network does: that arrives as ``answer.on_fail``, and
-        never before this call has returned.
+        ``load`` counts it: asked, in flight from when this returns until the answer ended,
+        failed or was given up, and failed if it did.
         """
 
-    def in_flight(self, worker_id: str) -> int:
-        """Return how many requests this process has with a worker now."""
+    @abstractmethod
+    def probe(self, worker: Worker, answer: Answer) -> Call:
+        """Ask a worker for its models, which counts as nobody's request."""
 
+    @abstractmethod
+    def connections(self) -> Connections:
+        """Count what is open."""
+
+    @abstractmethod
     def close(self) -> None:
-        """Close every connection. What was in flight fails."""
+        """Close every connection. What was in flight fails, and so does what is asked later."""

@@ -19,10 +19,11 @@ from inference.exchange.plane import Plane
 from inference.exchange.recheck import Recheck
 from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
-from inference.fleet.config import FleetConfig
+from inference.fleet.fleet import Fleet
 from inference.fleet.health_checks import Prober
-from inference.fleet.http import HttpFleet
-from inference.fleet.ports import WorkerFailed
+from inference.fleet.http.client import HttpTransport
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.ports import Transport, WorkerFailed
 from inference.gate.tables import Tables
 from inference.router.health import Breakers
 from inference.router.pick import Picker
@@ -80,8 +81,7 @@ class Gateway:
         self.changes = Changes(url, self.tables)
         self.refusals = Refusals(self.link, self.tables, loop, time.time)
         self.roster = Roster(self.link, self.tables)
-        fleet = FleetConfig(connect_timeout_s=config.waits.connect_s)
-        self.fleet = HttpFleet(_Credentials(config.keyring), fleet)
+        self.fleet = Fleet(_transports(config))
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
         picker = Picker(
             self.fleet.in_flight,
@@ -203,6 +203,15 @@ class Gateway:
             except OSError as fault:
                 self.log.say("metrics_not_written", "warning", reason=str(fault))
             await asyncio.sleep(SNAPSHOT_EVERY_S)
+
+
+def _transports(config: PlaneConfig) -> list[Transport]:
+    """Make all there are: the first that carries a worker's address has its requests."""
+    return [
+        HttpTransport(
+            _Credentials(config.keyring), HttpConfig(connect_timeout_s=config.waits.connect_s)
+        ),
+    ]
 
 
 class _Credentials:

@@ -1,7 +1,7 @@
 """Header fields that cross the gateway: allow lists, and ours.
 
 Built from what is wanted, never copied and stripped: what nobody thought of stays outside.
-What a worker's answer may show is decided where it is read, in ``fleet.heads``.
+What a worker's answer may show is decided where it is read, by ``fleet.allowed_headers``.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from inference.contracts.entries import Worker
-from inference.fleet.call import HttpCall
-from inference.fleet.config import FleetConfig
-from inference.fleet.http import HttpFleet
+from inference.fleet.fleet import Fleet
+from inference.fleet.http.client import HttpTransport
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.ports import Call
 from inference.http.lines import Headers, extra_lines
 from inference.tests.asker import Asker
 from inference.tests.upstream import Upstream
@@ -30,9 +31,9 @@ def bearer(worker: Worker) -> bytes:
 
 
 @contextmanager
-def fleet(config: FleetConfig | None = None) -> Iterator[HttpFleet]:
-    """Open a client for a block."""
-    client = HttpFleet(bearer, config)
+def fleet(config: HttpConfig | None = None) -> Iterator[Fleet]:
+    """Open a fleet of workers known by URL for a block."""
+    client = Fleet([HttpTransport(bearer, config)])
     try:
         yield client
     finally:
@@ -40,14 +41,14 @@ def fleet(config: FleetConfig | None = None) -> Iterator[HttpFleet]:
 
 
 def ask(
-    client: HttpFleet, up: Upstream, body: bytes | None = b"{}", headers: Headers | None = None
-) -> tuple[HttpCall, Asker]:
+    client: Fleet, up: Upstream, body: bytes | None = b"{}", headers: Headers | None = None
+) -> tuple[Call, Asker]:
     """Ask the worker of a scripted server."""
     asker = Asker()
     return client.ask(up.worker(), PATH, extra_lines(headers or []), body, asker), asker
 
 
-async def fetch(client: HttpFleet, up: Upstream, body: bytes = b"{}") -> Asker:
+async def fetch(client: Fleet, up: Upstream, body: bytes = b"{}") -> Asker:
     """Ask and wait for how it ends."""
     return await ask(client, up, body)[1].finished()
 

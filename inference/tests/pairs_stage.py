@@ -24,7 +24,9 @@ from inference.exchange.exchange import Exchange
 from inference.exchange.plane import Plane
 from inference.exchange.slow_readings import SlowReadings
 from inference.exchange.timers import Wheel
-from inference.fleet.ports import Answer, WorkerFailed
+from inference.fleet.fleet import Fleet
+from inference.fleet.load import Load
+from inference.fleet.ports import Answer, Connections, Transport, WorkerFailed
 from inference.gate.head import Head
 from inference.gate.tables import IS_WHOLE, OnTexts, Tables
 from inference.http.lines import Headers, Lines
@@ -35,7 +37,10 @@ from inference.router.router import Router
 from inference.telemetry.faults import Faults
 from inference.telemetry.outcome import Outcome
 from inference.tests.asks import route_of
+from inference.tests.interpreted import skip_if_compiled
 from inference.tests.scripted_loop import ScriptedLoop
+
+skip_if_compiled()
 
 PEPPER = b"pepper"
 FRONT = f"xero_acme_{1:043}"
@@ -157,22 +162,34 @@ class ScriptedCall:
             self.answer.on_fail(WorkerFailed("reset"))
 
 
-class ScriptedFleet:
-    """``ports.Fleet``: each request gets the next script."""
+class ScriptedWorkers(Transport):
+    """``ports.Transport``: each request gets the next script."""
 
     def __init__(self, scripts: Sequence[Sequence[object]]) -> None:
         self._scripts = deque(scripts)
         self.calls: list[ScriptedCall] = []
 
+    def carries(self, worker: Worker) -> bool:
+        return True
+
     def ask(
-        self, worker: Worker, path: str, lines: Lines, body: bytes | None, answer: Answer
+        self,
+        worker: Worker,
+        path: str,
+        lines: Lines,
+        body: bytes | None,
+        answer: Answer,
+        load: Load,
     ) -> ScriptedCall:
         call = ScriptedCall(answer, self._scripts.popleft() if self._scripts else ["fail"], body)
         self.calls.append(call)
         return call
 
-    def in_flight(self, worker_id: str) -> int:
-        return 0
+    def probe(self, worker: Worker, answer: Answer) -> ScriptedCall:
+        raise NotImplementedError("nobody probes here")
+
+    def connections(self) -> Connections:
+        return Connections(0, 0, 0)
 
     def close(self) -> None: ...
 
@@ -238,7 +255,7 @@ class Stage:
     ) -> None:
         self.loop = ScriptedLoop()  # type: ignore[abstract] # why: its clock and timers are all
         self.purse = Purse(budget, chance)
-        self.fleet = ScriptedFleet(scripts)
+        self.workers = ScriptedWorkers(scripts)
         self.caller = ScriptedCaller()
         self.told = Told()
         self.health = Breakers(self.loop.time, Faults(self.loop.time, lambda *_, **__: None))
@@ -264,7 +281,7 @@ class Stage:
             clock=lambda: 1_800_000_000 + self.loop.time(),
             tables=tables,
             limiter=self.purse,
-            fleet=self.fleet,
+            fleet=Fleet([self.workers]),
             router=Router(never, self.health),
             wheel=Wheel(self.loop),
             slow_readings=SlowReadings(self.loop, self.loop.time),
@@ -284,7 +301,7 @@ class Stage:
     @property
     def call(self) -> ScriptedCall | None:
         """Return the call that goes on, if one does."""
-        going = [call for call in self.fleet.calls if not call.is_over]
+        going = [call for call in self.workers.calls if not call.is_over]
         return going[-1] if going else None
 
 

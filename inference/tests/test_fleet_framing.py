@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from inference.fleet.config import FleetConfig
+from inference.fleet.http.config import HttpConfig
 from inference.tests.asker import Asker
 from inference.tests.fleets import LOOPS, ask, fetch, fleet, until
 from inference.tests.upstream import Line, Script, always, answer, chunked, upstream
@@ -32,7 +32,7 @@ def once(*pieces: bytes) -> Script:
     return script
 
 
-async def play(script: Script, config: FleetConfig | None = None) -> tuple[Asker, int]:
+async def play(script: Script, config: HttpConfig | None = None) -> tuple[Asker, int]:
     """Return what the asker heard, and how many connections lie idle afterwards."""
     with fleet(config) as client:
         async with upstream(script) as up:

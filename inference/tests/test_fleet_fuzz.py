@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from inference.fleet.call import HttpCall, Load
-from inference.fleet.config import FleetConfig
-from inference.fleet.connection import Connection
+from inference.fleet.http.call import HttpCall
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.http.connection import Connection
+from inference.fleet.load import Load
 from inference.tests.asker import Asker
 from inference.tests.upstream import answer, chunked
 
@@ -66,7 +67,7 @@ class Home:
     """A pool of one, that notes what comes back to it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.config = FleetConfig()
+        self.config = HttpConfig()
         self.now = loop.time
         self.released = 0
         self.sent_again = 0

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from inference.contracts.entries import Worker
-from inference.fleet.config import FleetConfig
-from inference.fleet.http import HttpFleet
+from inference.fleet.fleet import Fleet
+from inference.fleet.http.client import HttpTransport
+from inference.fleet.http.config import HttpConfig
 from inference.tests.asker import Asker
 from inference.tests.upstream import Line, always, answer, chunked, upstream
 
@@ -22,13 +23,13 @@ def bearer(worker: Worker) -> bytes:
 
 
 @pytest.fixture
-async def fleet() -> AsyncIterator[HttpFleet]:
-    fleet = HttpFleet(bearer)
+async def fleet() -> AsyncIterator[Fleet]:
+    fleet = Fleet([HttpTransport(bearer)])
     yield fleet
     fleet.close()
 
 
-async def test_request_arrives_as_said_and_answer_comes_back_whole(fleet: HttpFleet) -> None:
+async def test_request_arrives_as_said_and_answer_comes_back_whole(fleet: Fleet) -> None:
     asker = Asker()
     async with upstream(always(answer(b"{}", extra=b"Content-Type: application/json\r\n"))) as up:
         worker = up.worker(credential="sk-1")
@@ -49,7 +50,7 @@ async def test_request_arrives_as_said_and_answer_comes_back_whole(fleet: HttpFl
     assert fleet.in_flight("w1") == 0
 
 
-async def test_connection_is_reused_for_the_next_request(fleet: HttpFleet) -> None:
+async def test_connection_is_reused_for_the_next_request(fleet: Fleet) -> None:
     async with upstream(always(answer(b"one"))) as up:
         for _ in range(3):
             asker = Asker()
@@ -61,7 +62,7 @@ async def test_connection_is_reused_for_the_next_request(fleet: HttpFleet) -> No
     assert len(up.lines[0].requests) == 3
 
 
-async def test_request_lost_to_a_closing_connection_is_sent_once_more(fleet: HttpFleet) -> None:
+async def test_request_lost_to_a_closing_connection_is_sent_once_more(fleet: Fleet) -> None:
     async def script(line: Line) -> None:
         await line.request()
         await line.say(answer(b"ok"))
@@ -80,7 +81,7 @@ async def test_request_lost_to_a_closing_connection_is_sent_once_more(fleet: Htt
     assert fleet.stats().workers["w1"].retried == 1
 
 
-async def test_pieces_of_one_read_arrive_as_one(fleet: HttpFleet) -> None:
+async def test_pieces_of_one_read_arrive_as_one(fleet: Fleet) -> None:
     asker = Asker()
     async with upstream(always(chunked(b"a", b"b", b"c"))) as up:
         fleet.ask(up.worker(), PATH, b"", b"{}", asker)
@@ -94,7 +95,7 @@ async def test_full_pool_refuses_at_once_and_opens_nothing() -> None:
         await line.request()
         await line.gone()
 
-    fleet = HttpFleet(bearer, FleetConfig(max_connections_per_worker=1))
+    fleet = Fleet([HttpTransport(bearer, HttpConfig(max_connections_per_worker=1))])
     async with upstream(silent) as up:
         held, refused = Asker(), Asker()
         call = fleet.ask(up.worker(), PATH, b"", b"{}", held)

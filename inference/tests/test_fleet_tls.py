@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.fleet.config import FleetConfig
+from inference.fleet.http.config import HttpConfig
 from inference.tests.certificates import Authority, authority
 from inference.tests.fleets import LOOPS, ask, fetch, fleet, until
 from inference.tests.upstream import Line, always, answer, chunked, upstream
@@ -25,7 +25,7 @@ def ours(tmp_path: Path) -> Authority:
 
 
 async def test_worker_with_a_good_certificate_is_asked_and_reused(ours: Authority) -> None:
-    with fleet(FleetConfig(tls=ours.trust())) as client:
+    with fleet(HttpConfig(tls=ours.trust())) as client:
         async with upstream(
             always(chunked(b"over", b" tls")), tls=ours.server("localhost"), host="localhost"
         ) as up:
@@ -40,7 +40,7 @@ async def test_worker_with_a_good_certificate_is_asked_and_reused(ours: Authorit
 async def test_certificate_for_another_name_is_refused_and_nothing_said(
     ours: Authority, name: str
 ) -> None:
-    with fleet(FleetConfig(tls=ours.trust())) as client:
+    with fleet(HttpConfig(tls=ours.trust())) as client:
         async with upstream(always(answer(b"x")), tls=ours.server(name), host="localhost") as up:
             asker = await fetch(client, up)
 
@@ -81,7 +81,7 @@ async def test_abort_closes_a_tls_worker_too(ours: Authority) -> None:
         await line.say(chunked(b"a", end=b""))
         await line.gone()
 
-    with fleet(FleetConfig(tls=ours.trust())) as client:
+    with fleet(HttpConfig(tls=ours.trust())) as client:
         async with upstream(script, tls=ours.server("localhost"), host="localhost") as up:
             call, asker = ask(client, up)
             await asker.heard(b"a")

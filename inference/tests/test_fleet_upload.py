@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from inference.fleet.config import FleetConfig
+from inference.fleet.http.config import HttpConfig
 from inference.tests.fleets import LOOPS, ask, fetch, fleet, until
 from inference.tests.upstream import Line, always, answer, upstream
 
@@ -139,7 +139,7 @@ async def test_worker_that_dies_at_work_is_not_asked_again_behind_the_routers_ba
         await late.wait()
 
     late = asyncio.Event()
-    with fleet(FleetConfig(race_window_s=0.05)) as client:
+    with fleet(HttpConfig(race_window_s=0.05)) as client:
         async with upstream(script) as up:
             await fetch(client, up)
             _, asker = ask(client, up)

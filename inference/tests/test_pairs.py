@@ -64,7 +64,7 @@ def judge(stage: Stage, caller: Caller, seed: str) -> str:
         return "refused"
     [event] = purse.settled
     [outcome] = stage.told.outcomes
-    last = stage.fleet.calls[-1]
+    last = stage.workers.calls[-1]
     told = json.loads(last.body)
     limit = told.get("max_tokens") or told.get("max_output_tokens")
     asked = Asked(caller.operation, -(-outcome.prompt_bytes // 4), caller.n, limit, CONTEXT)

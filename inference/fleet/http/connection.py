@@ -10,16 +10,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from inference.fleet.call import HttpCall
-from inference.fleet.config import FleetConfig
-from inference.fleet.heads import answer_headers
-from inference.fleet.reader import AnswerReader
+from inference.fleet.allowed_headers import answer_headers
+from inference.fleet.http.call import HttpCall
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.http.reader import AnswerReader
 
 
 class PoolPort(Protocol):
     """What a connection needs of its pool."""
 
-    config: FleetConfig
+    config: HttpConfig
     now: Callable[[], float]
 
     def opened(self, connection: Connection) -> None:

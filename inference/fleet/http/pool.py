@@ -6,10 +6,10 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from inference.fleet.call import HttpCall
-from inference.fleet.config import FleetConfig
-from inference.fleet.connection import Connection
-from inference.fleet.heads import Origin
+from inference.fleet.http.call import HttpCall
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.http.connection import Connection
+from inference.fleet.http.heads import Origin
 
 
 class ConnectionPool:
@@ -30,7 +30,7 @@ class ConnectionPool:
     def __init__(
         self,
         origin: Origin,
-        config: FleetConfig,
+        config: HttpConfig,
         tls: ssl.SSLContext | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:

@@ -5,42 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
+from inference.fleet.load import Load
+from inference.fleet.null_answer import NULL_ANSWER
 from inference.fleet.ports import Answer, WorkerFailed
-from inference.http.lines import Headers
 
 JOIN_MAX_BYTES: Final = 64 * 1024
 """Up to here copying head and body together is cheaper than a second write."""
-
-
-class NullAnswer:
-    """Takes the answer of a request that is over: nothing reaches the asker any more."""
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        """Drop it."""
-
-    def on_data(self, data: bytes) -> None:
-        """Drop it."""
-
-    def on_end(self) -> None:
-        """Drop it."""
-
-    def on_fail(self, failure: WorkerFailed) -> None:
-        """Drop it."""
-
-    def on_drain(self) -> None:
-        """Drop it."""
-
-
-NULL_ANSWER: Final = NullAnswer()
-
-
-class Load:
-    """What one worker has been given, and how it went. Counts, never reset."""
-
-    __slots__ = ("asked", "failed", "in_flight", "retried")
-
-    def __init__(self) -> None:
-        self.asked = self.failed = self.in_flight = self.retried = 0
 
 
 class ConnectionPort(Protocol):

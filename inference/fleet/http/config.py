@@ -9,7 +9,7 @@ KIB = 1024
 
 
 @dataclass(frozen=True)
-class FleetConfig:
+class HttpConfig:
     """How long to wait, how much to keep and how much to take from a worker.
 
     ``race_window_s``: a reused connection that dies without a byte within this time was

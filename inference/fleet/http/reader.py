@@ -11,7 +11,7 @@ from typing import Final
 
 import httptools
 
-from inference.fleet.heads import framing
+from inference.fleet.http.heads import framing
 from inference.http.lines import Headers
 
 FIRST_FINAL: Final = 200

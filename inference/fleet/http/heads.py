@@ -1,7 +1,7 @@
-"""Heads as they go out and come in: pure functions over bytes.
+"""Heads as they go out, and how an answer's body is framed: pure functions over bytes.
 
-Nothing is copied and stripped. What a worker may learn of us, and a caller of the worker,
-is on a list; a header that nobody thought of stays where it was.
+Nothing is copied and stripped. What a worker may learn of us is on a list, and so is what a
+caller may learn of the worker (``fleet.allowed_headers``).
 """
 
 from __future__ import annotations
@@ -15,23 +15,6 @@ from inference.http.lines import Headers
 
 _VISIBLE: Final = re.compile(rb"[!-~]*")
 _PRINTABLE: Final = re.compile(rb"[ -~\x80-\xff]*")
-
-ANSWER_HEADERS: Final = frozenset(
-    {
-        b"content-type",
-        b"content-length",
-        b"content-encoding",
-        b"content-language",
-        b"openai-processing-ms",
-        b"openai-version",
-        b"openai-model",
-        b"retry-after",
-    }
-)
-"""What of a worker's head goes on. Missing on purpose: ``server``, ``date``, cookies and
-``www-authenticate`` (the worker's own), ``openai-organization`` (the operator's account),
-``x-ratelimit-*``, ``x-request-id`` and ``x-should-retry`` (ours to say), everything hop by
-hop, and caching fields (an answer is nobody's to cache)."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +63,6 @@ def request_head(
 def join_path(base: bytes, path: str) -> bytes:
     """Put an operation's path behind the base path of a worker."""
     return base + _target(path)
-
-
-def answer_headers(raw: Headers) -> Headers:
-    """Keep of a worker's head what the caller may see, names in lower case.
-
-    Fields that ``Connection`` names are hop by hop whatever they are called (RFC 9110
-    section 7.6.1).
-    """
-    kept: Headers = []
-    dropped: set[bytes] = set()
-    for name, value in raw:
-        lower = name.lower()
-        if lower in ANSWER_HEADERS:
-            kept.append((lower, value))
-        elif lower == b"connection":
-            dropped.update(token.strip() for token in value.lower().split(b","))
-    return [pair for pair in kept if pair[0] not in dropped] if dropped else kept
 
 
 def framing(raw: Headers) -> tuple[bool, str]:

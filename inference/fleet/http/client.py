@@ -10,56 +10,29 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from inference.contracts.entries import Worker
-from inference.fleet.call import HttpCall, Load
-from inference.fleet.config import FleetConfig
-from inference.fleet.heads import Origin, join_path, parse_base, request_head
-from inference.fleet.pool import ConnectionPool
-from inference.fleet.ports import Answer, WorkerFailed
+from inference.fleet.http.call import HttpCall
+from inference.fleet.http.config import HttpConfig
+from inference.fleet.http.heads import Origin, join_path, parse_base, request_head
+from inference.fleet.http.pool import ConnectionPool
+from inference.fleet.load import Load
+from inference.fleet.ports import Answer, Call, Connections, Transport, WorkerFailed
+from inference.fleet.refused_call import RefusedCall
 from inference.http.lines import Lines
 
 PATHS_PER_WORKER = 64
 """Heads kept for each worker; there are about ten operations, so this is only a bound."""
 
-LOADS_MAX = 4096
-"""Workers whose counts are kept; beyond it those without work lose theirs."""
-
-DRAIN_POLL_S = 0.02
-
-
-@dataclass(frozen=True)
-class WorkerStats:
-    """Counts of one worker since the process began, and what is in flight now."""
-
-    in_flight: int
-    asked: int
-    failed: int
-    retried: int
-
-
-@dataclass(frozen=True)
-class FleetStats:
-    """What the client holds now, and has done. For metrics."""
-
-    open_connections: int
-    idle_connections: int
-    connects: int
-    workers: dict[str, WorkerStats]
-
 
 class _Target:
     """A worker as the client knows it: its pool, and the heads written so far."""
 
-    __slots__ = ("_authority", "_base", "_credential", "_heads", "load", "pool", "worker")
+    __slots__ = ("_authority", "_base", "_credential", "_heads", "pool", "worker")
 
-    def __init__(
-        self, worker: Worker, origin: Origin, base: bytes, pool: ConnectionPool, load: Load
-    ) -> None:
+    def __init__(self, worker: Worker, origin: Origin, base: bytes, pool: ConnectionPool) -> None:
         self.worker = worker
         self.pool = pool
-        self.load = load
         self._authority = origin.authority
         self._base = base
         self._credential = b""
@@ -87,8 +60,8 @@ class _Target:
         return head
 
 
-class HttpFleet:
-    """``ports.Fleet`` over HTTP/1.1. One for each event loop; make it inside the loop.
+class HttpTransport(Transport):
+    """``ports.Transport`` over HTTP/1.1. One for each event loop; make it inside the loop.
 
     ``credential_of`` gives the plain bearer for a worker, empty for none. It is asked once
     for each version of a worker's row and may raise ``WorkerFailed``.
@@ -97,87 +70,60 @@ class HttpFleet:
     def __init__(
         self,
         credential_of: Callable[[Worker], bytes],
-        config: FleetConfig | None = None,
+        config: HttpConfig | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._credential_of = credential_of
-        self._config = config or FleetConfig()
+        self._config = config or HttpConfig()
         self._loop = loop or asyncio.get_running_loop()
         self._targets: dict[str, _Target] = {}
-        self._loads: dict[str, Load] = {}
         self._pools: dict[Origin, ConnectionPool] = {}
         self._tls: ssl.SSLContext | None = self._config.tls
         self._closed = False
         self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
 
-    def ask(
-        self, worker: Worker, path: str, lines: Lines, body: bytes | None, answer: Answer
-    ) -> HttpCall:
-        """Send ``POST {worker.url}{path}``; ``body=None`` means that it follows by ``write``.
+    def carries(self, worker: Worker) -> bool:
+        """Take whoever is no agent: an address that is no URL is told so when it is asked."""
+        return not worker.agent
 
-        ``lines`` are the asker's own header lines (``http.lines.extra_lines``). What goes wrong
-        arrives as ``answer.on_fail``, never before this call has returned.
-        """
+    def ask(
+        self,
+        worker: Worker,
+        path: str,
+        lines: Lines,
+        body: bytes | None,
+        answer: Answer,
+        load: Load,
+    ) -> Call:
+        """Send ``POST {worker.url}{path}``."""
         try:
             target = self._targets.get(worker.worker_id)
             if target is None or (target.worker is not worker and target.worker != worker):
                 target = self._aim(worker)
             head = b"".join((target.head(path), lines, _framing(body)))
         except (ValueError, WorkerFailed) as wrong:
-            return self._refuse(answer, str(wrong))
-        call = HttpCall(target.load, head, body, answer)
-        if self._closed:
-            self._loop.call_soon(call.fail, "connect", "the fleet is closed")
-        else:
-            target.pool.send(call)
-        return call
+            return RefusedCall(answer, str(wrong))
+        return self._send(target, HttpCall(load, head, body, answer))
 
-    def probe(self, worker: Worker, answer: Answer) -> HttpCall:
-        """Send ``GET {worker.url}/models``, which counts as nobody's request. Else as ``ask``."""
+    def probe(self, worker: Worker, answer: Answer) -> Call:
+        """Send ``GET {worker.url}/models``."""
         try:
             target = self._targets.get(worker.worker_id)
             if target is None or target.worker != worker:
                 target = self._aim(worker)
             head = target.probe_head()
         except (ValueError, WorkerFailed) as wrong:
-            return self._refuse(answer, str(wrong))
-        call = HttpCall(Load(), head, b"", answer)
-        if self._closed:
-            self._loop.call_soon(call.fail, "connect", "the fleet is closed")
-        else:
-            target.pool.send(call)
-        return call
+            return RefusedCall(answer, str(wrong))
+        return self._send(target, HttpCall(Load(), head, b"", answer))
 
-    def in_flight(self, worker_id: str) -> int:
-        """Return how many requests this process has with a worker now."""
-        load = self._loads.get(worker_id)
-        return load.in_flight if load is not None else 0
-
-    def stats(self) -> FleetStats:
-        """Count connections and requests."""
+    def connections(self) -> Connections:
+        """Count those of all origins."""
         pools = self._pools.values()
-        return FleetStats(
-            open_connections=sum(pool.open_count for pool in pools),
-            idle_connections=sum(pool.idle_count for pool in pools),
-            connects=sum(pool.connects for pool in pools),
-            workers={
-                name: WorkerStats(load.in_flight, load.asked, load.failed, load.retried)
-                for name, load in self._loads.items()
-            },
+        return Connections(
+            open_count=sum(pool.open_count for pool in pools),
+            idle_count=sum(pool.idle_count for pool in pools),
+            made=sum(pool.connects for pool in pools),
         )
-
-    async def drain(self, timeout_s: float) -> bool:
-        """Wait until nothing is in flight, then close; false if ``timeout_s`` came first.
-
-        Requests that are asked meanwhile are served: refusing new work is the core's part.
-        """
-        limit_s = self._loop.time() + timeout_s
-        while any(load.in_flight for load in self._loads.values()):
-            if self._loop.time() >= limit_s:
-                return False
-            await asyncio.sleep(DRAIN_POLL_S)
-        self.close()
-        return True
 
     def close(self) -> None:
         """Close every connection. What was in flight fails as reset."""
@@ -185,6 +131,13 @@ class HttpFleet:
         self._reaper.cancel()
         for pool in self._pools.values():
             pool.close()
+
+    def _send(self, target: _Target, call: HttpCall) -> HttpCall:
+        if self._closed:
+            self._loop.call_soon(call.fail, "connect", "the fleet is closed")
+        else:
+            target.pool.send(call)
+        return call
 
     @property
     def _reap_every_s(self) -> float:
@@ -209,7 +162,7 @@ class HttpFleet:
         origin, base = parse_base(worker.url)
         credential = self._credential_of(worker)
         request_head(origin.authority, base, credential)
-        target = _Target(worker, origin, base, self._pool(origin), self._load(worker.worker_id))
+        target = _Target(worker, origin, base, self._pool(origin))
         target.trust(credential)
         self._targets[worker.worker_id] = target
         return target
@@ -221,21 +174,11 @@ class HttpFleet:
             pool = self._pools[origin] = ConnectionPool(origin, self._config, tls, self._loop)
         return pool
 
-    def _load(self, worker_id: str) -> Load:
-        if len(self._loads) > LOADS_MAX:
-            self._loads = {name: load for name, load in self._loads.items() if load.in_flight}
-        return self._loads.setdefault(worker_id, Load())
-
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
-
-    def _refuse(self, answer: Answer, why: str) -> HttpCall:
-        call = HttpCall(Load(), b"", b"", answer)
-        self._loop.call_soon(call.fail, "connect", why)
-        return call
 
 
 def _framing(body: bytes | None) -> bytes:

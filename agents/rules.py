@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-OPERATIONS = (
-    "chat/completions",
-    "completions",
-    "responses",
-    "embeddings",
-    "rerank",
-    "score",
-)
+from inference.contracts import operations
+
+OPERATIONS = tuple(operations.OPERATIONS)
 """What a worker may offer: the paths below ``/v1`` that the gateway relays."""
 
 DEFAULT_OPERATIONS = {

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from accounts import tokens
 from accounts.models import User
 from apikeys import rules, secrets, selectors, services
-from apikeys.models import KeySecret, Scope
+from apikeys.models import KeySecret
+from apikeys.rules import Scope
 from common import clock, tenancy
 from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address

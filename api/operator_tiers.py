@@ -15,6 +15,7 @@ from api.operator_view import OperatorView
 from catalog import selectors, services, terms
 from catalog.errors import NothingChanges, TermsUnknown, TierUnknown
 from common import clock
+from common.money import UNIT
 from common.rest import (
     CurrencyField,
     StrictSerializer,
@@ -47,7 +48,7 @@ def _number_out(number: terms.Number) -> serializers.IntegerField:
 
 
 def _meaning(number: terms.Number) -> str:
-    kept = {terms.MICRO: f"micro-units of the currency {number.unit}", terms.GB: "bytes"}
+    kept = {UNIT: f"micro-units of the currency {number.unit}", terms.GB: "bytes"}
     unit = kept.get(number.scale, number.unit)
     said = f"{number.label}, {unit}" if unit else number.label
     return f"{said}; null is unlimited" if number.may_be_unlimited else said

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-OPERATIONS = "chat/completions|completions|responses|embeddings|rerank|score|models"
+from inference.contracts.operations import OPERATIONS
 
-_OPERATION = re.compile(rf"(?:^|/)({OPERATIONS})/*$", re.IGNORECASE)
+_WORDS = "|".join([*OPERATIONS, "models"])
+_OPERATION = re.compile(rf"(?:^|/)({_WORDS})/*$", re.IGNORECASE)
 _PLACE = re.compile(r"^/+(proj_[0-9A-Za-z]+)/+(?!v1(?:/|$))([a-z0-9-]{1,63})(?:/|$)", re.IGNORECASE)
 _BASE = re.compile(r"^/+(?:proj_[0-9A-Za-z]+|v1(?!/operator/))(?:/|$)", re.IGNORECASE)
 

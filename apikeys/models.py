@@ -8,19 +8,11 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apikeys.rules import Scope
 from common import ids
 from common.models import Versioned
 from endpoints.models import Endpoint
 from projects.models import ProjectOwned
-
-
-class Scope(models.TextChoices):
-    """What a key may be used for. The values are public API and never renamed."""
-
-    INFERENCE = "inference"
-    MANAGEMENT = "management"
-    EXECUTION = "execution"
-    RESEARCH = "research"
 
 
 class ApiKey(ProjectOwned, Versioned):

@@ -21,7 +21,8 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from apikeys import selectors
-from apikeys.models import Scope, SigningKey
+from apikeys.models import SigningKey
+from apikeys.rules import Scope
 from audit import services as audit
 from common import clock, ids, outbox, vault
 from common.actor import SYSTEM, Actor, ActorKind

@@ -1,10 +1,12 @@
-"""What a key's limits may be. Pure."""
+"""What a key may be used for, and what its limits may be. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
 from datetime import timedelta
+
+from django.db.models import TextChoices
 
 DEFAULT_GRACE = timedelta(hours=24)
 MAX_GRACE = timedelta(days=7)
@@ -15,6 +17,15 @@ _MAPPED_BITS = 96
 """Prefix of the IPv6 range that stands for all of IPv4 (RFC 4291 §2.5.5.2)."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Scope(TextChoices):
+    """What a key may be used for. The values are public API and never renamed."""
+
+    INFERENCE = "inference"
+    MANAGEMENT = "management"
+    EXECUTION = "execution"
+    RESEARCH = "research"
 
 
 def normal_network(text: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from apikeys.models import ApiKey, KeySecret, SigningKey
+from apikeys.rules import Scope
 from common import tenancy
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
 def keys_for(*, project: Project, slug: str, moment: datetime) -> QuerySet[ApiKey]:
     """Return the live keys that call an endpoint: pinned to it or to none, newest first."""
     return live_keys(project=project, moment=moment).filter(
-        Q(endpoint=None) | Q(endpoint__slug=slug), scopes__contains=["inference"]
+        Q(endpoint=None) | Q(endpoint__slug=slug), scopes__contains=[Scope.INFERENCE]
     )
 
 

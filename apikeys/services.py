@@ -22,7 +22,8 @@ from apikeys.errors import (
     ScopesEmpty,
     TooManyKeys,
 )
-from apikeys.models import ApiKey, KeySecret, Scope
+from apikeys.models import ApiKey, KeySecret
+from apikeys.rules import Scope
 from audit import services as audit
 from common import clock, outbox
 from common.actor import SYSTEM, Actor

@@ -7,9 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apikeys import rules
+from apikeys.rules import Scope
 from common.rest import StrictSerializer
-
-SCOPES = ["inference", "management", "execution", "research"]
 
 
 class KeyPatch(StrictSerializer):
@@ -17,7 +16,7 @@ class KeyPatch(StrictSerializer):
 
     name = serializers.CharField(max_length=80, required=False)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(SCOPES), required=False, allow_empty=False, max_length=4
+        child=serializers.ChoiceField(Scope.values), required=False, allow_empty=False, max_length=4
     )
     endpoint = serializers.CharField(
         max_length=63, required=False, allow_null=True, help_text="Slug the key is pinned to"
@@ -51,8 +50,8 @@ class KeyIn(KeyPatch):
 
     name = serializers.CharField(max_length=80)
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(SCOPES),
-        default=["inference"],
+        child=serializers.ChoiceField(Scope.values),
+        default=[Scope.INFERENCE.value],
         allow_empty=False,
         max_length=4,
     )
@@ -102,7 +101,7 @@ class KeyOut(serializers.Serializer[Any]):
     object = serializers.CharField(default="api_key", read_only=True)
     id = serializers.CharField(source="public_id")
     name = serializers.CharField()
-    scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES))
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.values))
     endpoint = serializers.CharField(
         source="endpoint.slug", default=None, allow_null=True, help_text="Slug it is pinned to"
     )
@@ -124,8 +123,10 @@ class PassIn(StrictSerializer):
     """What a caller may say about a pass. It never opens the management API."""
 
     scopes = serializers.ListField(
-        child=serializers.ChoiceField([scope for scope in SCOPES if scope != "management"]),
-        default=["inference"],
+        child=serializers.ChoiceField(
+            [scope for scope in Scope.values if scope != Scope.MANAGEMENT]
+        ),
+        default=[Scope.INFERENCE.value],
         allow_empty=False,
         max_length=3,
     )

@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog.errors import NumberMalformed
+from common.money import UNIT
 
-MICRO = 1_000_000
 GB = 10**9
 UNLIMITED = "unlimited"
 MOST = 10**15
@@ -57,17 +57,17 @@ class Number:
         if value is None:
             return UNLIMITED
         whole, dot, rest = self.write(value).partition(".")
-        sign = "$" if self.scale == MICRO else ""
+        sign = "$" if self.scale == UNIT else ""
         return f"{sign}{int(whole):,}{dot}{rest} {self.unit}".strip()
 
     def _wanted(self) -> str:
-        what = "dollars, such as 0.50" if self.scale == MICRO else "a whole number"
+        what = "dollars, such as 0.50" if self.scale == UNIT else "a whole number"
         return f"write {what}{' or “unlimited”' if self.may_be_unlimited else ''}."
 
 
 NUMBERS: tuple[Number, ...] = (
-    Number("price_per_million", "Price", "per 1M tokens", MICRO),
-    Number("price_per_agent_hour", "Price of an agent-hour", "per agent-hour", MICRO),
+    Number("price_per_million", "Price", "per 1M tokens", UNIT),
+    Number("price_per_agent_hour", "Price of an agent-hour", "per agent-hour", UNIT),
     Number("cached_percent", "Cached prompt tokens cost", "%", most=100),
     Number("tokens_per_min", "Tokens a minute", may_be_unlimited=True, least=1),
     Number("requests_per_min", "Requests a minute", may_be_unlimited=True, least=1),

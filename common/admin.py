@@ -9,7 +9,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from common.actor import Actor, ActorKind
+from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address
 from common.models import OutboxEntry
 
@@ -22,7 +22,7 @@ def operator(request: HttpRequest) -> Actor:
         subject=str(person.pk),
         name=person.get_username(),
         address=caller_address(request),
-        request_id=request.META.get("xerotier.request_id", ""),
+        request_id=request.META.get(REQUEST_ID, ""),
     )
 
 

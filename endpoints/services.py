@@ -77,15 +77,6 @@ def retire_endpoint(*, endpoint: Endpoint, by: Actor = SYSTEM) -> None:
     _move(endpoint, EndpointState.RETIRED, by)
 
 
-def move_to_tier(*, endpoint: Endpoint, tier: ServiceTier, by: Actor = SYSTEM) -> None:
-    """Serve an endpoint on another tier from its next request on."""
-    terms = catalog.terms_at(tier, clock.now())
-    _check_size(endpoint.model, terms)
-    with transaction.atomic():
-        _check_counts(endpoint.project, tier, terms, endpoint.model)
-        _change(endpoint, by=by, tier=tier)
-
-
 def change_endpoint(
     *,
     endpoint: Endpoint,

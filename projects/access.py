@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from accounts import selectors as accounts
 from accounts.models import User
 from common import clock, tenancy
-from common.actor import Actor, ActorKind
+from common.actor import REQUEST_ID, Actor, ActorKind
 from common.addresses import caller_address
 from common.rest import once_seated
 from projects import rules, selectors
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 MANAGEMENT = "management"
 """The scope whose keys act as admins of their project."""
-REQUEST_ID = "xerotier.request_id"
-"""Where the request's own id lies in ``META``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ CHANGES: list[tuple[str, str, Callable[[Project], Any]]] = [
     (
         "endpoint.moved_to_tier",
         "acme",
-        lambda p: endpoints.move_to_tier(endpoint=make_endpoint(p), tier=make_tier("free"), by=BY),
+        lambda p: endpoints.change_endpoint(
+            endpoint=make_endpoint(p), tier=make_tier("free"), by=BY
+        ),
     ),
     (
         "worker.changed",

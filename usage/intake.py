@@ -21,6 +21,7 @@ from usage.rollups import ADD_FRESH, shift
 AMEND = "amend"
 _TAKING_IN = 0x7573616765
 """The advisory lock of intake: shared by batches, held alone by a restore."""
+_UNREADABLE = (ValueError, TypeError, KeyError)
 _NAMES = ", ".join(rules.COLUMNS)
 _STAGE = "CREATE TEMP TABLE usage_stage (LIKE usage_record) ON COMMIT DROP"
 _COPY = f"COPY usage_stage ({_NAMES}) FROM STDIN"
@@ -191,10 +192,8 @@ def _sort(batch: Iterable[Arrived]) -> _Sorted:
     events = []
     for arrived in batch:
         try:
-            event = load(UsageEvent, arrived.body)
-            rules.started_at(event.request_id)
-            events.append((arrived, event))
-        except (ValueError, TypeError, KeyError) as fault:
+            events.append((arrived, _read(arrived)))
+        except _UNREADABLE as fault:
             found.poison.append((arrived, repr(fault)))
     found.secret_ids |= {event.secret_id for _, event in events if event.secret_id}
     projects = _primary_keys({event.project for _, event in events})
@@ -212,10 +211,14 @@ def _sort(batch: Iterable[Arrived]) -> _Sorted:
 def event_of(arrived: Arrived) -> UsageEvent | None:
     """Return what an entry says; none if nobody understands it."""
     try:
-        event = load(UsageEvent, arrived.body)
-        rules.started_at(event.request_id)
-    except (ValueError, TypeError, KeyError):
+        return _read(arrived)
+    except _UNREADABLE:
         return None
+
+
+def _read(arrived: Arrived) -> UsageEvent:
+    event = load(UsageEvent, arrived.body)
+    rules.started_at(event.request_id)
     return event
 
 

@@ -174,8 +174,8 @@ class BudgetScope(models.TextChoices):
 class Budget(ProjectOwned, Versioned):
     """What a project, an endpoint or a key may cost in a UTC month.
 
-    It warns at 50, 75, 90 and 100 %; an enforced one is a ceiling. Superseded by a new row's
-    amount through ``version``; ``ended_at`` lifts it.
+    It warns at 50, 75, 90 and 100 %; an enforced one is a ceiling. It is changed in place, and
+    ``version`` says which is newer; ``ended_at`` lifts it.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.budget_id, editable=False)

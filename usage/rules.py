@@ -113,6 +113,11 @@ def reached(spent: int, amount: int) -> tuple[int, ...]:
     return tuple(percent for percent in THRESHOLDS if spent * 100 >= amount * percent)
 
 
+def day(text: str) -> datetime:
+    """Return the beginning of the UTC day that someone wrote. Raises ``ValueError``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
 def month_of(moment: datetime) -> datetime:
     """Return the first instant of a moment's UTC month."""
     return moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

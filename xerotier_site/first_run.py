@@ -27,7 +27,7 @@ from agents.services import (
     resume_worker,
     suspend_worker,
 )
-from apikeys.models import Scope
+from apikeys.rules import Scope
 from apikeys.services import issue_key
 from catalog import selectors as catalog
 from catalog.services import supersede_terms

@@ -13,8 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
 import psycopg
-import redis
-from django.conf import settings
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
@@ -41,21 +39,6 @@ def migrations_ready() -> str | None:
         return f"migrations can't be read: {type(fault).__name__}"
     waiting = _written() - {(str(app), str(name)) for app, name in rows}
     return f"{len(waiting)} migrations are not applied" if waiting else None
-
-
-def valkey_ready() -> str | None:
-    """Say why Valkey can't be used."""
-    try:
-        client = redis.Redis.from_url(
-            settings.PLANE_VALKEY,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
-        )
-        with client:
-            client.ping()
-    except redis.RedisError as fault:
-        return f"Valkey does not answer: {type(fault).__name__}"
-    return None
 
 
 class Patient:

@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 from accounts import services as accounts
 from accounts.models import User
 from accounts.tests.people import give_totp, make_person
-from apikeys.models import ApiKey, Scope
+from apikeys.models import ApiKey
+from apikeys.rules import Scope
 from apikeys.services import issue_key
 from audit.models import AuditEntry
 from common.actor import SYSTEM

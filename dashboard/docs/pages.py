@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
 from apikeys import selectors as apikeys
+from apikeys.rules import Scope
 from common import clock, tenancy
 from dashboard.docs import guides
 from dashboard.docs.guides import Hit, Values
@@ -98,7 +99,7 @@ def _own(seat: Seat) -> Values:
     with tenancy.within(project.pk, project.public_id):
         endpoint = endpoints.first_to_try(project=project)
         live = apikeys.live_keys(project=project, moment=clock.now())
-        key = live.filter(scopes__contains=["inference"]).first()
+        key = live.filter(scopes__contains=[Scope.INFERENCE]).first()
         secret = key.secrets.first() if key else None
     return Values(
         host=settings.PUBLIC_URL,

@@ -19,7 +19,7 @@ from dashboard.catalog.cards import ModelCard, TierCard, model_card, tier_card
 from dashboard.endpoints.forms import EndpointForm
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from endpoints import rules, selectors, services
 from projects.rules import Role
 from usage import selectors as usage
@@ -27,8 +27,6 @@ from usage import selectors as usage
 if TYPE_CHECKING:
     from endpoints.models import Endpoint
     from projects.access import Seat
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Endpoints: the list, the making of one, its page, and its end."""
+"""Endpoints: the list, the page of one, its pause and its end."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from common.problems import Problem
 from dashboard.catalog.cards import TierCard, tier_card
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.shell.door import project_page, show
+from dashboard.shell.forms import HTTP_UNPROCESSABLE
 from endpoints import selectors, services
 from endpoints.errors import EndpointUnknown
 from projects.rules import Role
@@ -24,8 +25,6 @@ from projects.rules import Role
 if TYPE_CHECKING:
     from endpoints.models import Endpoint
     from projects.access import Seat
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

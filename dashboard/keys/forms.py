@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 
 from apikeys import rules
+from apikeys.rules import Scope
 from dashboard.shell.typed import WholeField
 from dashboard.templatetags.figures import WINDOWS
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from endpoints.models import Endpoint
 
 SCOPES = (
-    ("inference", "Inference: call models, list them, read usage"),
-    ("management", "Management: keys, endpoints and settings by API"),
+    (Scope.INFERENCE.value, "Inference: call models, list them, read usage"),
+    (Scope.MANAGEMENT.value, "Management: keys, endpoints and settings by API"),
 )
 """What a key may open. The others of the API open nothing yet, so nobody is offered them."""
 GRACES = (
@@ -52,7 +53,7 @@ class KeyFields(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         choices=SCOPES,
-        initial=["inference"],
+        initial=[Scope.INFERENCE.value],
         error_messages={"required": "Choose at least one scope."},
         widget=forms.CheckboxSelectMultiple(attrs={"class": "checkbox"}),
     )

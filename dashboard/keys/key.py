@@ -21,7 +21,7 @@ from dashboard.keys.rows import KeyRow, SecretRow, key_row, secret_row
 from dashboard.shell import reauthentication
 from dashboard.shell.contexts import Crumb, Shell, may_change, shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from endpoints import selectors as endpoints
 from projects.rules import Role
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from endpoints.models import Endpoint
     from projects.access import Seat
 
-HTTP_UNPROCESSABLE = 422
 ENDED_SHOWN = 3
 """How many of the secrets that work no more are still worth a line."""
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apikeys import selectors, services
 from apikeys.errors import KeyUnknown
+from apikeys.rules import Scope
 from common import clock
 from common.problems import Problem
 from dashboard.examples.snippets import FirstRun, Snippet, base_url_of, first_run, snippets_for
@@ -24,7 +25,7 @@ from dashboard.shell import reauthentication
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from dashboard.shell.lists import Finder, asked, part_of
 from endpoints import selectors as endpoints
 from projects.rules import Role
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from apikeys.services import IssuedKey
     from projects.access import Seat
 
-HTTP_UNPROCESSABLE = 422
 STATES = {"active": "Active", "ended": "Expired or revoked", "all": "All"}
 
 
@@ -148,7 +148,7 @@ def _form(request: HttpRequest) -> NewKeyForm:
     if typed is not None:
         return NewKeyForm(typed)
     pin = request.GET.get("endpoint", "")
-    return NewKeyForm(initial={"endpoint": pin, "scopes": ["inference"]})
+    return NewKeyForm(initial={"endpoint": pin, "scopes": [Scope.INFERENCE.value]})
 
 
 def _issue(seat: Seat, form: NewKeyForm) -> IssuedKey:
@@ -177,7 +177,7 @@ def shown_once(seat: Seat, issued: IssuedKey) -> ShownOnce:
     done_url = keys_url
     snippets: tuple[Snippet, ...] = ()
     run = None
-    if endpoint is not None and "inference" in row.scopes:
+    if endpoint is not None and Scope.INFERENCE in row.scopes:
         done_url = reverse("project:endpoint", args=[seat.project.public_id, endpoint.slug])
         path = f"/{seat.project.public_id}/{endpoint.slug}/v1"
         run = first_run(task=endpoint.model.task, path=path, model=endpoint.model.name)

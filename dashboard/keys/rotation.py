@@ -21,13 +21,12 @@ from dashboard.shell import reauthentication
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import Crumb, Shell, shell_for
 from dashboard.shell.door import project_page, show
+from dashboard.shell.forms import HTTP_UNPROCESSABLE
 from projects.rules import Role
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
     from projects.access import Seat
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from dashboard.money.rows import (
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, may, shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from dashboard.shell.lists import Finder, asked, part_of
 from projects.rules import Role
 from usage import budgets, selectors
@@ -34,8 +34,6 @@ from usage.errors import BudgetUnknown
 if TYPE_CHECKING:
     from projects.access import Seat
     from usage.models import Budget
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

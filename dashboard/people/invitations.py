@@ -19,7 +19,7 @@ from dashboard.shell import reauthentication
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from projects import invitations, selectors
 from projects.errors import InvitationUnknown
 from projects.rules import Role
@@ -27,8 +27,6 @@ from projects.rules import Role
 if TYPE_CHECKING:
     from projects.access import Seat
     from projects.models import Invitation
-
-HTTP_UNPROCESSABLE = 422
 
 
 @require_http_methods(["GET", "POST"])

@@ -20,7 +20,7 @@ from dashboard.shell import reauthentication
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, shell_for
 from dashboard.shell.door import project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from projects import members, rules, selectors
 from projects.errors import MemberUnknown
 from projects.rules import Role
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from projects.access import Seat
     from projects.models import Membership
 
-HTTP_UNPROCESSABLE = 422
 KEYS_NAMED = 5
 
 

@@ -19,7 +19,7 @@ from dashboard.keys.pages import shown_once
 from dashboard.project import first_steps
 from dashboard.project.forms import NewProjectForm
 from dashboard.shell.door import show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from dashboard.shell.frame import remember
 from projects import access, selectors
 from projects.access import person_actor
@@ -28,8 +28,6 @@ from projects.services import free_slug, open_project
 if TYPE_CHECKING:
     from accounts.models import User
     from projects.models import Project
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,12 @@ from dashboard.shell import reauthentication
 from dashboard.shell.confirm import Confirmation, confirm
 from dashboard.shell.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_settings
 from dashboard.shell.door import action, project_page, show
-from dashboard.shell.forms import attach
+from dashboard.shell.forms import HTTP_UNPROCESSABLE, attach
 from projects import selectors, services
 from projects.rules import Role
 
 if TYPE_CHECKING:
     from projects.access import Seat
-
-HTTP_UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True, slots=True)

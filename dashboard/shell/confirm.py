@@ -9,8 +9,7 @@ from django_htmx.middleware import HtmxDetails
 
 from dashboard.shell.contexts import Crumb, Shell
 from dashboard.shell.door import show
-
-HTTP_UNPROCESSABLE = 422
+from dashboard.shell.forms import HTTP_UNPROCESSABLE
 
 
 @dataclass(frozen=True, slots=True)

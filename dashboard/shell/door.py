@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from common.actor import REQUEST_ID
 from common.addresses import caller_address
 from common.problems import Problem
 from dashboard.shell.frame import remember
@@ -66,7 +67,7 @@ def project_page(
                     at_least=floor,
                     even_marked=even_marked,
                     address=caller_address(request),
-                    request_id=request.META.get(access.REQUEST_ID, ""),
+                    request_id=request.META.get(REQUEST_ID, ""),
                 )
                 access.check_open(seat, request.method)
                 response = page(request, seat, *args, **kwargs)

@@ -9,6 +9,9 @@ from django import forms
 if TYPE_CHECKING:
     from common.problems import Problem
 
+HTTP_UNPROCESSABLE = 422
+"""How a form is shown again that was not taken (RFC 9110 §15.5.21)."""
+
 
 def attach(form: forms.Form, problem: Problem) -> None:
     """Show a service's refusal beside the field it speaks of, or above the form."""

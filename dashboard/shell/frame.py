@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from common.actor import REQUEST_ID
 from common.addresses import caller_address
 from common.problems import Problem
 from dashboard.shell.contexts import Shell, shell_for
@@ -81,7 +82,7 @@ def _try(request: HttpRequest, public_id: str) -> Seat | None:
             request.user,
             public_id,
             address=caller_address(request),
-            request_id=request.META.get(access.REQUEST_ID, ""),
+            request_id=request.META.get(REQUEST_ID, ""),
         )
     except Problem:
         return None

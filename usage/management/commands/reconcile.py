@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from common import clock
-from usage import reconcile
+from usage import reconcile, rules
 
 
 class Command(BaseCommand):
@@ -19,8 +19,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the period."""
-        parser.add_argument("--since", type=_day, help="first UTC day (default 31 days ago)")
-        parser.add_argument("--until", type=_day, help="first UTC day after (default tomorrow)")
+        parser.add_argument("--since", type=rules.day, help="first UTC day (31 days ago)")
+        parser.add_argument("--until", type=rules.day, help="first UTC day after (tomorrow)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print every difference, or that there is none."""
@@ -34,7 +34,3 @@ class Command(BaseCommand):
         self.stdout.write(f"{len(days)} project days compared, {len(found)} differences.")
         if found:
             sys.exit(1)
-
-
-def _day(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

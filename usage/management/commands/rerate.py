@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.models import TierTerms
 from common.money import money
-from usage import rerate
+from usage import rerate, rules
 
 
 class Command(BaseCommand):
@@ -21,8 +20,8 @@ class Command(BaseCommand):
         """Describe the period and the terms."""
         parser.add_argument("tier")
         parser.add_argument("terms", type=int, help="number of the terms that should have held")
-        parser.add_argument("--since", type=_day, required=True)
-        parser.add_argument("--until", type=_day, required=True)
+        parser.add_argument("--since", type=rules.day, required=True)
+        parser.add_argument("--until", type=rules.day, required=True)
         parser.add_argument("--write", action="store_true", help="otherwise only print")
 
     def handle(self, *_args: Any, tier: str, **options: Any) -> None:
@@ -39,7 +38,3 @@ class Command(BaseCommand):
             )
             if options["write"]:
                 rerate.apply(found, label=label)
-
-
-def _day(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

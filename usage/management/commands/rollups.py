@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from usage import rollups
+from usage import rollups, rules
 
 
 class Command(BaseCommand):
@@ -17,14 +16,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the period."""
-        parser.add_argument("--since", type=_day, required=True)
-        parser.add_argument("--until", type=_day, required=True)
+        parser.add_argument("--since", type=rules.day, required=True)
+        parser.add_argument("--until", type=rules.day, required=True)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Rebuild and say how many sums there are."""
         made = rollups.rebuild(options["since"], options["until"])
         self.stdout.write(f"{made} sums were made.")
-
-
-def _day(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

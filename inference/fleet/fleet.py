@@ -62,7 +62,9 @@ class _Nowhere(Transport):
 
     def probe(self, worker: Worker, answer: Answer) -> Call:
         """Fail."""
-        address = f"agent {worker.agent}" if worker.agent else worker.url or "no address"
+        address = (
+            f"agent {worker.agent}" if worker.agent else worker.url or "a worker without an address"
+        )
         return RefusedCall(answer, f"this gateway has no way to reach {address}")
 
     def connections(self) -> Connections:

@@ -92,10 +92,11 @@ async def test_loads_and_connections_add_up_across_transports() -> None:
         for asker in askers:
             await asker.finished()
 
+        await until(lambda: both.fleet.stats().open_connections == 1)
         stats = both.fleet.stats()
         assert {name: load.asked for name, load in stats.workers.items()} == {"w1": 1, "w2": 2}
         assert not any(load.in_flight or load.failed for load in stats.workers.values())
-        assert stats.idle_connections == 1
+        assert (stats.idle_connections, stats.connects) == (1, 3)
 
 
 async def test_worker_that_changes_its_address_moves_over_with_its_counts() -> None:
@@ -137,7 +138,9 @@ async def test_address_that_nobody_carries_fails_in_words_and_never_at_once(
     fleet, asked, probed, late = Fleet([HttpTransport(bearer)]), Asker(), Asker(), Asker()
     call = fleet.ask(worker, PATH, b"", None, asked)
     fleet.probe(worker, probed)
-    fleet.ask(worker, PATH, b"", b"{}", late).abort()
+    given_up = fleet.ask(worker, PATH, b"", b"{}", late)
+    given_up.abort()
+    given_up.tell(late)
     assert not call.write(b"kept by whoever asked")
     call.end()
     assert asked.calls == probed.calls == []
@@ -156,7 +159,10 @@ async def test_failure_of_an_unreachable_worker_is_told_to_whoever_asks_last() -
     fleet.ask(NOBODY_KNOWS, PATH, b"", b"{}", first).tell(second)
     await second.finished()
 
-    assert str(second.failure) == "connect: this gateway has no way to reach no address"
+    assert (
+        str(second.failure)
+        == "connect: this gateway has no way to reach a worker without an address"
+    )
     assert first.calls == []
 
 

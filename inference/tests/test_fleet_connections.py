@@ -131,6 +131,19 @@ async def test_new_credential_is_used_from_the_next_request_on() -> None:
             assert b"Bearer old" not in sent[1]
 
 
+async def test_probe_asks_for_the_models_with_the_credential_of_now() -> None:
+    with fleet() as client:
+        async with upstream(always(answer(b"ok"))) as up:
+            for key in ("old", "new"):
+                asker = Asker()
+                client.probe(up.worker(credential=key), asker)
+                await asker.finished()
+
+            sent = up.lines[0].requests
+            assert [head.split(b"\r\n")[0] for head in sent] == [b"GET /v1/models HTTP/1.1"] * 2
+            assert [b"Bearer old" in sent[0], b"Bearer new" in sent[1]] == [True, True]
+
+
 async def test_asker_cannot_say_what_is_ours_to_say() -> None:
     ours = [(b"authorization", b"Bearer stolen"), (b"host", b"evil"), (b"content-length", b"9")]
     ours += [(b"transfer-encoding", b"chunked"), (b"cookie", b"a=b"), (b"te", b"trailers")]

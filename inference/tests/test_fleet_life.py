@@ -95,6 +95,7 @@ async def test_abort_at_once_and_twice_leaves_nothing(carry: Carry) -> None:
         call, asker = stage.ask()
         call.abort()
         call.abort()
+        call.tell(asker)
 
         await until(lambda: stage.is_quiet)
         assert asker.calls == []

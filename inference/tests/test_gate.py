@@ -180,3 +180,177 @@ def test_endpoint_without_a_machine_says_whose_would_be_needed(pool: str, words:
 
     assert refused.value.code == "endpoint_inactive"
     assert words in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        (b"/proj_A/chat/v1/chat/completions", ("POST", "OPTIONS")),
+        (b"/proj_A/chat/v1/models", ("GET", "HEAD", "OPTIONS")),
+        (b"/proj_A/chat/health", ("GET", "HEAD", "OPTIONS")),
+    ],
+)
+def test_method_that_a_place_does_not_take_is_told_the_ones_it_does(
+    path: bytes, methods: tuple[str, ...]
+) -> None:
+    target = read_target(path)
+
+    for method in ("GET", "HEAD", "POST", "OPTIONS", "PUT"):
+        if method in methods:
+            rules.read_method(target, method.encode())
+            continue
+        with pytest.raises(Refused) as refused:
+            rules.read_method(target, method.encode())
+        assert refused.value.code == "method_not_allowed"
+        assert refused.value.message == f"Use {methods[0]} here."
+        assert (b"allow", ", ".join(methods).encode()) in refused.value.headers()
+
+
+def test_place_that_is_unknown_takes_any_method_to_say_so() -> None:
+    unknown = read_target(b"/proj_A/chat/v1/nonsense")
+
+    rules.read_method(unknown, b"PATCH")
+
+    assert rules.allowed_here(unknown) == ("OPTIONS",)
+
+
+@pytest.mark.parametrize(
+    ("route", "code"),
+    [
+        (None, "endpoint_not_found"),
+        (replace(ROUTE, gone=True), "endpoint_not_found"),
+        (replace(ROUTE, suspended="Too loud"), "project_suspended"),
+    ],
+)
+def test_endpoints_that_are_not_open(route: Route | None, code: str) -> None:
+    assert code_of(rules.check_route, route, CHAT) == code
+
+
+def test_endpoint_that_is_open_is_found() -> None:
+    assert rules.check_route(ROUTE, CHAT) is ROUTE
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "code"),
+    [
+        (replace(ROUTE, paused=True), b"chat/completions", "endpoint_inactive"),
+        (replace(ROUTE, terms=replace(TERMS, monthly_tokens=0)), b"completions", "quota_exceeded"),
+        (ROUTE, b"embeddings", "operation_not_supported"),
+        (ROUTE, b"nonsense", "operation_not_supported"),
+        (replace(ROUTE, task="embed"), b"chat/completions", "operation_not_supported"),
+    ],
+)
+def test_operations_that_an_endpoint_does_not_do_now(route: Route, path: bytes, code: str) -> None:
+    target = read_target(b"/proj_A/chat/v1/" + path)
+
+    assert code_of(rules.check_operation, route, target) == code
+
+
+@pytest.mark.parametrize("monthly_tokens", [None, 1])
+def test_operation_of_the_endpoints_task_goes_on(monthly_tokens: int | None) -> None:
+    route = replace(ROUTE, terms=replace(TERMS, monthly_tokens=monthly_tokens))
+
+    rules.check_operation(route, CHAT)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [(b"/proj_A/chat/v1", "This is a base URL"), (b"/proj_A/chat/v1/nonsense", "'nonsense'")],
+)
+def test_what_is_no_operation_is_said_to_be_what_it_is(path: bytes, words: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rules.check_operation(ROUTE, read_target(path))
+
+    assert words in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("names", "is_own"), [((), False), (("own/a", "shared/b"), False), (("own/a", "own/b"), True)]
+)
+def test_machines_of_ones_own_are_asked_for_only_where_no_others_would_do(
+    names: tuple[str, ...], is_own: bool
+) -> None:
+    words = rules.nobody(replace(ROUTE, pools=names))
+
+    assert words.startswith("No machine of this project" if is_own else "No worker")
+
+
+@pytest.mark.parametrize("encoding", [None, b"identity", b" Identity "])
+def test_body_that_is_not_encoded_is_taken(encoding: bytes | None) -> None:
+    rules.read_encoding({} if encoding is None else {b"content-encoding": encoding})
+
+
+def test_body_that_is_encoded_is_refused() -> None:
+    assert code_of(rules.read_encoding, {b"content-encoding": b"gzip"}) == "invalid_request"
+
+
+def test_without_hints_there_are_none() -> None:
+    assert rules.read_slo({}) == Slo(None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"), [(b"x-slo-ttft-ms", "X-SLO-TTFT-Ms"), (b"x-slo-tpot-ms", "X-SLO-TPOT-Ms")]
+)
+def test_hint_that_is_wrong_is_named_as_the_documents_have_it(field: bytes, shown: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rules.read_slo({field: b"-1", b"x-slo-other-ms": b"1"})
+
+    assert refused.value.param == shown
+    assert refused.value.message.startswith(shown)
+
+
+@pytest.mark.parametrize(("text", "number"), [(b"0.001", 0.001), (b"1", 1.0), (b"1e3", 1000.0)])
+def test_any_positive_number_is_a_hint(text: bytes, number: float) -> None:
+    assert rules.read_slo({b"x-slo-ttft-ms": text}) == Slo(number, None)
+
+
+KEY = ((FRONT := "xero_acme_" + "b" * 43) + checksum(FRONT)).encode()
+PASS = b"eyJhbGciOiJFZERTQSJ9.e30.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("fields", "token"),
+    [
+        ({b"authorization": b"Bearer " + PASS}, PASS),
+        ({b"api-key": KEY}, KEY),
+        ({b"x-api-key": KEY}, KEY),
+        ({b"api-key": KEY, b"x-api-key": KEY}, KEY),
+        ({b"authorization": b"Bearer " + KEY, b"api-key": b"another"}, KEY),
+    ],
+)
+def test_key_is_taken_from_where_clients_put_it(fields: dict[bytes, bytes], token: bytes) -> None:
+    assert rules.read_bearer(fields) == token
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {b"api-key": KEY, b"x-api-key": PASS},
+        {b"authorization": b"Basic " + KEY},
+        {b"authorization": b"", b"api-key": KEY},
+    ],
+)
+def test_key_that_is_missing_or_doubtful_opens_nothing(fields: dict[bytes, bytes]) -> None:
+    assert code_of(rules.read_bearer, fields) == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    ("texts", "address", "is_welcome"),
+    [
+        (("10.0.0.5/8",), "10.255.255.255", True),  # Its host bits are set, and passed over.
+        (("10.0.0.0/8",), "11.0.0.0", False),
+        (("::ffff:0:0/96",), "1.2.3.4", False),  # A mapped caller is judged as what it is.
+        (("2001:db8::/32", "1.2.3.4"), "1.2.3.4", True),
+        (("2001:db8::/32",), "2001:db8::1", True),
+    ],
+)
+def test_ranges_of_addresses_let_in_who_is_in_them(
+    texts: tuple[str, ...], address: str, is_welcome: bool
+) -> None:
+    grant = replace(GRANT, ip_allow=texts)
+
+    if is_welcome:
+        assert rules.check_grant(grant, CHAT, address, NOW) is grant
+    else:
+        assert code_of(rules.check_grant, grant, CHAT, address, NOW) == "ip_not_allowed"

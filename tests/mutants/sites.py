@@ -1,0 +1,220 @@
+"""Mutants: every small fault that can be put into a module's functions, one at a time.
+
+The kinds are those of the literature (relational, arithmetic and logical operators, conditions,
+constants, returned values, dropped statements; Jia and Harman, 2011). What can't be told from
+outside, words of messages and notes for readers, is left alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Change = Callable[[ast.AST], ast.AST | None]
+"""Makes another node of a copy of a node; none where it does not apply."""
+
+COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+RECKONED: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.BitOr: ast.BitAnd,
+    ast.BitAnd: ast.BitOr,
+}
+EXTREMES = {"min": "max", "max": "min"}
+LUA = (
+    (r"<=", "<"),
+    (r">=", ">"),
+    (r"(?<![<>~=])<(?!=)", "<="),
+    (r"(?<![<>~=])>(?!=)", ">="),
+    (r"(?<![<>~=])==", "~="),
+    (r"~=", "=="),
+    (r" \+ ", " - "),
+    (r" - ", " + "),
+    (r" \* ", " + "),
+    (r"math\.min", "math.max"),
+    (r"math\.max", "math.min"),
+    (r" and ", " or "),
+    (r" or ", " and "),
+    (r"\bif not ", "if "),
+)
+_LUA_STRING = re.compile(r"'[^']*'|\"[^\"]*\"|--.*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A module's text with one fault. ``place`` names the function and what was done to it."""
+
+    place: str
+    line: int
+    text: str
+
+
+def python_mutants(text: str) -> Iterator[Mutant]:
+    """Put each fault into the functions of a module, in order of their lines."""
+    tree = ast.parse(text)
+    for function, name in _functions(tree, ""):
+        for node in _body_of(function):
+            for said, change in _changes(node):
+                yield _mutant(tree, node, f"{name}: {said}", change)
+
+
+def lua_mutants(text: str) -> Iterator[Mutant]:
+    """Put each fault into a Lua library, outside its strings and comments."""
+    lines, name = text.split("\n"), ""
+    for number, line in enumerate(lines):
+        opened = re.match(r"(?:local )?function ([\w.:]+)", line)
+        name = opened[1] if opened else name
+        plain = _LUA_STRING.sub(lambda found: "\0" * len(found[0]), line)
+        for pattern, other in LUA:
+            for found in re.finditer(pattern, plain) if name else ():
+                changed = line[: found.start()] + other + line[found.end() :]
+                said = f"{name}: {line.strip()[:60]} → {other.strip()} at {found.start()}"
+                text = "\n".join([*lines[:number], changed, *lines[number + 1 :]])
+                yield Mutant(said, number + 1, text)
+
+
+def _functions(node: ast.AST, outer: str) -> Iterator[tuple[ast.AST, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            if child.name not in {"__repr__", "__str__"}:
+                yield child, outer + child.name
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, f"{outer}{child.name}.")
+
+
+def _body_of(function: ast.AST) -> Iterator[ast.AST]:
+    assert isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+    for statement in function.body:
+        yield from _told_apart(statement)
+
+
+def _told_apart(node: ast.AST) -> Iterator[ast.AST]:
+    # What is raised is words; types are nobody's behaviour.
+    if isinstance(node, ast.Raise | ast.JoinedStr | ast.AnnAssign | ast.Assert):
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield from _told_apart(node.value)
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _told_apart(child)
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    if isinstance(node, ast.Compare):
+        for number, operator in enumerate(node.ops):
+            if type(operator) in COMPARED:
+                yield ast.unparse(node)[:70] + " compared otherwise", _compared(number)
+    elif isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in RECKONED:
+        yield ast.unparse(node)[:70] + " reckoned otherwise", _reckoned
+    elif isinstance(node, ast.BoolOp):
+        for number in range(len(node.values)):
+            yield ast.unparse(node)[:70] + f" without operand {number + 1}", _without(number)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield ast.unparse(node)[:70] + " not denied", lambda one: one.operand  # type: ignore[attr-defined] # why: matched above
+    elif isinstance(node, ast.If | ast.IfExp):
+        for fixed in (True, False):
+            yield f"if {ast.unparse(node.test)[:60]} always {fixed}", _fixed(fixed)
+    else:
+        yield from _small_changes(node)
+
+
+def _small_changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield f"{node.value!r} one more", _one_more
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+        yield f"{node.value!r} turned", _turned
+    elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in EXTREMES:
+        yield ast.unparse(node)[:70] + " by the other extreme", _other_extreme
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield ast.unparse(node)[:70] + " dropped", lambda _: ast.Pass()
+    elif isinstance(node, ast.Return) and not isinstance(node.value, ast.Constant | None):
+        yield ast.unparse(node)[:70] + " gives nothing", _nothing
+
+
+def _compared(number: int) -> Change:
+    def change(node: ast.AST) -> ast.AST:
+        assert isinstance(node, ast.Compare)
+        node.ops[number] = COMPARED[type(node.ops[number])]()
+        return node
+
+    return change
+
+
+def _reckoned(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.BinOp | ast.AugAssign)
+    node.op = RECKONED[type(node.op)]()
+    return node
+
+
+def _without(number: int) -> Change:
+    def change(node: ast.AST) -> ast.AST:
+        assert isinstance(node, ast.BoolOp)
+        del node.values[number]
+        return node if len(node.values) > 1 else node.values[0]
+
+    return change
+
+
+def _fixed(value: bool) -> Change:  # noqa: FBT001 - it is the value
+    def change(node: ast.AST) -> ast.AST:
+        assert isinstance(node, ast.If | ast.IfExp)
+        node.test = ast.Constant(value)
+        return node
+
+    return change
+
+
+def _one_more(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Constant)
+    assert isinstance(node.value, int | float)
+    node.value = node.value + 1
+    return node
+
+
+def _turned(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Constant)
+    node.value = not node.value
+    return node
+
+
+def _other_extreme(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Call)
+    assert isinstance(node.func, ast.Name)
+    node.func.id = EXTREMES[node.func.id]
+    return node
+
+
+def _nothing(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Return)
+    node.value = ast.Constant(None)
+    return node
+
+
+def _mutant(tree: ast.Module, node: ast.AST, place: str, change: Change) -> Mutant:
+    known = copy.deepcopy(tree, memo := {})
+    twin = memo[id(node)]
+
+    class Exchanged(ast.NodeTransformer):
+        def visit(self, one: ast.AST) -> ast.AST | None:
+            return change(one) if one is twin else self.generic_visit(one)
+
+    changed = ast.fix_missing_locations(Exchanged().visit(known))
+    return Mutant(place, getattr(node, "lineno", 0), ast.unparse(changed))

@@ -15,7 +15,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench pairs chaos soak check fmt lock env env-dev env-clients python clean
+.PHONY: help run test compiled test-compiled bench pairs chaos soak mutants check fmt lock env env-dev env-clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ pairs: env-dev ## Play 10,000 hostile workers before hostile callers, and compar
 
 chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)
 	$(PY) -m tests.chaos $(or $(T),metering) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+mutants: env-dev ## Put faults into what money and tenants hang on: do its own tests notice? (ONLY=part of a name)
+	$(PY) -m tests.mutants $(if $(ONLY),--only $(ONLY))
 
 check: env-dev ## Format, lint, import contracts, types, holes, generated files
 	.venv/bin/ruff format --check .

@@ -1,1 +1,1 @@
-"""Mutation testing: small faults put into code whose tests have to notice each (``make mutants``)."""
+"""Mutation testing: faults put into code whose tests have to notice each (``make mutants``)."""

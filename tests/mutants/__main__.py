@@ -32,7 +32,8 @@ def main() -> int:
     began = time.monotonic()
     targets = [name for name in TARGETS if asked.only in name]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = dict(zip(targets, pool.map(lambda one: _mutate(one, asked.all), targets)))
+        outcomes = pool.map(lambda one: _mutate(one, asked.all), targets)
+        found = dict(zip(targets, outcomes, strict=True))
     known = excused()
     survivors = [line for name, outcome in found.items() for line in _told(name, outcome, known)]
     print("\n".join(survivors))
@@ -50,7 +51,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _mutate(target: str, whole: bool) -> Outcome:  # noqa: FBT001 - handed on
+def _mutate(target: str, whole: bool) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "outcome.json"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "tests.mutants.plugin"]

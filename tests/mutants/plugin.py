@@ -122,7 +122,7 @@ def _sample(target: Path, most: int) -> list[Mutant]:
     mutants = list((lua_mutants if target.suffix == ".lua" else python_mutants)(text))
     if not most or len(mutants) <= most:
         return mutants
-    chosen = random.Random(1).sample(range(len(mutants)), most)  # noqa: S311 - always the same
+    chosen = random.Random(1).sample(range(len(mutants)), most)
     return [mutants[number] for number in sorted(chosen)]
 
 

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-Change = Callable[[ast.AST], ast.AST | None]
-"""Makes another node of a copy of a node; none where it does not apply."""
+Change = Callable[[ast.AST], ast.AST]
+"""Makes another node of a copy of a node."""
 
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -118,22 +118,29 @@ def _told_apart(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    yield from _changed_operators(node)
+    yield from _changed_conditions(node)
+    yield from _small_changes(node)
+
+
+def _changed_operators(node: ast.AST) -> Iterator[tuple[str, Change]]:
     if isinstance(node, ast.Compare):
         for number, operator in enumerate(node.ops):
             if type(operator) in COMPARED:
                 yield ast.unparse(node)[:70] + " compared otherwise", _compared(number)
     elif isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in RECKONED:
         yield ast.unparse(node)[:70] + " reckoned otherwise", _reckoned
-    elif isinstance(node, ast.BoolOp):
+
+
+def _changed_conditions(node: ast.AST) -> Iterator[tuple[str, Change]]:
+    if isinstance(node, ast.BoolOp):
         for number in range(len(node.values)):
             yield ast.unparse(node)[:70] + f" without operand {number + 1}", _without(number)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield ast.unparse(node)[:70] + " not denied", lambda one: one.operand  # type: ignore[attr-defined] # why: matched above
+        yield ast.unparse(node)[:70] + " not denied", _operand
     elif isinstance(node, ast.If | ast.IfExp):
         for fixed in (True, False):
             yield f"if {ast.unparse(node.test)[:60]} always {fixed}", _fixed(fixed)
-    else:
-        yield from _small_changes(node)
 
 
 def _small_changes(node: ast.AST) -> Iterator[tuple[str, Change]]:
@@ -164,6 +171,11 @@ def _reckoned(node: ast.AST) -> ast.AST:
     return node
 
 
+def _operand(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.UnaryOp)
+    return node.operand
+
+
 def _without(number: int) -> Change:
     def change(node: ast.AST) -> ast.AST:
         assert isinstance(node, ast.BoolOp)
@@ -173,7 +185,7 @@ def _without(number: int) -> Change:
     return change
 
 
-def _fixed(value: bool) -> Change:  # noqa: FBT001 - it is the value
+def _fixed(value: bool) -> Change:
     def change(node: ast.AST) -> ast.AST:
         assert isinstance(node, ast.If | ast.IfExp)
         node.test = ast.Constant(value)
@@ -208,13 +220,19 @@ def _nothing(node: ast.AST) -> ast.AST:
     return node
 
 
+class _Exchanged(ast.NodeTransformer):
+    """Puts what a change makes of one node in its place."""
+
+    def __init__(self, twin: ast.AST, change: Change) -> None:
+        self._twin = twin
+        self._change = change
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self._change(node) if node is self._twin else self.generic_visit(node)
+
+
 def _mutant(tree: ast.Module, node: ast.AST, place: str, change: Change) -> Mutant:
-    known = copy.deepcopy(tree, memo := {})
-    twin = memo[id(node)]
-
-    class Exchanged(ast.NodeTransformer):
-        def visit(self, one: ast.AST) -> ast.AST | None:
-            return change(one) if one is twin else self.generic_visit(one)
-
-    changed = ast.fix_missing_locations(Exchanged().visit(known))
+    memo: dict[int, ast.AST] = {}
+    copied = copy.deepcopy(tree, memo)
+    changed = ast.fix_missing_locations(_Exchanged(memo[id(node)], change).visit(copied))
     return Mutant(place, getattr(node, "lineno", 0), ast.unparse(changed))

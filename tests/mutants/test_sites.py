@@ -1,0 +1,110 @@
+"""The tool behind ``make mutants``: which faults it makes, and that they are really run."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.mutants.sites import lua_mutants, python_mutants
+from tests.mutants.swap import swap_python
+from tests.mutants.targets import ROOT, TARGETS, excused
+
+LUA = """
+local LIMIT = 5
+function far(a, b)
+  -- a < b is a comment
+  if a < b and a ~= 'x < y' then return math.min(a, b) - 1 end
+end
+"""
+
+
+def bodies(text: str) -> set[str]:
+    """Return what each mutant makes of the one statement of a function."""
+    made = [ast.parse(mutant.text).body[0] for mutant in python_mutants(text)]
+    return {ast.unparse(one.body[0]) for one in made if isinstance(one, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(
+    ("statement", "made"),
+    [
+        ("return a < b", {"return a <= b", "return None"}),
+        ("return a is None", {"return a is not None", "return None"}),
+        ("return a + 1", {"return a - 1", "return a + 2", "return None"}),
+        ("return a and b", {"return b", "return a", "return None"}),
+        ("return not a", {"return a", "return None"}),
+        ("return min(a, b)", {"return max(a, b)", "return None"}),
+        ("return True", {"return False"}),
+        ("a.add(b)", {"pass"}),
+        ("a += b", {"a -= b"}),
+        ("return 'words'", set()),
+        ("raise ValueError(a + b)", set()),
+    ],
+)
+def test_each_kind_of_fault_is_made_once(statement: str, made: set[str]) -> None:
+    assert bodies(f"def f(a, b):\n    {statement}") == made
+
+
+def test_condition_is_fixed_both_ways() -> None:
+    assert bodies("def f(a):\n    if a:\n        g()") == {
+        "if True:\n    g()",
+        "if False:\n    g()",
+        "if a:\n    pass",
+    }
+
+
+def test_lua_is_mutated_outside_strings_and_comments() -> None:
+    changed = [mutant.text.split("\n")[4].strip() for mutant in lua_mutants(LUA)]
+
+    assert changed == [
+        "if a <= b and a ~= 'x < y' then return math.min(a, b) - 1 end",
+        "if a < b and a == 'x < y' then return math.min(a, b) - 1 end",
+        "if a < b and a ~= 'x < y' then return math.min(a, b) + 1 end",
+        "if a < b and a ~= 'x < y' then return math.max(a, b) - 1 end",
+        "if a < b or a ~= 'x < y' then return math.min(a, b) - 1 end",
+    ]
+
+
+def test_functions_and_methods_that_were_imported_run_the_mutant() -> None:
+    text = """
+from functools import cached_property, lru_cache
+class Box:
+    size = 1
+    def more(self): return self.size + 1
+    @property
+    def less(self): return self.size - 1
+    @staticmethod
+    def fixed(): return 1
+@lru_cache
+def known(): return 1
+"""
+    module = ModuleType("boxes")
+    module.__file__ = "boxes.py"
+    exec(text, vars(module))  # noqa: S102 - our own words
+    box, known = module.Box(), module.known
+    before = (box.more(), box.less, box.fixed(), known())
+
+    swap_python(module, text.replace("return 1", "return 7").replace("self.size", "self.size * 9"))
+
+    assert before == (2, 0, 1, 1)
+    assert (box.more(), box.less, box.fixed(), known()) == (10, 8, 7, 7)
+
+
+def test_what_is_mutated_is_there_with_its_tests() -> None:
+    named = [*TARGETS, *(test for tests in TARGETS.values() for test in tests)]
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_survivor_is_of_a_target_still_made_and_has_a_reason() -> None:
+    known = excused()
+    made = set()
+    for target in TARGETS:
+        text = (ROOT / target).read_text(encoding="utf-8")
+        mutants = lua_mutants if Path(target).suffix == ".lua" else python_mutants
+        made |= {f"{target}:{mutant.place}" for mutant in mutants(text)}
+
+    assert set(known) <= made
+    assert all(known.values())

@@ -35,8 +35,7 @@ from inference.body.json_members import (
     readable,
 )
 
-__all__ = ["Limit", "Malformed", "Request", "read_request", "splice", "with_defaults"]
-__all__ += ["with_limit", "with_model", "with_usage"]
+__all__ = ["Limit", "Malformed", "Request", "read_request", "splice", "with_model"]
 
 ADD_USAGE: Final = b',"stream_options":{%b}' % ASK_USAGE
 """What asks for usage at the end of a body that says nothing of it."""
@@ -139,21 +138,6 @@ def splice(
     return _apply(body, edits) if edits else body
 
 
-def with_usage(body: bytes, request: Request) -> bytes:
-    """Ask for usage on a stream, unless the caller did. An explicit ``false`` becomes true."""
-    return splice(body, _fitting(body, request), usage=request.streaming)
-
-
-def with_limit(body: bytes, request: Request, limit: int) -> bytes:
-    """Lower every token limit that is above ``limit``. None is added where none was given."""
-    return splice(body, _fitting(body, request), limit=limit)
-
-
-def with_defaults(body: bytes, request: Request, defaults: dict[str, Any]) -> bytes:
-    """Add the top-level fields of ``defaults`` that the caller did not send, null included."""
-    return splice(body, _fitting(body, request), defaults=defaults)
-
-
 def with_model(body: bytes, name: str) -> bytes:
     """Put another name in place of the model's: the one its worker knows it by.
 
@@ -247,8 +231,3 @@ def _apply(body: bytes, edits: list[Edit]) -> bytes:
 
 def _start(edit: Edit) -> int:
     return edit[0]
-
-
-def _fitting(body: bytes, request: Request) -> Request:
-    # A body that was spliced before has moved; reading it again is rare and always right.
-    return request if len(body) == request.size else read_request(body)

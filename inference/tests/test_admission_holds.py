@@ -127,3 +127,22 @@ def test_price_is_the_exact_one_rounded_up(counts: list[int], rate: int, percent
     cost = cost_of(tokens_in, tokens_out, cached, price_per_million=rate, cached_percent=percent)
 
     assert 0 <= cost * 10**8 - paid_in_full - cached * percent * rate < 10**8
+
+
+@pytest.mark.parametrize(
+    ("asked", "held", "covered"),
+    [
+        ({"streaming": True, "limit_tokens": 4000}, 100 + 256, 100 + 256),
+        ({"streaming": True, "limit_tokens": 4000, "n": 2}, 100 + 512, 100 + 512),
+        ({"streaming": False, "limit_tokens": 1000}, 100 + 1000, None),
+        ({"streaming": False, "limit_tokens": 1000, "is_open": True}, 100 + 1000, 100 + 256),
+        ({"streaming": True, "limit_tokens": 10}, 110, None),
+    ],
+)
+def test_what_is_held_is_prompt_and_answer_whether_there_is_a_price_or_not(
+    asked: dict[str, Any], held: int, covered: int | None
+) -> None:
+    for route in (PAID, route_of()):
+        hold = hold_of(ask_of(route, prompt_tokens=100, **asked))
+
+        assert (hold.held, hold.covered) == (held, covered)

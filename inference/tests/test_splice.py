@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inference.body.splice import Malformed, read_request, with_defaults, with_limit, with_usage
+from inference.body.splice import OTHER_FREE, Malformed, read_request, splice, with_model
 
 BASE = b'{"model": "m", "messages": [{"role": "user", "content": "h\\u00e9"}], "stream": true%b}'
 
@@ -33,7 +33,7 @@ def test_usage_is_asked_for_by_one_splice(more: bytes, spliced: bytes) -> None:
     body = BASE % more
     request = read_request(body)
 
-    assert with_usage(body, request) == BASE % spliced
+    assert splice(body, request, usage=True) == BASE % spliced
     assert request.asked_usage is (more == spliced)
 
 
@@ -42,8 +42,8 @@ def test_limit_is_lowered_wherever_it_stands() -> None:
     request = read_request(body)
 
     assert (request.limit, request.limit_field) == (9000, "max_tokens")
-    assert with_limit(body, request, 500) == body.replace(b"9000", b"500")
-    assert with_limit(body, request, 9000) is body
+    assert splice(body, request, limit=500) == body.replace(b"9000", b"500")
+    assert splice(body, request, limit=9000) is body
 
 
 def test_defaults_fill_only_what_is_missing() -> None:
@@ -51,20 +51,80 @@ def test_defaults_fill_only_what_is_missing() -> None:
     request = read_request(body)
 
     assert (
-        with_defaults(body, request, {"temperature": 0, "top_p": 0.5})
+        splice(body, request, defaults={"temperature": 0, "top_p": 0.5})
         == b'{"model":"m","temperature":null ,"top_p":0.5}'
     )
 
 
-def test_splices_can_follow_one_another() -> None:
+def test_splices_are_made_together_wherever_they_stand() -> None:
     body = BASE % b', "max_tokens": 900'
-    request = read_request(body)
 
-    done = with_limit(with_usage(with_defaults(body, request, {"a": 1}), request), request, 7)
+    done = splice(body, read_request(body), usage=True, limit=7, defaults={"a": 1})
 
     assert json.loads(done) == {
         **json.loads(body), "a": 1, "stream_options": {"include_usage": True}, "max_tokens": 7
     }  # fmt: skip
+    late = b'{"stream_options":{},"model":"m","max_tokens":900}'
+    assert splice(late, read_request(late), usage=True, limit=7) == (
+        b'{"stream_options":{"include_usage":true},"model":"m","max_tokens":7}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "defaults", "filled"),
+    [
+        (b'{"model":"m"}', {"max_tokens": 5}, b'{"model":"m","max_tokens":5}'),
+        (b'{"model":"m","n_predict":9}', {"max_tokens": 5}, b'{"model":"m","n_predict":9}'),
+        (b'{"model":"m","max_tokens":9}', {"top_k": 5}, b'{"model":"m","max_tokens":9,"top_k":5}'),
+        (b'{"model":"m","top_k":1}', {"top_k": 5}, b'{"model":"m","top_k":1}'),
+    ],
+)
+def test_default_limit_stands_back_for_any_limit_of_the_callers(
+    body: bytes, defaults: dict[str, int], filled: bytes
+) -> None:
+    assert splice(body, read_request(body), defaults=defaults) == filled
+
+
+@pytest.mark.parametrize(
+    ("body", "renamed"),
+    [
+        (b'{"model":"m","a":1}', b'{"model":"n\xc3\xb6","a":1}'),
+        (b'{"a":{"b":"model"},"model" : "m"}', b'{"a":{"b":"model"},"model" : "n\xc3\xb6"}'),
+        (b'{"a":{"model":"x"},"model":"m"}', b'{"a":{"model":"x"},"model":"n\xc3\xb6"}'),
+        (b'{"mod\\u0065l":"m","b":"model"}', b'{"mod\\u0065l":"n\xc3\xb6","b":"model"}'),
+        (
+            b'{"mod\\u0065l":"m","b":{"model":"x"}}',
+            b'{"mod\\u0065l":"n\xc3\xb6","b":{"model":"x"}}',
+        ),
+        (b'{"model":"a\\"b"}', b'{"model":"n\xc3\xb6"}'),
+        (b'{"b":"\\"model","model":"m"}', b'{"b":"\\"model","model":"n\xc3\xb6"}'),
+    ],
+)
+def test_model_is_named_as_its_worker_knows_it_and_nothing_else_is(
+    body: bytes, renamed: bytes
+) -> None:
+    assert with_model(body, "n\xf6") == renamed
+
+
+@pytest.mark.parametrize(
+    ("prompt", "n"),
+    [
+        ([], 1), ([""], 1), ("a", 1), (["a"], 1), (["a", "b"], 2), ([1, 2], 1), ([[1], [2, 3]], 2),
+        ([["a"]], 1),
+    ],
+)  # fmt: skip
+def test_each_text_of_a_list_of_prompts_is_an_answer(prompt: object, n: int) -> None:
+    body = json.dumps({"model": "m", "prompt": prompt}).encode()
+
+    assert read_request(body).n == n
+
+
+def test_what_is_no_prompt_is_free_up_to_a_bound() -> None:
+    small = b'{"model":"m","prompt":"abc","x":"%b"}' % (b"x" * 100)
+    large = b'{"model":"m","prompt":"abc","x":"%b"}' % (b"x" * 5000)
+
+    assert read_request(small).prompt_bytes == len('"abc"')
+    assert read_request(large).prompt_bytes == len(large) - OTHER_FREE
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,6 @@ from inference.body.splice import (
     Request,
     read_request,
     splice,
-    with_defaults,
-    with_limit,
-    with_usage,
 )
 from inference.tests.bodies import bodies
 
@@ -55,7 +52,7 @@ def test_usage_splice_changes_one_thing(body: bytes) -> None:
     if request.streaming:
         wanted["stream_options"] = {**(wanted.get("stream_options") or {}), "include_usage": True}
 
-    spliced = with_usage(body, request)
+    spliced = splice(body, request, usage=request.streaming)
 
     assert plain(spliced) == wanted
     if request.usage_edit is None or request.usage_edit[0] == request.usage_edit[1]:
@@ -75,7 +72,7 @@ def test_clamp_changes_only_digits(body: bytes, limit: int) -> None:
     if "max_tokens" in wanted:
         wanted["max_tokens"] = min(limit, wanted["max_tokens"])
 
-    clamped = with_limit(body, request, limit)
+    clamped = splice(body, request, limit=limit)
 
     assert plain(clamped) == wanted
     for given_limit in request.limits:
@@ -89,7 +86,7 @@ def test_clamp_changes_only_digits(body: bytes, limit: int) -> None:
     body=bodies(), defaults=st.dictionaries(st.sampled_from(["a", "model", "x-y"]), st.integers())
 )
 def test_defaults_never_override(body: bytes, defaults: dict[str, int]) -> None:
-    spliced = with_defaults(body, read_request(body), defaults)
+    spliced = splice(body, read_request(body), defaults=defaults)
 
     assert plain(spliced) == {**defaults, **plain(body)}
     assert without(spliced, body) == body
@@ -104,9 +101,9 @@ def test_all_at_once_is_one_after_the_other(body: bytes, limit: int) -> None:
     at_once = splice(
         body, request, usage=request.streaming, limit=limit, defaults=defaults
     )  # fmt: skip
-    one_by_one = with_defaults(body, request, defaults)
-    one_by_one = with_limit(one_by_one, request, limit)
-    one_by_one = with_usage(one_by_one, request)
+    one_by_one = splice(body, request, defaults=defaults)
+    one_by_one = splice(one_by_one, read_request(one_by_one), limit=limit)
+    one_by_one = splice(one_by_one, read_request(one_by_one), usage=request.streaming)
 
     assert plain(at_once) == plain(one_by_one)
 

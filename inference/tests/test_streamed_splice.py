@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inference.body import splice as whole
 from inference.body.json_members import Malformed
-from inference.body.splice import read_request, with_usage
 from inference.body.streamed_splice import HELD_MAX, StreamedSplice
 from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled
 from inference.tests.streams import cuts
@@ -29,7 +29,7 @@ def send(pieces: list[bytes]) -> tuple[bytes, StreamedSplice]:
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), body=bodies())
 def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: bytes) -> None:
-    request = read_request(body)
+    request = whole.read_request(body)
 
     sent, splice = send(data.draw(cuts(body)))
 
@@ -37,7 +37,7 @@ def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: by
     assert splice.model == request.model
     assert splice.asked_usage is request.asked_usage
     if request.streaming and b"null" not in body:
-        assert sent == with_usage(body, request)
+        assert sent == whole.splice(body, request, usage=request.streaming)
         assert splice.added_usage is not request.asked_usage
     assert json.loads(sent) == wanted(json.loads(body), added=splice.added_usage)
 
@@ -71,7 +71,7 @@ def counted_bodies(draw: st.DrawFn) -> bytes:
 def test_answers_are_counted_on_the_way_as_in_a_whole_body(
     data: st.DataObject, body: bytes
 ) -> None:
-    request = read_request(body)
+    request = whole.read_request(body)
 
     _, splice = send(data.draw(cuts(body)))
 

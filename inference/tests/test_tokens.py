@@ -181,7 +181,7 @@ def test_usage_is_found_only_as_a_member_of_the_answer(body: bytes, read: Usage 
 
 
 @pytest.mark.parametrize(("count", "is_found"), [(7, True), (8, False)])
-def test_only_so_many_places_are_looked_at(count: int, is_found: bool) -> None:  # noqa: FBT001
+def test_only_so_many_places_are_looked_at(count: int, is_found: bool) -> None:
     body = b'{"usage":{"prompt_tokens":1},"a":[' + b'{"usage":0},' * count + b"1]}"
 
     assert (read_usage(body) == Usage(1, 0)) is is_found

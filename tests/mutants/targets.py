@@ -22,7 +22,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "inference/body/tokens.py": (f"{INSIDE}tokens.py", f"{INSIDE}dialects.py"),
     "inference/gate/address.py": (f"{INSIDE}address.py", f"{INSIDE}gate.py"),
     "inference/gate/rules.py": (f"{INSIDE}gate.py",),
-    "inference/telemetry/outcome.py": (f"{INSIDE}usage_event.py", f"{INSIDE}small_parts.py"),
+    "inference/telemetry/outcome.py": (f"{INSIDE}outcome.py", f"{INSIDE}small_parts.py"),
     "ledger/services.py": ("ledger/tests",),
     "usage/rules.py": ("usage/tests",),
     "projects/access.py": ("projects/tests", "tests/test_walls.py"),

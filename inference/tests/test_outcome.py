@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from inference.body.claims import ABSENT, ESTIMATED, MEASURED, NOTHING, Bounds, Seen
@@ -11,7 +9,7 @@ from inference.body.tokens import Usage
 from inference.http.fields import NO_SLO, Names, Slo
 from inference.http.ids import request_id
 from inference.telemetry.outcome import Outcome
-from inference.tests.asks import paid, route_of
+from inference.tests.asks import route_of, terms_of
 
 BEGAN = 100.0
 
@@ -97,14 +95,14 @@ def test_prompt_of_a_caller_who_left_before_the_answer_was_read_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("cached", "percent", "cost"), [(None, 50, 14), (0, 50, 14), (8, 50, 10), (8, 100, 14)]
+    ("cached", "percent", "cost"), [(None, 50, 28), (0, 50, 28), (8, 50, 20), (8, 100, 28)]
 )
 def test_event_says_what_was_used_and_what_it_costs(
     cached: int | None, percent: int, cost: int
 ) -> None:
-    route = paid(route_of())
+    route = route_of(terms_of(price_per_million=2_000_000, cached_percent=percent))
     outcome = new()
-    outcome.route = replace(route, terms=replace(route.terms, cached_percent=percent))
+    outcome.route = route
     outcome.key_id, outcome.worker_id, outcome.secret_id = "key_1", "wrk_1", 3
     outcome.operation, outcome.slo = "chat/completions", Slo(250.0, 20.0)
     outcome.seen, outcome.bounds = seen_of(Usage(10, 4, cached)), Bounds(10)

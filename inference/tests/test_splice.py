@@ -214,3 +214,14 @@ def test_limit_is_the_largest_that_any_engine_would_obey(
     body = json.dumps({"model": "m", **fields}).encode()
 
     assert read_request(body, operation).limit == limit
+
+
+def test_picture_counts_as_prompt_for_less_than_its_bytes() -> None:
+    def body(url: str) -> bytes:
+        parts = [{"type": "image_url", "image_url": {"url": url}}]
+        return json.dumps({"model": "m", "messages": [{"role": "user", "content": parts}]}).encode()
+
+    pictured = read_request(body("data:image/png;base64," + "A" * 40_000)).prompt_bytes
+    plain = read_request(body("https://example.net/a.png")).prompt_bytes
+
+    assert plain + 4000 < pictured < plain + 6000

@@ -1,8 +1,11 @@
-"""Attempts (retries, failover): choose, ask, and turn to another while nothing was sent yet."""
+"""Attempts (retries, failover) at one request: which worker is asked, how often, what came of it.
+
+Another is turned to only while nothing of an answer was sent.
+"""
 
 from __future__ import annotations
 
-from inference.admission.ports import Verdict
+from inference.admission.ports import RateLimits
 from inference.body.prepare import Prepared
 from inference.exchange.answer_head import refusal_lines
 from inference.exchange.erring import (
@@ -16,7 +19,7 @@ from inference.exchange.erring import (
     refusal_of,
 )
 from inference.exchange.head_start import HeadStart
-from inference.exchange.request import ArrivingRequest
+from inference.exchange.request import Request
 from inference.fleet.ports import Answer, Call
 from inference.gate import rules
 from inference.gate.passed import Passed
@@ -37,109 +40,125 @@ ENDINGS = {
 """Public code of a broken answer → ending in the usage event; others are ``refused``."""
 
 
-class Attempts(Answer):
-    """The first half of a relay. Its second half takes the answer."""
+class Attempts:
+    """See the module. It has the call to the worker that is asked, and knows who takes the answer.
+
+    ``choice``: which worker it is tried with; it is told how that goes. ``served_name``: what
+    that worker calls the model, if it minds.
+    """
 
     __slots__ = (
+        "_answer",
         "_call",
-        "_choice",
         "_erring",
         "_error",
         "_errors",
-        "_exchange",
+        "_is_caller_slow",
         "_is_full",
+        "_is_held_back",
+        "_limits",
         "_lines",
-        "_path",
+        "_passed",
         "_prepared",
+        "_request",
         "_tried",
-        "_verdict",
-        "passed",
+        "choice",
         "served_name",
     )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
+        self,
+        request: Request,
+        passed: Passed,
+        prepared: Prepared,
+        limits: RateLimits | None,
+        answer: Answer,
     ) -> None:
-        self._exchange = exchange
-        self.passed = passed
+        self._request = request
+        self._passed = passed
         self._prepared = prepared
-        self._verdict = verdict
+        self._limits = limits
+        self._answer: Answer | None = answer
+        """Who takes what a worker answers; none once it is over."""
         self._tried: list[str] = []
-        self._choice: Choice
-        """Which worker it is tried with; it is told how that goes."""
+        self.choice: Choice
         self._call: Call | None = None
         self._erring: Erring | None = None
         """Who hears what the worker says now, if that is an error."""
         self._error: Refused | None = None
         """What the last worker that answered with an error said."""
         self._errors = 0
-        self._is_full = False
-        self._path = ""
+        self._is_full = self._is_caller_slow = self._is_held_back = False
         self._lines: Lines = b""
         self.served_name = ""
-        """What the worker that is asked calls the model, if it minds."""
 
-    def begin(self, path: str, lines: Lines, early: HeadStart | None) -> None:
+    # ── Asking ─────────────────────────────────────────────────────────────────────────
+
+    def begin(self, early: HeadStart | None) -> None:
         """Ask the first worker, unless it was asked. From now on the tier's time runs."""
-        self._path, self._lines = path, lines
+        self._lines = self._request.lines_up()
         if self._prepared.body is not None:
-            self.wait_for_answer()
-        if early is None:
-            self._ask()
+            self._wait_for_answer()
+        answer = self._answer
+        if early is None or answer is None:
+            self.ask()
             return
         self._try_with(early.choice)
         self._call = early.call
-        for again in early.hand_over(self):
-            if self._exchange.is_over or len(self._tried) > 1:
+        for again in early.hand_over(answer):
+            if self._request.is_over or len(self._tried) > 1:
                 break  # It was of no use, and another is asked, or nobody is.
-            again(self._erring or self)
+            again(self._erring or answer)
 
-    def wait_for_answer(self) -> None:
+    def _wait_for_answer(self) -> None:
         """Give the worker the tier's time, from when the request was complete at the latest."""
-        exchange = self._exchange
-        limit_s = self.passed.route.terms.request_timeout_s
+        request = self._request
+        limit_s = self._passed.route.terms.request_timeout_s
         is_whole = self._prepared.body is not None
-        start = exchange.outcome.began_at if is_whole else exchange.plane.now()
-        exchange.wait_until(start + limit_s)
+        start = request.outcome.began_at if is_whole else request.plane.now()
+        request.wait_until(start + limit_s)
 
-    def _ask(self) -> None:
-        plane, tried, passed = self._exchange.plane, self._tried, self.passed
+    def ask(self) -> None:
+        """Ask a worker that was not asked yet, or give up."""
+        plane, tried, passed = self._request.plane, self._tried, self._passed
         # What has gone up in pieces was not kept, so nobody else can be asked.
         most = FAILOVERS if self._prepared.body is not None else 0
         choice: Choice | None = None
         if len(tried) <= most:
             choice = plane.router.choose(passed.pools, tried, passed.route.project)
-        if choice is None:
+        if choice is None or self._answer is None:
             self._give_up()
             return
         self._try_with(choice)
-        worker = choice.worker
+        worker, path = choice.worker, self._request.head.target.path
         self.served_name, body = worker.served_name, self._prepared.body_for(worker)
-        self._call = plane.fleet.ask(worker, self._path, self._lines, body, self)
+        self._call = plane.fleet.ask(worker, path, self._lines, body, self._answer)
 
     def _try_with(self, choice: Choice) -> None:
-        self._choice = choice
-        worker_id = self._exchange.outcome.worker_id = choice.worker.worker_id
+        self.choice = choice
+        worker_id = self._request.outcome.worker_id = choice.worker.worker_id
         self._tried.append(worker_id)
 
-    def _ask_another(self) -> None:
-        self._drop_call()
-        self._ask()
+    # ── What came of it ────────────────────────────────────────────────────────────────
 
-    def _is_ours(self, status: int, *, has_wait: bool) -> bool:
-        """Say whether an error is ours to answer, and begin to. Else the caller is to read it."""
+    def takes(self, status: int, has_wait: bool) -> bool:
+        """Say whether an error is ours to answer, and begin to. Else the caller is to read it.
+
+        ``has_wait``: it says when to come back.
+        """
         kind = kind_of(status, has_wait=has_wait)
         if kind == FULL:
             self._is_full = True
-            self._ask_another()
+            self.hang_up()
+            self.ask()
         elif kind != PASSED:
             self._hear_out(kind, status)
         return kind != PASSED
 
     def _hear_out(self, kind: str, status: int) -> None:
         """Hear what the worker says of it, and turn to another. It is held against nobody."""
-        exchange = self._exchange
-        self._choice.answered_error(status)
+        request = self._request
+        self.choice.answered_error(status)
         self._errors += kind == FAILED
 
         def on_words(said: bytes) -> None:
@@ -150,29 +169,58 @@ class Attempts(Answer):
         if self._call is not None:
             self._call.tell(erring)
         if self._prepared.body is not None:
-            exchange.wait_until(min(exchange.due, exchange.plane.now() + READ_S))
+            request.wait_until(min(request.due, request.plane.now() + READ_S))
+
+    def stop_hearing(self) -> bool:
+        """Wait no longer for the words of an error; false if none are waited for."""
+        erring = self._erring
+        if erring is not None:
+            erring.finish()
+        return erring is not None
+
+    def on_no_answer(self, status: int, words: str) -> None:
+        """Turn to another worker: what this one sent is no answer. It is held against nobody."""
+        self.choice.answered_error(status)
+        said = f"The engine answered {status}, but gave no answer"
+        self._error = Refused("upstream_error", f"{said}: {words}" if words else f"{said}.")
+        self._errors += 1
+        self._turn_on()
 
     def _turn_on(self) -> None:
         """Turn from a worker that answered with an error to another, if that may help."""
-        self._drop_call()
+        self.hang_up()
         if self._prepared.body is not None:
-            self.wait_for_answer()
+            self._wait_for_answer()
         if self._errors < ERRORS_MAX:
-            self._ask()
+            self.ask()
         else:
             self._give_up()
 
     def _give_up(self) -> None:
         if self._error is not None and not self._is_full:
-            self._refuse(self._error, NO_RETRY if self._errors >= ERRORS_MAX else b"")
+            self.refuse(self._error, NO_RETRY if self._errors >= ERRORS_MAX else b"")
             return
         if self._is_full:
             code, message = "capacity_exceeded", "Every worker of this endpoint is full."
         elif self._tried:
             code, message = "upstream_error", "The worker failed before it answered."
         else:
-            code, message = "endpoint_inactive", rules.nobody(self.passed.route)
-        self._refuse(Refused(code, message))
+            code, message = "endpoint_inactive", rules.nobody(self._passed.route)
+        self.refuse(Refused(code, message))
+
+    def refuse(self, refusal: Refused, extra: Lines = b"") -> None:
+        """Hang up and answer with an error, which says who was asked."""
+        request = self._request
+        self.hang_up()
+        extra += refusal_lines(request.names, request.outcome.worker_id, self._limits)
+        request.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
+
+    # ── The call ───────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_asking(self) -> bool:
+        """Say whether a worker has more to say, as far as is known."""
+        return self._call is not None
 
     def send(self, data: bytes) -> bool:
         """Send a piece of the request body; false if the worker is slow."""
@@ -182,20 +230,43 @@ class Attempts(Answer):
         """Say that the request body is complete. From now on the tier's time runs."""
         if self._call is not None:
             self._call.end()
-        self.wait_for_answer()
+        self._wait_for_answer()
 
-    def on_drain(self) -> None:
-        """Let the caller send on."""
-        self._exchange.resume_body()
+    def pause(self) -> None:
+        """Read no more for now: the caller is slow."""
+        self._is_caller_slow = True
+        if self._call is not None:
+            self._call.pause()
 
-    def _refuse(self, refusal: Refused, extra: Lines = b"") -> None:
-        exchange = self._exchange
-        self._drop_call()
-        worker_id = exchange.outcome.worker_id
-        extra += refusal_lines(exchange.names, worker_id, self._verdict.limits)
-        exchange.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
+    def resume(self) -> None:
+        """Read on: the caller has caught up."""
+        self._is_caller_slow = False
+        if self._call is not None and not self._is_held_back:
+            self._call.resume()
 
-    def _drop_call(self) -> None:
+    def hold_back(self) -> None:
+        """Read no more for now: too little is held."""
+        if self._call is not None:
+            self._is_held_back = True
+            self._call.pause()
+
+    def read_on(self) -> None:
+        """Read on, if it was held back: enough is held."""
+        if self._is_held_back:
+            self._is_held_back = False
+            if self._call is not None and not self._is_caller_slow:
+                self._call.resume()
+
+    def forget_call(self) -> None:
+        """Learn that nothing more comes of it."""
+        self._call = None
+
+    def hang_up(self) -> None:
+        """Close the connection to the worker, if its answer is not over."""
         call, self._call, self._erring = self._call, None, None
         if call is not None:
             call.abort()
+
+    def let_go(self) -> None:
+        """Forget who took the answer: each holds the other."""
+        self._answer = None

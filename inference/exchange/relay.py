@@ -1,121 +1,300 @@
-"""The last part of a relay: the caller leaves or reads slowly, time passes, the process stops."""
+"""Relay: take a worker's answer, and pass it on as what it is.
+
+Until the first byte of an answer was sent another worker may take over, twice at most. So the
+head of an answer waits for its first words, or for the first piece and the next: what turns
+out to be no answer (an error in a 200, a login page, nothing at all) is not passed off as one.
+From then on what was sent can't be taken back: a stream that breaks says so in the stream, any
+other answer is cut off. Whatever happens, the exchange is concluded once, before the last byte.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from inference.admission.ports import Verdict
+from inference.body.frames import HOLD_MAX
+from inference.body.plain import FOREIGN, STREAM, UNKNOWN, Document, kind_of, opens_with_error
 from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
-from inference.exchange.answering import Answering
-from inference.exchange.request import ArrivingRequest
+from inference.exchange.answer_head import answer_head, stream_head
+from inference.exchange.attempts import Attempts
+from inference.exchange.conclusion import Conclusion
+from inference.exchange.cover import Cover
+from inference.exchange.erring import words_of
+from inference.exchange.head_start import HeadStart
+from inference.exchange.reply import EVENT_STREAM, NOT_OK, OK, Reply
+from inference.exchange.request import Request
+from inference.exchange.upload import Upload
+from inference.fleet.ports import Answer, WorkerFailed
 from inference.gate.passed import Passed
+from inference.http.lines import Headers, Lines
 from inference.http.problems import Refused
+from inference.telemetry.outcome import ONLY_READ
 
-CALLER_GONE = 499
-"""A caller that left: for logs and usage only, as nginx says it."""
+LINGER_S: Final = 0.05
+"""How long a worker that has said its last word may take to end its answer in good order, which
+keeps the connection. Its caller waits no longer."""
 
-KEEP_ALIVE = b": keep-alive\n\n"
 
+class Relay(Answer):
+    """Takes what the worker says that is asked, as ``fleet.ports.Answer``. See the module.
 
-class Relay(Answering):
-    """The part of an exchange that talks to workers, whole."""
+    A document is sent one piece behind, so that its last byte leaves only when the request was
+    settled. ``last_at``: when the worker said something last.
+    """
 
-    __slots__ = ("_said_at",)
+    __slots__ = (
+        "_idle_s",
+        "_is_lingering",
+        "_now",
+        "_operation",
+        "_prepared",
+        "_request",
+        "_upload",
+        "_verdict",
+        "_write",
+        "attempts",
+        "conclusion",
+        "cover",
+        "last_at",
+        "reply",
+    )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
+        self,
+        request: Request,
+        upload: Upload,
+        passed: Passed,
+        prepared: Prepared,
+        verdict: Verdict,
     ) -> None:
-        super().__init__(exchange, passed, prepared, verdict)
-        self._said_at = 0.0
+        self._request = request
+        self._upload = upload
+        self._prepared = prepared
+        self._verdict = verdict
+        self._operation = request.head.target.rest
+        self._idle_s = passed.route.terms.idle_timeout_s
+        self._now: Callable[[], float] = request.plane.now
+        self._write: Callable[[bytes], None] = request.caller.write
+        self._is_lingering = False
+        self.attempts = Attempts(request, passed, prepared, verdict.limits, self)
+        self.cover = Cover(request, self.attempts, passed.route, prepared, verdict.hold_tokens)
+        self.conclusion = Conclusion(request, self.attempts, self.cover)
+        self.reply = Reply()
+        self.last_at = 0.0
 
-    def left(self) -> None:
-        """Hang up on the worker: nobody listens any more."""
-        self._drop_call()
-        watch = self._filter
-        if watch is not None and self._paused_at is None and self._is_all_said(watch):
-            # All was said, and its socket took it: only the worker's own end was to come.
-            self._conclude(watch.seen(), "complete", "")
+    def begin(self, early: HeadStart | None) -> None:
+        """Have a worker asked, and a body that is large sent up to it."""
+        self.attempts.begin(early)
+        if not self._request.is_over:
+            self._upload.begin_sending(self.attempts, self.cover)
+
+    # ── The worker answers ─────────────────────────────────────────────────────────────
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Turn to another worker, or wait for what its answer is."""
+        is_success = OK <= status < NOT_OK
+        if not is_success and self.attempts.takes(status, b"retry-after" in dict(headers)):
             return
-        seen = self._seen()
-        self._status = CALLER_GONE
-        self._conclude(seen, "caller_left", "")
+        self.attempts.choice.began()
+        self.last_at = self._now()
+        self.reply.take_head(status, headers, self._operation)
+        if self.reply.is_stream:
+            self._wait_in_stream()
 
-    def _is_all_said(self, watch: StreamFilter) -> bool:
-        return self._closing is not None or (watch.is_over and not watch.has_failed)
+    def _wait_in_stream(self) -> None:
+        silence_end = self.last_at + self._request.plane.config.waits.silence_s
+        self._request.wait_until(min(silence_end, self.idle_end()))
 
-    def pause(self) -> None:
-        """Slow the worker down."""
-        self._paused_at = self._exchange.plane.now()
-        if self._call is not None:
-            self._call.pause()
+    def idle_end(self) -> float:
+        """Return when a stream that says nothing more is given up."""
+        return self.last_at + self._idle_s
 
-    def resume(self) -> None:
-        """Let it go on. Its silence while it was held back is not its own."""
-        self._paused_at = None
-        self._last_at = self._exchange.plane.now()
-        if self._call is not None and not self._is_held_back:
-            self._call.resume()
+    def on_drain(self) -> None:
+        """Let the caller send on."""
+        self._upload.resume()
+
+    def on_data(self, data: bytes) -> None:
+        """Pass a piece on: at once in a stream; else all but the last, which waits for the end."""
+        self.last_at = self._now()
+        stream = self.reply.stream
+        if stream is None:
+            self._on_early_data(data)
+            return
+        relayed = stream.feed(data)
+        if relayed:
+            self._write(relayed)
+        self._after_data(stream)
+
+    def _after_data(self, stream: StreamFilter) -> None:
+        cover = self.cover
+        if cover.hold is not None:
+            cover.renew_by(stream)
+        if stream.is_over and not self._is_lingering:
+            self._is_lingering = True
+            self._request.wait_until(self.last_at + LINGER_S)
+
+    def _on_early_data(self, data: bytes) -> None:
+        reply = self.reply
+        if reply.document is not None:
+            self._on_piece(reply.document, data)
+        elif reply.opening is not None:
+            self._open_stream(reply.opening, data)
+        else:
+            reply.front += data
+            kind = kind_of(reply.front, reply.media)
+            if kind != UNKNOWN or len(reply.front) > HOLD_MAX:
+                self._become(kind)
+
+    def _become(self, kind: int) -> None:
+        """Take an answer as what it has shown to be."""
+        reply = self.reply
+        front, reply.front = reply.front, b""
+        if kind == STREAM:
+            reply.opening = StreamFilter(drop_usage=self._prepared.drop_usage)
+            if reply.media != EVENT_STREAM:
+                self._wait_in_stream()
+            self._open_stream(reply.opening, front)
+        elif kind == FOREIGN:
+            self._no_answer("It is not one that this operation has.")
+        else:
+            reply.document = Document(self._operation, is_encoded=False)
+            self._on_piece(reply.document, front)
+
+    def _on_piece(self, document: Document, data: bytes) -> None:
+        reply = self.reply
+        held, reply.piece = reply.piece, data
+        if not held:
+            return
+        if not reply.has_begun:
+            if reply.status < NOT_OK and opens_with_error(held):
+                self._no_answer(words_of(held))
+                return
+            self._begin_document()
+        document.take(held)
+        self._write(held)
+
+    def _open_stream(self, stream: StreamFilter, data: bytes) -> None:
+        """Keep what came until an answer has begun."""
+        reply = self.reply
+        reply.piece += stream.feed(data)
+        if stream.is_bare:
+            self._no_answer(words_of(reply.piece.partition(b"data:")[2].strip()))
+        elif stream.has_begun or stream.is_callers or len(reply.piece) > HOLD_MAX:
+            self._begin_stream(stream)
+            self._after_data(stream)
+
+    # ── The answer begins ──────────────────────────────────────────────────────────────
+
+    def begin_early(self) -> StreamFilter:
+        """Begin a stream that is silent for long: its caller is to know that somebody is there."""
+        reply = self.reply
+        stream = reply.opening or StreamFilter(drop_usage=self._prepared.drop_usage)
+        front, reply.front = reply.front, b""
+        reply.piece += stream.feed(front)
+        self._begin_stream(stream)
+        return stream
+
+    def _begin_stream(self, stream: StreamFilter) -> None:
+        """Send the head and what was kept: from here on no other worker can take over."""
+        reply, outcome = self.reply, self._request.outcome
+        piece, reply.piece = reply.piece, b""
+        reply.stream, reply.opening = stream, None
+        names, worker_id = outcome.names, outcome.worker_id
+        lines = stream_head(reply.headers, names, worker_id, self._prepared, self._verdict)
+        self._start(lines, has_length=False)
+        if piece:
+            self._write(piece)
+
+    def _begin_document(self) -> None:
+        headers, outcome = self.reply.headers, self._request.outcome
+        names, worker_id = outcome.names, outcome.worker_id
+        lines = answer_head(headers, names, worker_id, self._prepared, self._verdict)
+        self._start(lines, has_length=any(name == b"content-length" for name, _ in headers))
+
+    def _start(self, lines: Lines, *, has_length: bool) -> None:
+        self.reply.has_begun = True
+        self._request.outcome.first_at = self.last_at
+        self._request.caller.start(self.reply.status, lines, has_length=has_length)
+
+    def _no_answer(self, words: str) -> None:
+        reply, self.reply = self.reply, Reply()
+        self.attempts.on_no_answer(reply.status, words)
+
+    # ── The answer ends ────────────────────────────────────────────────────────────────
+
+    def on_end(self) -> None:
+        """Complete the answer, if it is complete."""
+        reply = self.reply
+        self.attempts.forget_call()
+        if reply.document is not None:
+            self._end_document(reply.document)
+        elif reply.stream is not None:
+            self.conclusion.end_stream(reply, reply.stream, reply.stream.finish())
+        elif reply.opening is not None:
+            self._end_opening(reply.opening)
+        else:
+            self._no_answer("")
+
+    def _end_opening(self, stream: StreamFilter) -> None:
+        reply = self.reply
+        reply.piece += stream.finish()
+        if stream.is_bare or not (stream.has_begun or stream.is_callers):
+            self._no_answer(words_of(reply.piece.partition(b"data:")[2].strip()))
+            return
+        self._begin_stream(stream)
+        self.conclusion.end_stream(reply, stream, b"")
+
+    def _end_document(self, document: Document) -> None:
+        reply = self.reply
+        piece, reply.piece = reply.piece, b""
+        document.take(piece)
+        if reply.status >= NOT_OK:
+            if not reply.has_begun:
+                self._begin_document()
+            self.conclusion.finish(reply, None, "refused", "", piece)
+            return
+        is_reading = self._request.outcome.operation in ONLY_READ
+        seen = document.read(self._prepared.n, reads_only=is_reading)
+        if not seen.is_given and not reply.has_begun and not document.is_callers:
+            self._no_answer(words_of(piece))
+            return
+        if not reply.has_begun:
+            self._begin_document()
+        self.conclusion.end_document(reply, document, seen, piece)
+
+    def on_fail(self, failure: WorkerFailed) -> None:
+        """Turn to another worker, or break off what has begun."""
+        reply, stream, attempts = self.reply, self.reply.stream, self.attempts
+        attempts.forget_call()
+        if stream is not None and stream.is_over:
+            # It said its last word; what it does then is its own.
+            self.conclusion.end_stream(reply, stream, b"")
+            return
+        attempts.choice.failed()
+        if reply.has_begun:
+            self.conclusion.break_off(reply, "upstream_disconnected", "The worker broke off.")
+        else:
+            self.reply = Reply()
+            attempts.ask()
+
+    # ── What others have to say of it ──────────────────────────────────────────────────
+
+    def on_held(self) -> None:
+        """Go on with what waited until more was held."""
+        closing = self.cover.closing
+        if closing is None:
+            self._upload.go_on_holding()
+        elif self.cover.may_end(closing):
+            self.conclusion.close(self.reply, closing)
 
     def end(self, refusal: Refused) -> None:
         """End the answer for a reason of ours: as an ordinary error if it has not begun."""
-        if self._closing is not None:
-            self.close(self._closing)
-        elif not self._has_begun:
-            self._refuse(refusal)
+        closing = self.cover.closing
+        if closing is not None:
+            self.conclusion.close(self.reply, closing)
+        elif not self.reply.has_begun:
+            self.attempts.refuse(refusal)
         else:
-            self._break(refusal.code, refusal.message)
-
-    def on_due(self, now: float) -> None:
-        """Say something in a long silence, and end what takes too long."""
-        watch = self._filter
-        if self._erring is not None:
-            self._erring.finish()
-        elif self._closing is not None:
-            self.close(self._closing)
-        elif watch is not None:
-            self._on_due_in_stream(now, watch)
-        elif not self._has_begun and self._is_stream() and now < self._idle_end():
-            self._on_due_in_stream(now, self._begin_early())
-        else:
-            self._note_lateness()
-            self.end(Refused("upstream_timeout", "The answer was not there in time."))
-
-    def _begin_early(self) -> StreamFilter:
-        """Begin a stream that is silent for long: its caller is to know that somebody is there."""
-        watch = self._opening or StreamFilter(drop_usage=self._prepared.drop_usage)
-        front, self._front = self._front, b""
-        self._piece += watch.feed(front)
-        self._begin_stream(watch)
-        return watch
-
-    def _on_due_in_stream(self, now: float, watch: StreamFilter) -> None:
-        if watch.is_over:
-            self._drop_call()
-            self._end_stream(watch, b"")
-        elif self._paused_at is not None:
-            self._wait_for_caller(now, self._paused_at)
-        elif now - self._last_at >= self.passed.route.terms.idle_timeout_s:
-            self._note_lateness()
-            self._break("upstream_timeout", "The worker fell silent.")
-        else:
-            self._keep_alive(now, watch)
-
-    def _note_lateness(self) -> None:
-        if self._paused_at is None:  # Else it was the caller who did not read.
-            self._choice.was_late()
-
-    def _wait_for_caller(self, now: float, since: float) -> None:
-        end = since + self._exchange.plane.config.waits.stalled_caller_s
-        if now < end:
-            self._exchange.wait_until(end)
-            return
-        self._exchange.caller.abort()
-        self.left()
-
-    def _keep_alive(self, now: float, watch: StreamFilter) -> None:
-        silence_s = self._exchange.plane.config.waits.silence_s
-        said_at = max(self._last_at, self._said_at)
-        if now - said_at >= silence_s:
-            said_at = self._said_at = now
-            if watch.at_boundary:
-                self._exchange.caller.write(KEEP_ALIVE)
-        self._exchange.wait_until(min(said_at + silence_s, self._idle_end()))
+            self.conclusion.break_off(self.reply, refusal.code, refusal.message)

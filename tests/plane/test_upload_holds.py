@@ -111,7 +111,8 @@ def is_held_back(running: Running) -> bool:
     protocol: Any
     [protocol] = running.server.server_state.connections
     [exchange] = running.exchanges()
-    return exchange._is_holding and protocol.flow.read_paused
+    upload = exchange._upload
+    return upload is not None and upload.is_held_back and protocol.flow.read_paused
 
 
 @asynccontextmanager

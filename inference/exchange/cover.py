@@ -1,4 +1,4 @@
-"""What was set aside for an answer, and what its end may cost: never more than a slice beyond.
+"""What is set aside for one answer (holds, leases): and what its end may cost, a slice beyond.
 
 A stream's hold is renewed by the largest of what was counted and what the engine claims. One
 read may bring more than was held for: it is passed on, and no more is read until more is held.
@@ -9,122 +9,136 @@ what was held is all that is charged.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from inference.admission.ports import Verdict
 from inference.body.claims import Bounds, Seen, charge, fits
-from inference.body.heard import Heard
 from inference.body.prepare import Prepared
 from inference.body.room import SLICE_TOKENS, longest_answer
+from inference.body.sse import StreamFilter
 from inference.body.tokens import estimate_tokens
+from inference.contracts.entries import Route
 from inference.exchange.attempts import Attempts
-from inference.exchange.request import ArrivingRequest
-from inference.gate.passed import Passed
+from inference.exchange.request import Request
 from inference.http.problems import Refused
 from inference.telemetry.outcome import ONLY_READ
 
 RENEW_AHEAD_TOKENS = 64
 
 
-class Holding(Attempts):
-    """The middle of a relay: it knows what is held."""
+class Cover:
+    """See the module. ``hold``: the tokens that are held, none if no renewal is ever due.
+
+    ``closing``: what came of an answer that is complete, and only waits until it is covered.
+    """
 
     __slots__ = (
-        "_closing",
+        "_attempts",
         "_has_asked",
-        "_hold",
-        "_is_held_back",
         "_is_renewing",
         "_most_out",
-        "_paused_at",
+        "_prepared",
+        "_request",
         "_room",
+        "_route",
+        "_settled",
+        "closing",
+        "hold",
     )
 
     def __init__(
-        self, exchange: ArrivingRequest, passed: Passed, prepared: Prepared, verdict: Verdict
+        self,
+        request: Request,
+        attempts: Attempts,
+        route: Route,
+        prepared: Prepared,
+        hold: int | None,
     ) -> None:
-        super().__init__(exchange, passed, prepared, verdict)
-        self._hold = verdict.hold_tokens
+        self._request = request
+        self._attempts = attempts
+        self._route = route
+        self._prepared = prepared
+        self.hold = hold
         self._room = self._most_out = 0
-        self._is_renewing = False
-        self._is_held_back = False
-        self._paused_at: float | None = None
-        self._has_asked = False
-        self._closing: Seen | None = None
-        """What came of an answer that is complete, and only waits until it is covered."""
+        self._is_renewing = self._has_asked = False
+        self.closing: Seen | None = None
+        self._settled: Bounds | None = None
+        """What the answer can have used, if it may end as it is."""
+
+    # ── While it runs ──────────────────────────────────────────────────────────────────
 
     def is_covered(self, tokens: int) -> bool:
-        """Say whether so many tokens are held; if not, hold them, and then say so to the exchange.
+        """Say whether so many tokens are held; if not, hold them, and then say so to the request.
 
-        Refused, they end the request.
+        Refused, they end it.
         """
-        if self._hold is None:
+        if self.hold is None:
             return True
         # A renewal holds a slice more than it is told was used: that much less is told.
         self._renew(tokens - SLICE_TOKENS, ahead=SLICE_TOKENS - 1)
         return not self._is_renewing
 
-    def _renew_by(self, watch: Heard) -> None:
+    def renew_by(self, watch: StreamFilter) -> None:
         """Hold more, if what came, or what is claimed and can be so, leaves too little."""
         prepared = self._prepared
         if not self._room:  # Of a large body it is known only now how many answers it wants.
-            bounds = Bounds(0, prepared.n, prepared.limit, self.passed.route.context_length)
+            bounds = Bounds(0, prepared.n, prepared.limit, self._route.context_length)
             self._room, self._most_out = bounds.room, bounds.most_out
         tokens_in = max(prepared.prompt_tokens, min(watch.tokens_in, self._room))
         self._renew(tokens_in + min(watch.tokens, self._most_out))
 
     def _renew(self, so_far: int, ahead: int = RENEW_AHEAD_TOKENS) -> None:
         """Hold more, if ``so_far`` tokens of prompt and answer leave too little."""
-        hold = self._hold
+        hold = self.hold
         if self._is_renewing or hold is None or so_far + ahead < hold:
             return
+        self._ask_for(so_far)
+        if self._is_renewing and so_far > self._beyond(hold):
+            self._attempts.hold_back()
+
+    def _ask_for(self, tokens: int) -> None:
+        request = self._request
         self._is_renewing = True
-        self._exchange.plane.limiter.renew(
-            self._exchange.names.request_id, so_far, self._on_renewed
-        )
-        if self._is_renewing and so_far > self._beyond(hold) and self._call is not None:
-            self._is_held_back = True
-            self._call.pause()
+        request.plane.limiter.renew(request.names.request_id, tokens, self._on_renewed)
 
     def _on_renewed(self, verdict: Verdict) -> None:
+        request, attempts = self._request, self._attempts
         self._is_renewing = False
         if verdict.allowed:
-            self._hold = verdict.hold_tokens
-        if self._closing is not None:
+            self.hold = verdict.hold_tokens
+        if self.closing is not None:
             self._has_asked |= not verdict.allowed
-            self.try_to_close()
+            request.on_held()
         elif verdict.allowed:
-            self._read_on()
-            self._exchange.go_on_holding()
-        elif self._call is not None:
-            self.end(Refused(verdict.code, verdict.message))
+            attempts.read_on()
+            request.on_held()
+        elif attempts.is_asking:
+            request.fail(Refused(verdict.code, verdict.message))
 
-    def _read_on(self) -> None:
-        if self._is_held_back:
-            self._is_held_back = False
-            if self._call is not None and self._paused_at is None:
-                self._call.resume()
+    # ── At its end ─────────────────────────────────────────────────────────────────────
 
-    def try_to_close(self) -> None:
-        """End the answer well. If it owes more than may be charged as it is, ask for that first."""
-        exchange, seen = self._exchange, self._closing
-        if seen is None or self._is_renewing or exchange.is_over:
-            return
-        owes = 0 if self._has_asked else self._owes(seen, self._bounds(seen))
+    def may_end(self, seen: Seen) -> bool:
+        """Say whether an answer that is complete may end now.
+
+        If it owes more than may be charged as it is, that is asked for first, and the request
+        is told when it was decided.
+        """
+        self.closing = seen
+        if self._is_renewing:
+            return False
+        bounds = self._bounds(seen)
+        owes = 0 if self._has_asked else self._owes(seen, bounds)
         if not owes:
-            self.close(seen)
-            return
-        self._has_asked = self._is_renewing = True
-        exchange.wait_until(exchange.plane.now() + exchange.plane.config.waits.decision_s)
-        exchange.plane.limiter.renew(exchange.names.request_id, owes, self._on_renewed)
+            self._settled = bounds
+            return True
+        request, plane = self._request, self._request.plane
+        self._has_asked = True
+        request.wait_until(plane.now() + plane.config.waits.decision_s)
+        self._ask_for(owes)
+        return False
 
-    @abstractmethod
-    def close(self, seen: Seen) -> None:
-        """End the answer well, and now."""
-
-    @abstractmethod
-    def end(self, refusal: Refused) -> None:
-        """End the answer for a reason of ours."""
+    def book(self, seen: Seen) -> None:
+        """Write down what came of an answer, and what it can have cost at most."""
+        outcome = self._request.outcome
+        outcome.seen, outcome.bounds = seen, self._settled or self._bounds(seen)
 
     def _beyond(self, hold: int) -> int:
         """Return what may be charged where so much is held: a slice for each answer more."""
@@ -132,7 +146,7 @@ class Holding(Attempts):
 
     def _bounds(self, seen: Seen) -> Bounds:
         """Say what the request can have used at most."""
-        prepared, route, outcome = self._prepared, self.passed.route, self._exchange.outcome
+        prepared, route, outcome = self._prepared, self._route, self._request.outcome
         bounds = Bounds(
             estimate_tokens(outcome.prompt_bytes),
             prepared.n,
@@ -150,10 +164,10 @@ class Holding(Attempts):
         return bounds
 
     def _held(self) -> int:
-        hold, prepared = self._hold, self._prepared
+        hold, prepared, route = self.hold, self._prepared, self._route
         if hold is not None:
             return hold
-        route, prompt = self.passed.route, prepared.prompt_tokens
+        prompt = prepared.prompt_tokens
         if route.task != "generate":
             return prompt
         return prompt + prepared.n * longest_answer(route, prompt, prepared.limit, prepared.n)

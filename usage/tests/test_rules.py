@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from inference.http.ids import request_id
-from inference.tests.asks import ask_of, ended
+from projects.models import Project
+from tests.make import make_event, request_id
 from usage.rules import (
     COLUMNS,
     EVER,
@@ -95,7 +95,7 @@ def test_caller_who_leaves_was_not_failed(status: int, ending: str, is_one: bool
 
 @pytest.mark.parametrize("streamed", [True, False])
 def test_time_to_the_first_token_is_that_of_a_stream_only(streamed: bool) -> None:
-    event = replace(ended(ask_of()), request_id=request_id(NOW.timestamp()), streamed=streamed)
+    event = make_event(Project(), request_id=request_id(NOW.timestamp()), streamed=streamed)
     event = replace(event, ttft_ms=12.5, terms_version=7)
 
     row = dict(zip(COLUMNS, row_of(event, 42), strict=True))

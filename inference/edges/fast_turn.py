@@ -110,8 +110,9 @@ class FastTurn:
 
     def leave(self) -> None:
         """Tell the core that the caller has gone."""
-        if self._exchange is not None:
-            self._exchange.left()
+        exchange, self._exchange = self._exchange, None  # As in ``finish``.
+        if exchange is not None:
+            exchange.left()
 
     def spoil(self, fault: Malformed) -> bool:
         """Let the core refuse it, if it has not answered."""
@@ -174,7 +175,6 @@ class FastTurn:
             self._flush()
         self.is_answered = True
         self._body, self.waiting_bytes = [], 0
-        self._protocol.pace.resume_reading()  # Else the next request would never be read.
         self._exchange = None  # Each holds the other: or only a search for cycles frees them.
         self._protocol.on_answered()
 

@@ -283,6 +283,7 @@ class PlatformProtocol(CallerConnection):
 
     def on_answered(self) -> None:
         """Go on with the next request: an answer is complete."""
+        self.pace.resume_reading()  # Else that would never be read.
         self.server_state.total_requests += 1
         self._since = self._now()
         self._pump()

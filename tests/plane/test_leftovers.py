@@ -90,3 +90,17 @@ async def test_uploads_that_went_up_in_pieces_are_freed_at_once(
     for connection in running.connections:
         connection.reset()
     await until(lambda: not [name for name, count in left_over().items() if count > 1])
+
+
+@pytest.mark.usefixtures("no_search")
+async def test_requests_whose_callers_left_are_freed_at_once(running: Running, hire: Hire) -> None:
+    worker = await hire(*([[...]] * 5))
+
+    for number in range(5):
+        connection = await running.connect()
+        await connection.send(request(CHAT, STREAM, key=KEY))
+        await until(lambda count=number + 1: len(worker.asked) == count)
+        connection.reset()
+        await until(lambda: not running.exchanges())
+
+    await until(lambda: not [name for name, count in left_over().items() if count > 1])

@@ -202,3 +202,19 @@ async def test_connection_is_read_on_behind_an_upload_that_came_faster_than_it_w
 
     assert said == [200] * 5
     assert len(worker.asked) == 5
+
+
+@pytest.mark.parametrize("size", [100_000, 300_000, 600_000])
+async def test_connection_serves_on_after_a_large_body(
+    running: Running, hire: Hire, size: int
+) -> None:
+    await hire(*[[answer(completion())] for _ in range(3)])
+    caller = await running.connect()
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x" * size}]}
+
+    statuses = []
+    for _ in range(3):
+        await caller.send(request(CHAT, asked, key=KEY))
+        statuses.append((await caller.answer()).status)
+
+    assert statuses == [200] * 3

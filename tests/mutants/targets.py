@@ -25,7 +25,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "inference/telemetry/outcome.py": (f"{INSIDE}outcome.py", f"{INSIDE}small_parts.py"),
     "ledger/services.py": ("ledger/tests",),
     "usage/rules.py": ("usage/tests",),
-    "projects/access.py": ("projects/tests", "tests/test_walls.py"),
+    "projects/access.py": ("projects/tests/test_access.py",),
     "common/tenancy.py": ("tests/test_walls.py", "common/tests"),
 }
 """A file, and the tests that a newcomer would run after a change of it."""

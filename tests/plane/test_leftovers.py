@@ -96,10 +96,10 @@ async def test_uploads_that_went_up_in_pieces_are_freed_at_once(
 async def test_requests_whose_callers_left_are_freed_at_once(running: Running, hire: Hire) -> None:
     worker = await hire(*([[...]] * 5))
 
-    for number in range(5):
+    for _ in range(5):
         connection = await running.connect()
         await connection.send(request(CHAT, STREAM, key=KEY))
-        await until(lambda count=number + 1: len(worker.asked) == count)
+        await until(lambda: len(worker.asked) == len(running.connections))
         connection.reset()
         await until(lambda: not running.exchanges())
 

@@ -17,7 +17,7 @@ from inference.edges.asgi import PEER, Receive, Scope, Send
 from inference.gateway.ops import Check, answer_health, answer_readiness
 from xerotier_site.front import FACTS
 
-NICE = 5
+NICE = 10
 """Where processors are few, who answers tokens goes first, and pages after that."""
 
 

@@ -33,7 +33,7 @@ from tests.mutants.swap import swap_lua, swap_python
 ROOT = Path(__file__).parents[2]
 SURVIVED, KILLED = 0, 1
 WAIT_S = 60.0
-HANGS_S = 5.0
+HANGS_S = 2.0
 MEMORY_MAX = 4 << 30
 """Of address space: a loop that a mutant made endless may also be one that keeps things."""
 TIMES = 6.0

@@ -35,6 +35,7 @@ INTERPRETED = frozenset(
         "inference.admission.service",
         "inference.admission.upkeep",
         "inference.body.fast_shapes",
+        "inference.contracts.agents",
         "inference.contracts.functions",
         "inference.contracts.pass_keys",
         "inference.edges.asgi",

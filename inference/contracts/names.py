@@ -50,6 +50,25 @@ def sighting_key(gateway: str) -> str:
     return f"sighting:{gateway}"
 
 
+def agent_key(agent: str) -> str:
+    """Name the entry of an agent."""
+    return f"agent:{agent}"
+
+
+LINKS = "links"
+"""Sorted set of the links of agents (``link_member``), by when seen last (Unix seconds)."""
+
+
+def link_key(agent: str, gateway: str) -> str:
+    """Name what a gateway wrote of its link to an agent (``agents.LinkReport``)."""
+    return f"link:{link_member(agent, gateway)}"
+
+
+def link_member(agent: str, gateway: str) -> str:
+    """Name a link among ``LINKS``."""
+    return f"{agent}:{gateway}"
+
+
 def shared_pool(tier: str, model: str) -> str:
     """Name the pool of the workers that carry a tier and serve a model, for everyone."""
     return f"shared/{tier}/{model}"

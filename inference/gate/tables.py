@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from inference.contracts import pass_keys
+from inference.contracts import agents, pass_keys
+from inference.contracts.agents import AgentEntry
 from inference.contracts.entries import Grant, Pool, Route, load
 from inference.contracts.names import SHARDS
 from inference.contracts.pass_keys import PassKeys
 
-Thing = Grant | Route | Pool | PassKeys
+Thing = Grant | Route | Pool | PassKeys | AgentEntry
 Found = dict[str, Thing | None]
 """What a read brought, by name; ``None``: there is no such entry."""
 
@@ -49,6 +50,7 @@ _READERS: dict[str, Callable[[bytes], Thing]] = {
     "grant": partial(load, Grant),
     "route": partial(load, Route),
     "pool": partial(load, Pool),
+    "agent": agents.load,
     pass_keys.NAME: pass_keys.load,
 }
 

@@ -54,6 +54,7 @@ check: env-dev ## Format, lint, import contracts, types, holes, generated files
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
+	cd xim/src && ../../.venv/bin/lint-imports --config ../pyproject.toml
 	.venv/bin/mypy .
 	.venv/bin/bandit -q -r . -c pyproject.toml -ll -ii
 	$(PY) -m tests.tools.generated

@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.database_cleanup",
     "tests.scheduling",
     "tests.run_summary",
+    "xim_fixtures",
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xim import weights
+from xim.bundled import weights
 
 FOLDER = Path(__file__).parents[1] / "var" / "models"
 """Where ``make run`` keeps them too, unless told otherwise."""

@@ -26,6 +26,13 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
     assert circle_in(graph) == []
 
 
+def test_no_file_of_the_node_program_does_either() -> None:
+    graph = imports_of(ROOT / "xim/src", ["xim"])
+
+    assert graph["xim.bundled.embed"] >= {"xim.bundled.encoder"}
+    assert circle_in(graph) == []
+
+
 def test_circle_that_only_types_close_is_found(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text("")

@@ -17,6 +17,8 @@ PACKAGES = {
     *("accounts", "agents", "api", "apikeys", "audit", "catalog", "common", "dashboard"),
     *("endpoints", "inference", "ledger", "projects", "publisher", "usage", "xerotier_site", "xim"),
 }
+LIES_IN = {"xim": ROOT / "xim" / "src"}
+"""Where a package lies that is installed by itself."""
 ELSEWHERE = {"tests", "migrations"}
 METHODS_MAX = 12
 MANY_METHODS = {
@@ -68,8 +70,9 @@ def trees() -> dict[str, ast.Module]:
     """Return every module of ours by its name."""
     found = {}
     for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            parts = path.relative_to(ROOT).with_suffix("").parts
+        root = LIES_IN.get(package, ROOT)
+        for path in (root / package).rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
             if not ELSEWHERE & set(parts):
                 name = ".".join(parts).removesuffix(".__init__")
                 found[name] = ast.parse(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xerotier_site.embedded import logbook, parts
 from xerotier_site.embedded.parts import Part
-from xim import machine, weights
+from xim.bundled import machine, weights
 
 MakePart = Callable[[int, Path, Path, Callable[[], bool]], Part]
 

@@ -24,6 +24,8 @@ PYTHON = HOME / "bin" / "python"
 STAMP = HOME / ".stamp"
 RUN = ["requirements.txt", "xim/requirements.txt"]
 DEV = ["requirements-dev.txt"]
+NODE = ROOT / "xim"
+"""The node program: installed from its folder, so that ``.venv/bin/xim`` is there."""
 
 
 def complain(sentence: str) -> NoReturn:
@@ -46,6 +48,7 @@ def mark_of(files: list[str]) -> str:
     mark = hashlib.sha256(f"{sys.version_info[:3]} {ROOT}".encode())
     for name in files:
         mark.update((ROOT / name).read_bytes())
+    mark.update((NODE / "pyproject.toml").read_bytes())
     return mark.hexdigest()
 
 
@@ -95,6 +98,17 @@ def install(files: list[str]) -> bool:
     return pip("--progress-bar=on", *wanted)
 
 
+def install_node() -> bool:
+    """Install the node program as it lies here: what is changed there needs no second install.
+
+    All it needs is installed, its build backend too, so nothing comes from an index.
+    """
+    words = ["--quiet", "--no-deps", "--no-build-isolation", "--editable", NODE]
+    if run([HOME / "bin" / "uv", "pip", "install", "--python", PYTHON, *words]):
+        return True
+    return run([PYTHON, "-m", "pip", "install", "--disable-pip-version-check", *words])
+
+
 def make(files: list[str]) -> None:
     """Make the environment and put everything in it."""
     sys.stdout.write(f"Installing what {', '.join(files)} pin …\n")
@@ -103,6 +117,8 @@ def make(files: list[str]) -> None:
         complain(f"The environment {HOME} cannot be made; the lines above say why.")
     if not install(files):
         complain("The packages cannot be installed; the lines above say why.")
+    if not install_node():
+        complain("The node program (xim) cannot be installed; the lines above say why.")
 
 
 def main() -> None:

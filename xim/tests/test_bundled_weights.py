@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xim import weights
-from xim.weights import Weights, WeightsMissing, fetch
+from xim.bundled import weights
+from xim.bundled.weights import Weights, WeightsMissing, fetch
 
 CONTENT = b"numbers"
 

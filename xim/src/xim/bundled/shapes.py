@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xim.encoder import DIMENSIONS, Vectors
-from xim.refusals import Malformed, TooLarge
+from xim.bundled.encoder import DIMENSIONS, Vectors
+from xim.bundled.refusals import Malformed, TooLarge
 
 BATCH_MAX = 256
 NO_TOKENS = (

@@ -20,7 +20,7 @@ from inference.exchange.erring import (
 )
 from inference.exchange.head_start import HeadStart
 from inference.exchange.request import Request
-from inference.fleet.ports import Answer, Call
+from inference.fleet.ports import Answer, Call, WorkerFailed
 from inference.gate import rules
 from inference.gate.passed import Passed
 from inference.http.lines import Lines
@@ -185,6 +185,13 @@ class Attempts:
         self._error = Refused("upstream_error", f"{said}: {words}" if words else f"{said}.")
         self._errors += 1
         self._turn_on()
+
+    def note_failure(self, failure: WorkerFailed) -> None:
+        """Hold it against the worker, unless that has only said that it has no room."""
+        if failure.is_declined:
+            self._is_full = True
+        else:
+            self.choice.failed()
 
     def _turn_on(self) -> None:
         """Turn from a worker that answered with an error to another, if that may help."""

@@ -272,7 +272,7 @@ class Relay(Answer):
             # It said its last word; what it does then is its own.
             self.conclusion.end_stream(reply, stream, b"")
             return
-        attempts.choice.failed()
+        attempts.note_failure(failure)
         if reply.has_begun:
             self.conclusion.break_off(reply, "upstream_disconnected", "The worker broke off.")
         else:

@@ -109,6 +109,19 @@ class Fleet:
         way = self._ways.get(worker_id)
         return way.load.in_flight if way is not None else 0
 
+    def is_open(self, worker: Worker) -> bool:
+        """Say whether it would take a request now, as far as that is known without asking."""
+        return self._transport_of(worker).is_open(worker)
+
+    def load_of(self, worker: Worker) -> int:
+        """Return how busy a worker is believed to be: ours, or what it says, if that is more.
+
+        Others ask it, too, and an engine may work on for callers that have left.
+        """
+        way = self._ways.get(worker.worker_id)
+        ours = way.load.in_flight if way is not None else 0
+        return max(ours, self._transport_of(worker).running(worker))
+
     def stats(self) -> FleetStats:
         """Count connections and requests, whatever carries them."""
         held = [transport.connections() for transport in self._transports]
@@ -134,6 +147,10 @@ class Fleet:
             # Its counts stay. What runs the way it was reached before ends there.
             way.worker, way.transport = worker, self._carrier(worker)
         return way
+
+    def _transport_of(self, worker: Worker) -> Transport:
+        way = self._ways.get(worker.worker_id)
+        return way.transport if way is not None and way.worker is worker else self._carrier(worker)
 
     def _carrier(self, worker: Worker) -> Transport:
         for transport in self._transports:

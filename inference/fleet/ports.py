@@ -19,12 +19,14 @@ from inference.http.lines import Headers, Lines
 class WorkerFailed(Exception):
     """A worker refused, reset, timed out or spoke nonsense.
 
-    ``reason`` is one of ``connect``, ``reset``, ``timeout``, ``protocol``.
+    ``reason`` is one of ``connect``, ``reset``, ``timeout``, ``protocol``. ``is_declined``: it is
+    busy, or about to stop, and has not touched the request, which is no fault of anybody's.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, is_declined: bool = False) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.is_declined = is_declined
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,14 @@ class Transport(ABC):
     @abstractmethod
     def probe(self, worker: Worker, answer: Answer) -> Call:
         """Ask a worker for its models, which counts as nobody's request."""
+
+    def is_open(self, worker: Worker) -> bool:
+        """Say whether a worker would take a request now, as far as that is known unasked."""
+        return True
+
+    def running(self, worker: Worker) -> int:
+        """Return how many requests a worker says it runs, for whomever; 0 if it says nothing."""
+        return 0
 
     @abstractmethod
     def connections(self) -> Connections:

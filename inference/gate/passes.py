@@ -4,34 +4,26 @@ A browser or a trusted proxy shows one instead of an API key. The platform signs
 Ed25519; the public keys, issuer and audience lie in Valkey as ``PassKeys``. What is verified
 becomes a ``Grant``, so everything behind the gate treats it as a key's.
 
-Every rule here is on purpose narrower than the standard: one algorithm, no ``crit``, no
-algorithm taken from the token, all claims required.
+How it is signed is in ``http.jws``. Here, too, the rules are on purpose narrower than the
+standard: all claims are required.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from inference.contracts.entries import Grant
-from inference.contracts.pass_keys import LIFE_S, SKEW_S, PassKey, PassKeys
+from inference.contracts.pass_keys import LIFE_S, SKEW_S, PassKeys
+from inference.http.jws import PARTS, signed_claims
 
-ALGORITHM = "EdDSA"
-MAX_LENGTH = 4096
 REMEMBERED = 4096
-_PARTS = 3
 
 
 def looks_like_pass(token: bytes) -> bool:
     """Say whether this bearer has the form of a pass, and so is no API key."""
-    return token.startswith(b"eyJ") and token.count(b".") == _PARTS - 1
+    return token.startswith(b"eyJ") and token.count(b".") == PARTS - 1
 
 
 class PassBook:
@@ -65,35 +57,8 @@ class PassBook:
 
 def verify(token: bytes, keys: PassKeys, now: float) -> Grant | None:
     """Return what a pass grants; none if anything about it is wrong, and never why."""
-    parts = token.split(b".")
-    if len(token) > MAX_LENGTH or len(parts) != _PARTS:
-        return None
-    try:
-        head, claims, signature = _object(parts[0]), _object(parts[1]), _decode(parts[2])
-    except (ValueError, RecursionError):
-        return None
-    key = _key_of(head, keys, now)
-    if key is None or not _is_signed(key, parts[0] + b"." + parts[1], signature):
-        return None
-    return _grant_of(claims, keys, now)
-
-
-def _key_of(head: dict[str, Any], keys: PassKeys, now: float) -> PassKey | None:
-    # The algorithm is ours, never the token's choice; an extension we don't know is refused.
-    if head.get("alg") != ALGORITHM or head.get("typ", "JWT") != "JWT" or "crit" in head:
-        return None
-    named = (key for key in keys.keys if key.kid == head.get("kid"))
-    key = next(named, None)
-    return key if key is not None and (key.until is None or now < key.until) else None
-
-
-def _is_signed(key: PassKey, signed: bytes, signature: bytes) -> bool:
-    try:
-        public = Ed25519PublicKey.from_public_bytes(_decode(key.x.encode()))
-        public.verify(signature, signed)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+    claims = signed_claims(token, keys.keys, now)
+    return None if claims is None else _grant_of(claims, keys, now)
 
 
 def _grant_of(claims: dict[str, Any], keys: PassKeys, now: float) -> Grant | None:
@@ -148,18 +113,3 @@ def _is_in_time(times: list[Any], now: float) -> bool:
 
 def _is_words(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(word, str) for word in value)
-
-
-def _object(part: bytes) -> dict[str, Any]:
-    value = json.loads(_decode(part))
-    if not isinstance(value, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - one kind of refusal
-    return value
-
-
-def _decode(part: bytes) -> bytes:
-    """Read base64url without padding, strictly: one text for one value (RFC 7515 §2)."""
-    raw = base64.b64decode(part + b"=" * (-len(part) % 4), b"-_", validate=True)
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != part:
-        raise binascii.Error("not canonical")
-    return raw

@@ -84,8 +84,8 @@ class Gateway:
         self.fleet = Fleet(_transports(config))
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
         picker = Picker(
-            self.fleet.in_flight,
-            self.health.may_try,
+            self.fleet.load_of,
+            lambda worker: self.health.may_try(worker.worker_id) and self.fleet.is_open(worker),
             self.health.is_doubted,
             Random(),  # noqa: S311 - spreads work, hides nothing
         )

@@ -11,18 +11,18 @@ from inference.contracts.entries import Worker
 class Picker:
     """Power of two choices (Mitzenmacher 2001): nearly as good as asking all, and no herd.
 
-    ``in_flight`` says how busy a worker is; ``may_try`` whether it is worth asking at all;
+    ``load_of`` says how busy a worker is; ``may_try`` whether it is worth asking at all;
     ``is_doubted`` whether another should be asked instead, if there is one.
     """
 
     def __init__(
         self,
-        in_flight: Callable[[str], int],
-        may_try: Callable[[str], bool],
+        load_of: Callable[[Worker], int],
+        may_try: Callable[[Worker], bool],
         is_doubted: Callable[[str], bool],
         random: Random,
     ) -> None:
-        self._in_flight = in_flight
+        self._load_of = load_of
         self._may_try = may_try
         self._is_doubted = is_doubted
         self._random = random
@@ -35,7 +35,7 @@ class Picker:
         """
         doubted: list[Worker] = []
         for workers in pools:
-            fresh = [w for w in workers if w.worker_id not in tried and self._may_try(w.worker_id)]
+            fresh = [w for w in workers if w.worker_id not in tried and self._may_try(w)]
             sound = [w for w in fresh if not self._is_doubted(w.worker_id)]
             if sound:
                 free = [w for w in sound if not self._is_full(w)]
@@ -44,12 +44,12 @@ class Picker:
         return self._less_busy(doubted) if doubted else None
 
     def _is_full(self, worker: Worker) -> bool:
-        return worker.slots is not None and self._in_flight(worker.worker_id) >= worker.slots
+        return worker.slots is not None and self._load_of(worker) >= worker.slots
 
     def _less_busy(self, workers: list[Worker]) -> Worker:
         if len(workers) == 1:
             return workers[0]
         first = workers[int(self._random.random() * len(workers))]
         second = workers[int(self._random.random() * len(workers))]
-        busy = self._in_flight
-        return first if busy(first.worker_id) <= busy(second.worker_id) else second
+        busy = self._load_of
+        return first if busy(first) <= busy(second) else second

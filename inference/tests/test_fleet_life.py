@@ -25,7 +25,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
     return request.param
 
 
-@pytest.fixture(params=["carried_over_http", "carried_in_process"], ids=["http", "in process"])
+WAYS = {
+    "http": "carried_over_http",
+    "tunnel": "carried_over_tunnel",
+    "in process": "carried_in_process",
+}
+
+
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
 def carry(request: pytest.FixtureRequest) -> Carry:
     found: Carry = import_module(f"inference.tests.{request.param}").carry
     return found

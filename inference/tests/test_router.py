@@ -32,7 +32,10 @@ def health() -> Breakers:
 
 @pytest.fixture
 def router(health: Breakers) -> Router:
-    picker = Picker(lambda _: 0, health.may_try, health.is_doubted, Random(7))
+    def may_try(worker: Worker) -> bool:
+        return health.may_try(worker.worker_id)
+
+    picker = Picker(lambda _: 0, may_try, health.is_doubted, Random(7))
     return Router(picker, health)
 
 

@@ -105,7 +105,7 @@ def worker(name: str, slots: int | None = None) -> Worker:
     return Worker(name, "http://w/v1", "m", (), slots=slots)
 
 
-def anyone(_worker_id: str) -> bool:
+def anyone(_worker: Worker) -> bool:
     return True
 
 
@@ -115,7 +115,7 @@ def nobody(_worker_id: str) -> bool:
 
 def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> None:
     busy = {"a": 9, "b": 0, "c": 5}
-    picker = Picker(busy.__getitem__, anyone, nobody, Random(7))
+    picker = Picker(lambda worker: busy[worker.worker_id], anyone, nobody, Random(7))
     pool = [worker("a"), worker("b"), worker("c", slots=5)]
 
     chosen = [picker.pick([pool], []) for _ in range(400)]
@@ -126,7 +126,7 @@ def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> Non
 
 
 def test_tried_and_broken_workers_are_passed_over_and_then_the_next_pool() -> None:
-    picker = Picker(lambda _: 0, lambda name: name != "b", nobody, Random(7))
+    picker = Picker(lambda _: 0, lambda worker: worker.worker_id != "b", nobody, Random(7))
     first, second = [worker("a"), worker("b")], [worker("c")]
 
     assert picker.pick([first, second], ["a"]) == worker("c")

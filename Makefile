@@ -15,7 +15,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench pairs chaos soak mutants check fmt lock env env-dev env-clients python clean
+.PHONY: help run test compiled test-compiled bench pairs chaos soak mutants check fmt lock env env-dev env-clients clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +70,11 @@ lock: env-dev ## Compile the requirements, pinned and hashed
 env: python
 	@$(PYTHON) $(ENVIRONMENT)
 
-env-clients: env-dev ## Install the clients of others that the guides' examples run with
+env-clients: env-dev
 	@$(PY) -m tests.tools.clients
+
+clients: env-clients ## Run the guides' examples with the clients of others, which are installed for it
+	$(PY) -m pytest -n 0 tests/docs/test_snippets.py -k clients.md
 
 env-dev: python
 	@$(PYTHON) $(ENVIRONMENT) --dev

@@ -27,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-bytes", type=int, default=300_000, help="how much each fuzz test eats")
     parser.addoption("--pairs", type=int, default=1500, help="how many hostile pairs are played")
     parser.addoption("--fuzz-seed", type=int, default=1, help="where its chance begins")
+    parser.addoption(
+        "--fast-edge-apart",
+        action="store_true",
+        help="leave out what `make test-compiled T='tests/plane -k fast'` runs",
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -39,6 +39,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("anyio_backend", LOOPS)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the fast edge to a run over the compiled plane, where that is promised."""
+    if config.option.fast_edge_apart:
+        apart = [n for n in items if n.nodeid.startswith("tests/plane/") and "fast" in n.nodeid]
+        config.hook.pytest_deselected(items=apart)
+        items[:] = [item for item in items if item not in set(apart)]
+
+
 @pytest.fixture
 def anyio_backend() -> object:
     """Run on the event loop of production."""

@@ -61,7 +61,7 @@ def test_help_lists_every_target() -> None:
     offered = set(re.findall(r"^  make ([\w-]+)", make("help").stdout, re.MULTILINE))
 
     users = {"help", "run", "test", "check", "fmt", "lock", "clean"}
-    builders = {"compiled", "test-compiled", "bench", "soak", "chaos", "pairs", "env-clients"}
+    builders = {"compiled", "test-compiled", "bench", "soak", "chaos", "pairs", "clients"}
     builders |= {"mutants"}
     assert offered == users | builders
 

@@ -58,6 +58,14 @@ async def _is_taken(sock: socket.socket, port: int) -> bool:
         async with asyncio.timeout(0.1):
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     except TimeoutError:
+        return _is_connected(sock)  # On a busy machine both may have been so when we looked.
+    return True
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
         return False
     return True
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from inference.exchange.config import PlaneConfig
+from tests.clock import own_time
 from tests.plane.caller import Connection, request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import SSE_HEAD, Script, answer, chunk, completion, delta
@@ -66,16 +67,17 @@ async def test_used_connection_may_be_idle_for_longer_but_not_for_ever(
 ) -> None:
     worker = await hire([answer(completion())])
     waits = replace(config.waits, header_s=0.05, idle_connection_s=0.6)
-    loop = asyncio.get_running_loop()
 
     async with serve(replace(config, waits=waits)) as running:
         caller = await running.connect()
+        began_at, began = time.monotonic(), own_time()
         await caller.send(request(CHAT, ASK, key=KEY))
         assert (await caller.answer()).status == 200
-        idle_at = loop.time()
         assert await caller.closed()
 
-    assert 0.5 < loop.time() - idle_at < 4
+    # It was idle for less than what has passed since before it asked.
+    assert time.monotonic() - began_at > waits.idle_connection_s
+    assert own_time() - began < 4
     assert len(worker.asked) == 1
 
 

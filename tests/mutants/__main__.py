@@ -1,7 +1,8 @@
 """``make mutants``: put faults into what money and tenants hang on, and see that tests notice.
 
-Two files are mutated side by side, each by a pytest of its own with servers of its own. Ends
-with the survivors; fails if fewer than so many were killed, or if one survived unexcused.
+The faults are dealt out to as many pytests as there are processors, each with servers of its own.
+Ends with a line for each file and with what is wrong: a fault that survived unexcused, an excuse
+for one that is killed or not made any more, or too few killed in all.
 """
 
 from __future__ import annotations
@@ -14,65 +15,65 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.mutants.targets import ROOT, TARGETS, excused
+from tests.mutants.targets import ROOT, TARGETS, excused, is_of
 
 GOAL = 0.95
-MOST = 120
-"""Mutants of a file, drawn with a fixed seed where there are more (``--all`` takes all)."""
 
 Outcome = list[dict[str, Any]]
 
 
 def main() -> int:
-    """Mutate each target; print a line for each, and every survivor."""
-    asked = _arguments()
-    began = time.monotonic()
-    targets = [name for name in TARGETS if asked.only in name]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        outcomes = pool.map(lambda one: _mutate(one, asked.all), targets)
-        found = dict(zip(targets, outcomes, strict=True))
-    known = excused()
-    survivors = [line for name, outcome in found.items() for line in _told(name, outcome, known)]
-    print("\n".join(survivors))
-    tried = sum(map(len, found.values()))
-    killed = tried - sum(one["survived"] for outcome in found.values() for one in outcome)
-    share = killed / tried
-    print(f"{killed} of {tried} killed: {share:.1%}, in {time.monotonic() - began:.0f} s")
-    return 0 if share >= GOAL and not survivors else 1
-
-
-def _arguments() -> argparse.Namespace:
+    """Mutate each target; print a line for each, and everything that is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("--only", default="", help="a part of the file's name")
-    parser.add_argument("--all", action="store_true", help="every mutant, not a sample")
-    return parser.parse_args()
+    only = parser.parse_args().only
+    targets = [name for name in TARGETS if only in name]
+    began, parts = time.monotonic(), os.cpu_count() or 1
+    with ThreadPoolExecutor(parts) as pool:
+        outcomes = pool.map(partial(_mutate, targets, parts), range(parts))
+        outcome = [one for part in outcomes for one in part]
+    for target in targets:
+        print(f"{_killed([one for one in outcome if one['target'] == target])}  {target}")
+    print(f"{_killed(outcome)} in {time.monotonic() - began:.0f} s")
+    wrong = _wrong(outcome, {name for name in excused() if is_of(name, targets)})
+    print("\n".join(wrong))
+    share = 1 - sum(one["survived"] for one in outcome) / len(outcome)
+    return 0 if share >= GOAL and not wrong else 1
 
 
-def _mutate(target: str, whole: bool) -> Outcome:
+def _mutate(targets: list[str], parts: int, part: int) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "outcome.json"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "tests.mutants.plugin"]
-        command += ["--mutate", target, "--mutants-out", str(out)]
-        command += ["--most", "0" if whole else str(MOST), *TARGETS[target]]
+        command += [f"--mutate={target}" for target in targets]
+        command += [f"--mutants-part={part}/{parts}", f"--mutants-out={out}"]
+        command += dict.fromkeys(test for target in targets for test in TARGETS[target])
         ran = subprocess.run(  # noqa: S603 - our own words
             command, cwd=ROOT, capture_output=True, text=True, check=False
         )
         if not out.exists():
-            raise SystemExit(f"{target} could not be mutated:\n{ran.stdout}\n{ran.stderr}")
+            raise SystemExit(f"Nothing could be mutated:\n{ran.stdout}\n{ran.stderr}")
         outcome: Outcome = json.loads(out.read_text())
-    survived = sum(one["survived"] for one in outcome)
-    print(f"{len(outcome) - survived:4} of {len(outcome):4} killed  {target}", flush=True)
     return outcome
 
 
-def _told(target: str, outcome: Outcome, known: dict[str, str]) -> list[str]:
-    names = [
-        (f"{target}:{one['place']}", one["tests"]) for one in outcome if one["survived"]
-    ]  # fmt: skip
-    return [f"survived {count} tests: {name}" for name, count in names if name not in known]
+def _killed(outcome: Outcome) -> str:
+    survived = sum(one["survived"] for one in outcome)
+    return f"{len(outcome) - survived:4} of {len(outcome):4} killed"
+
+
+def _wrong(outcome: Outcome, known: set[str]) -> list[str]:
+    tried = {f"{one['target']}:{one['place']}": one for one in outcome}
+    survived = {name for name, one in tried.items() if one["survived"]}
+    return [
+        *(f"survived {tried[name]['tests']} tests: {name}" for name in sorted(survived - known)),
+        *(f"excused, but killed: {name}" for name in sorted(known & set(tried) - survived)),
+        *(f"excused, but not made any more: {name}" for name in sorted(known - set(tried))),
+    ]
 
 
 if __name__ == "__main__":

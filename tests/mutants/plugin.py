@@ -1,7 +1,9 @@
 """The pytest plugin behind ``make mutants``: runs the tests once, then once for each mutant.
 
-The interpreter is warm by then, so a mutant costs a fork and those tests that enter its function.
-A test that fails, or a mutant that hangs, is what is wanted: the fault was noticed.
+The interpreter is warm by then, so a mutant costs a fork and those tests of its file that enter
+its function. A test that fails, or a mutant that hangs, is what is wanted: the fault was noticed.
+Last of all each file is tried without any fault: what was killed was killed by its fault, and not
+by what other mutants left behind.
 """
 
 from __future__ import annotations
@@ -10,13 +12,12 @@ import contextlib
 import importlib
 import json
 import os
-import random
 import resource
 import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,76 +26,96 @@ import pytest
 from _pytest.runner import runtestprotocol
 from django.conf import settings
 from django.db import connections
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
-from tests.mutants.sites import Mutant, lua_mutants, python_mutants
+from tests.mutants.sites import Mutant, mutants_of
 from tests.mutants.swap import swap_lua, swap_python
+from tests.mutants.targets import ROOT, TARGETS
 
-ROOT = Path(__file__).parents[2]
-SURVIVED, KILLED = 0, 1
-WAIT_S = 60.0
-HANGS_S = 2.0
+SURVIVED, KILLED, UNBORN = 0, 1, 2
+HANGS_CPU_S = 1.0
+HANGS_S = 30.0
+"""A mutant hangs when a test of it computes for so long, or all of them wait for so long."""
+TIMES = 6.0
+"""And besides, so many times as long as without it."""
 MEMORY_MAX = 4 << 30
 """Of address space: a loop that a mutant made endless may also be one that keeps things."""
-TIMES = 6.0
-"""A mutant hangs when it takes so many times as long as its tests took, and some seconds."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--mutate", help="the file to put faults into")
-    parser.addoption("--most", type=int, default=0, help="how many mutants at most (0: all)")
+    parser.addoption("--mutate", action="append", help="a file to put faults into")
+    parser.addoption("--mutants-part", default="0/1", help="which of so many parts of the faults")
     parser.addoption("--mutants-out", help="where the outcome is written")
 
 
 def pytest_configure() -> None:
-    # What a mutant makes fail is nothing to be remembered for the next run.
-    hypothesis_settings.register_profile("mutants", database=None)
+    # The same examples each time, for a mutant lives or dies by them; and how small the example
+    # is that shows the fault is nobody's question: searching that takes minutes.
+    phases = (Phase.explicit, Phase.generate)
+    hypothesis_settings.register_profile(
+        "mutants", database=None, derandomize=True, phases=phases, report_multiple_bugs=False
+    )
     hypothesis_settings.load_profile("mutants")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run everything once to learn who enters what, then everything that matters, mutated."""
-    target = ROOT / session.config.getoption("--mutate")
-    watch = _Watch(session.items, target)
+    targets: list[str] = session.config.getoption("--mutate")
+    part, parts = map(int, session.config.getoption("--mutants-part").split("/"))
+    watch = _Watch(session.items, targets)
     watch.run()
-    mutants = _sample(target, session.config.getoption("--most"))
-    outcome = [_try(mutant, target, watch) for mutant in mutants]
+    outcome = [
+        {"target": target, **_try(mutant, target, watch)}
+        for target in targets
+        for mutant in mutants_of(ROOT / target)[part::parts]
+    ]
+    for target in targets:
+        _try_unchanged(target, watch)
     Path(session.config.getoption("--mutants-out")).write_text(json.dumps(outcome))
     return True
 
 
 class _Watch:
-    """Which tests enter which functions of a file, and how long each takes."""
+    """Which tests enter which functions of the files, and how long each takes."""
 
-    def __init__(self, items: list[pytest.Item], target: Path) -> None:
+    def __init__(self, items: list[pytest.Item], targets: list[str]) -> None:
         self.items = items
         self.seconds: dict[str, float] = {}
-        self._target = str(target)
-        self._entered: dict[str, set[str]] = defaultdict(set)
+        self.cpu_seconds: dict[str, float] = {}
+        self._files = {str(ROOT / target): target for target in targets}
+        self._entered: dict[tuple[str, str], set[str]] = defaultdict(set)
 
     def run(self) -> None:
         """Run all tests. Exits if one fails: nothing would be learned from mutants then."""
         for item in self.items:
-            began = time.monotonic()
+            began, cpu_began = time.monotonic(), time.process_time()
             with self._noted(item.nodeid):
                 said = faults(item)
             self.seconds[item.nodeid] = time.monotonic() - began
+            self.cpu_seconds[item.nodeid] = time.process_time() - cpu_began
             if said:
                 pytest.exit(f"{item.nodeid} fails without any mutant. {said}", returncode=2)
 
-    def of(self, name: str) -> list[pytest.Item]:
-        """Return the tests that enter a function, the quickest first. A Lua one is everybody's."""
-        is_lua = self._target.endswith(".lua")
-        found = [one for one in self.items if is_lua or one.nodeid in self._entered[name]]
+    def all_of(self, target: str) -> list[pytest.Item]:
+        """Return a file's own tests, the quickest first; of a file that is no target, all."""
+        own = TARGETS.get(target, ("",))
+        found = [item for item in self.items if item.nodeid.startswith(own)]
         return sorted(found, key=lambda item: self.seconds[item.nodeid])
+
+    def of(self, target: str, name: str) -> list[pytest.Item]:
+        """Return those of them that enter a function. A Lua one is everybody's."""
+        is_lua, entering = target.endswith(".lua"), self._entered[target, name]
+        return [one for one in self.all_of(target) if is_lua or one.nodeid in entering]
 
     @contextlib.contextmanager
     def _noted(self, nodeid: str) -> Iterator[None]:
         def note(frame: FrameType, event: str, _argument: Any) -> None:
-            if event == "call" and frame.f_code.co_filename == self._target:
+            target = self._files.get(frame.f_code.co_filename) if event == "call" else None
+            if target:
                 name = frame.f_code.co_qualname.partition(".<locals>")[0]
-                self._entered[name].add(nodeid)
+                self._entered[target, name].add(nodeid)
 
         sys.setprofile(note)
         try:
@@ -117,50 +138,69 @@ def faults(item: pytest.Item) -> str:
     return "\n".join(report.longreprtext for report in reports if report.failed)
 
 
-def _sample(target: Path, most: int) -> list[Mutant]:
-    text = target.read_text(encoding="utf-8")
-    mutants = list((lua_mutants if target.suffix == ".lua" else python_mutants)(text))
-    if not most or len(mutants) <= most:
-        return mutants
-    chosen = random.Random(1).sample(range(len(mutants)), most)
-    return [mutants[number] for number in sorted(chosen)]
+def _try(mutant: Mutant, target: str, watch: _Watch) -> dict[str, Any]:
+    items = watch.of(target, mutant.place.partition(":")[0])
+    began = time.monotonic()
+    code = _fork(lambda: _swap(target, mutant.write()), items, watch)
+    if code == UNBORN:
+        pytest.exit(f"{target}:{mutant.place} can't be made", returncode=2)
+    return {
+        "place": mutant.place, "line": mutant.line, "tests": len(items),
+        "survived": code == SURVIVED, "s": time.monotonic() - began, "how": code,
+    }  # fmt: skip
 
 
-def _try(mutant: Mutant, target: Path, watch: _Watch) -> dict[str, Any]:
-    items = watch.of(mutant.place.partition(":")[0])
-    usual_s = sum(watch.seconds[item.nodeid] for item in items)
+def _try_unchanged(target: str, watch: _Watch) -> None:
+    text = (ROOT / target).read_text(encoding="utf-8")
+    if _fork(lambda: _swap(target, text), watch.all_of(target), watch) != SURVIVED:
+        pytest.exit(f"{target} is killed without a fault: no outcome can be believed.", 2)
+
+
+def _fork(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> int:
     connections.close_all()
     sys.stdout.flush()
     child = os.fork()
     if not child:
-        _be(mutant, target, items)
-    code = _wait(child, HANGS_S + TIMES * usual_s)
-    return {"place": mutant.place, "line": mutant.line, "tests": len(items), "survived": not code}
+        _be(swap, items, watch)
+    return _wait(child, HANGS_S + TIMES * sum(watch.seconds[item.nodeid] for item in items))
 
 
-def _be(mutant: Mutant, target: Path, items: list[pytest.Item]) -> None:
-    code = KILLED
+def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> None:
+    code = UNBORN
     try:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        if target.suffix == ".lua":
-            swap_lua(target, mutant.text, settings.PLANE_VALKEY)
-        else:
-            name = ".".join(target.relative_to(ROOT).with_suffix("").parts)
-            swap_python(importlib.import_module(name), mutant.text)
-        code = KILLED if any(faults(item) for item in items) else SURVIVED
+        swap()
+        code = KILLED
+        code = KILLED if any(_notices(item, watch) for item in items) else SURVIVED
     finally:
         os._exit(code)
 
 
+def _notices(item: pytest.Item, watch: _Watch) -> bool:
+    # Of our own processor time, so that a busy machine kills no mutant. Its signal ends us.
+    bound_s = HANGS_CPU_S + TIMES * watch.cpu_seconds[item.nodeid]
+    signal.setitimer(signal.ITIMER_PROF, bound_s)
+    return bool(faults(item))
+
+
+def _swap(target: str, text: str) -> None:
+    path = ROOT / target
+    if path.suffix == ".lua":
+        swap_lua(path, text, settings.PLANE_VALKEY)
+    else:
+        name = ".".join(Path(target).with_suffix("").parts)
+        swap_python(importlib.import_module(name), text)
+
+
 def _wait(child: int, most_s: float) -> int:
-    end = time.monotonic() + min(most_s, WAIT_S)
+    end = time.monotonic() + most_s
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return status
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.005)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

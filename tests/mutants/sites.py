@@ -10,8 +10,11 @@ from __future__ import annotations
 import ast
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 Change = Callable[[ast.AST], ast.AST]
 """Makes another node of a copy of a node."""
@@ -60,11 +63,24 @@ _LUA_STRING = re.compile(r"'[^']*'|\"[^\"]*\"|--.*$")
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A module's text with one fault. ``place`` names the function and what was done to it."""
+    """A module with one fault. ``place`` names the function and what was done to it."""
 
     place: str
     line: int
-    text: str
+    write: Callable[[], str]
+    """Returns the module's text with the fault. On demand: it takes a while."""
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """Return each fault of a file, by a name of its own."""
+    found = (lua_mutants if path.suffix == ".lua" else python_mutants)(path.read_text("utf-8"))
+    seen: Counter[str] = Counter()
+    named = []
+    for mutant in found:
+        seen[mutant.place] += 1
+        times = f" (no. {seen[mutant.place]})" if seen[mutant.place] > 1 else ""
+        named.append(replace(mutant, place=mutant.place + times))
+    return named
 
 
 def python_mutants(text: str) -> Iterator[Mutant]:
@@ -73,7 +89,8 @@ def python_mutants(text: str) -> Iterator[Mutant]:
     for function, name in _functions(tree, ""):
         for node in _body_of(function):
             for said, change in _changes(node):
-                yield _mutant(tree, node, f"{name}: {said}", change)
+                write = partial(_mutated, tree, node, change)
+                yield Mutant(f"{name}: {said}", getattr(node, "lineno", 0), write)
 
 
 def lua_mutants(text: str) -> Iterator[Mutant]:
@@ -87,8 +104,8 @@ def lua_mutants(text: str) -> Iterator[Mutant]:
             for found in re.finditer(pattern, plain) if name else ():
                 changed = line[: found.start()] + other + line[found.end() :]
                 said = f"{name}: {line.strip()[:60]} → {other.strip()} at {found.start()}"
-                text = "\n".join([*lines[:number], changed, *lines[number + 1 :]])
-                yield Mutant(said, number + 1, text)
+                write = partial("\n".join, [*lines[:number], changed, *lines[number + 1 :]])
+                yield Mutant(said, number + 1, write)
 
 
 def _functions(node: ast.AST, outer: str) -> Iterator[tuple[ast.AST, str]]:
@@ -231,8 +248,7 @@ class _Exchanged(ast.NodeTransformer):
         return self._change(node) if node is self._twin else self.generic_visit(node)
 
 
-def _mutant(tree: ast.Module, node: ast.AST, place: str, change: Change) -> Mutant:
+def _mutated(tree: ast.Module, node: ast.AST, change: Change) -> str:
     memo: dict[int, ast.AST] = {}
     copied = copy.deepcopy(tree, memo)
-    changed = ast.fix_missing_locations(_Exchanged(memo[id(node)], change).visit(copied))
-    return Mutant(place, getattr(node, "lineno", 0), ast.unparse(changed))
+    return ast.unparse(ast.fix_missing_locations(_Exchanged(memo[id(node)], change).visit(copied)))

@@ -18,10 +18,15 @@ def swap_python(module: ModuleType, text: str) -> None:
     for name, body in _codes(code):
         function = _function(module, name)
         if function is not None:
-            function.__code__ = body
+            function.__code__ = _with_what_it_closes_over(body, function.__code__)
     for thing in vars(module).values():
         if hasattr(thing, "cache_clear"):
             thing.cache_clear()  # It remembers what the functions said before.
+
+
+def _with_what_it_closes_over(body: CodeType, before: CodeType) -> CodeType:
+    # A mutant may have dropped ``super()``; the function still closes over its class.
+    return body if body.co_freevars else body.replace(co_freevars=before.co_freevars)
 
 
 def swap_lua(path: Path, text: str, url: str) -> None:

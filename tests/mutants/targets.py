@@ -38,3 +38,8 @@ def excused() -> dict[str, str]:
     lines = SURVIVORS.read_text(encoding="utf-8").splitlines()
     told = (line.partition("  # ") for line in lines if line.strip() and line[0] != "#")
     return {name.strip(): reason for name, _, reason in told}
+
+
+def is_of(name: str, targets: list[str]) -> bool:
+    """Say whether a mutant is of one of these files."""
+    return name.startswith(tuple(f"{target}:" for target in targets))

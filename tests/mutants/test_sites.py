@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.mutants.sites import lua_mutants, python_mutants
+from tests.mutants.sites import lua_mutants, mutants_of, python_mutants
 from tests.mutants.swap import swap_python
 from tests.mutants.targets import ROOT, TARGETS, excused
 
@@ -23,7 +22,7 @@ end
 
 def bodies(text: str) -> set[str]:
     """Return what each mutant makes of the one statement of a function."""
-    made = [ast.parse(mutant.text).body[0] for mutant in python_mutants(text)]
+    made = [ast.parse(mutant.write()).body[0] for mutant in python_mutants(text)]
     return {ast.unparse(one.body[0]) for one in made if isinstance(one, ast.FunctionDef)}
 
 
@@ -56,7 +55,7 @@ def test_condition_is_fixed_both_ways() -> None:
 
 
 def test_lua_is_mutated_outside_strings_and_comments() -> None:
-    changed = [mutant.text.split("\n")[4].strip() for mutant in lua_mutants(LUA)]
+    changed = [mutant.write().split("\n")[4].strip() for mutant in lua_mutants(LUA)]
 
     assert changed == [
         "if a <= b and a ~= 'x < y' then return math.min(a, b) - 1 end",
@@ -100,11 +99,11 @@ def test_what_is_mutated_is_there_with_its_tests() -> None:
 
 def test_every_survivor_is_of_a_target_still_made_and_has_a_reason() -> None:
     known = excused()
-    made = set()
-    for target in TARGETS:
-        text = (ROOT / target).read_text(encoding="utf-8")
-        mutants = lua_mutants if Path(target).suffix == ".lua" else python_mutants
-        made |= {f"{target}:{mutant.place}" for mutant in mutants(text)}
+    made = {
+        f"{target}:{mutant.place}"
+        for target in TARGETS
+        for mutant in mutants_of(ROOT / target)
+    }  # fmt: skip
 
     assert set(known) <= made
     assert all(known.values())

@@ -112,7 +112,8 @@ def _models(body: bytes) -> tuple[Served, ...]:
         listed: Any = json.loads(body)
         rows = listed["data"]
         return tuple(_served(row) for row in rows[:MODELS_MAX] if isinstance(row["id"], str))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
+        # RecursionError: a body of nothing but open brackets.
         return ()
 
 

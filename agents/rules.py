@@ -37,7 +37,11 @@ def cpu_tier(cpuinfo: str) -> str:
 
 def fault_in_url(url: str) -> str | None:
     """Say why a gateway could not ask this URL; none if it can."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "Write the host's address and port as in http://host:8000 or http://[::1]:8000."
     if parts.scheme not in {"http", "https"}:
         return "Begin the URL with http:// or https://."
     if not parts.hostname:

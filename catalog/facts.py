@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from catalog.errors import ModelMalformed
@@ -45,7 +45,7 @@ def read_size(text: str) -> int:
     """Return the bytes of a size that a person wrote in GB. Raises ``ModelMalformed``."""
     try:
         size = Decimal(text.strip()) * GB
-    except InvalidOperation:
+    except DecimalException:
         size = Decimal("NaN")
     if not size.is_finite() or not 0 <= size <= SIZE_MAX:
         raise ModelMalformed("Write the size in GB, such as 4.7 or 0.1.", param="size_bytes")

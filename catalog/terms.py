@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from typing import Any
 
+from django.conf import settings
+
 from catalog.errors import NumberMalformed
-from common.money import UNIT
+from common.money import UNIT, money
 
 GB = 10**9
 UNLIMITED = "unlimited"
@@ -34,7 +36,7 @@ class Number:
             return None
         try:
             value = Decimal(said) * self.scale
-        except InvalidOperation:
+        except DecimalException:
             value = Decimal("NaN")
         if not value.is_finite() or value != value.to_integral_value():
             raise NumberMalformed(f"{self.label}: {self._wanted()}", param=self.name)
@@ -57,11 +59,17 @@ class Number:
         if value is None:
             return UNLIMITED
         whole, dot, rest = self.write(value).partition(".")
-        sign = "$" if self.scale == UNIT else ""
-        return f"{sign}{int(whole):,}{dot}{rest} {self.unit}".strip()
+        shown = money(value) if self.is_price else f"{int(whole):,}{dot}{rest}"
+        return f"{shown} {self.unit}".strip()
+
+    @property
+    def is_price(self) -> bool:
+        """Say whether it is an amount of the platform's currency."""
+        return self.scale == UNIT
 
     def _wanted(self) -> str:
-        what = "dollars, such as 0.50" if self.scale == UNIT else "a whole number"
+        amount = f"an amount in {settings.CURRENCY}, such as 0.50"
+        what = amount if self.is_price else "a whole number"
         return f"write {what}{' or “unlimited”' if self.may_be_unlimited else ''}."
 
 

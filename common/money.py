@@ -12,6 +12,11 @@ PLACES = 6
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "KRW": "₩", "BRL": "R$"}
 
 
+def sign_of(code: str) -> str:
+    """Return how people write a currency: its sign, else its three letters."""
+    return _SIGNS.get(code, code)
+
+
 def micro_of(minor: int, code: str) -> int:
     """Return micro-units of an amount in a currency's smallest unit (cents, yen)."""
     return int(minor * 10 ** (PLACES - exponent_of(code)))

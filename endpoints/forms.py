@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from unfold import widgets
 
 from catalog import selectors as catalog
 from catalog import terms
 from catalog.models import ServiceTier
 from common import clock
-from common.money import UNIT
 from common.problems import Problem
 from endpoints import selectors
 
@@ -95,7 +95,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argum
 def _number_field(number: terms.Number) -> forms.CharField:
     said = [number.unit, "or “unlimited”" if number.may_be_unlimited else ""]
     return forms.CharField(
-        label=f"{number.label}{', dollars' if number.scale == UNIT else ''}",
+        label=f"{number.label}, {settings.CURRENCY}" if number.is_price else number.label,
         widget=widgets.UnfoldAdminTextInputWidget,
         help_text=" · ".join(filter(None, said)),
     )

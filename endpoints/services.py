@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from audit import services as audit
+from catalog import facts
 from catalog import selectors as catalog
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
@@ -151,7 +152,7 @@ def _note(endpoint: Endpoint, by: Actor, action: str, after: dict[str, object]) 
 
 def _check_size(model: CatalogModel, terms: TierTerms) -> None:
     if terms.max_model_bytes is not None and model.size_bytes > terms.max_model_bytes:
-        limit_gb = terms.max_model_bytes // 10**9
+        limit_gb = facts.write_size(terms.max_model_bytes)
         raise ModelTooLarge(f"This tier serves models of up to {limit_gb} GB.", param="tier")
 
 
@@ -163,15 +164,19 @@ def _check_counts(
     living = selectors.on_tier(project=project, tier=tier)
     if terms.max_endpoints is not None and living.count() >= terms.max_endpoints:
         raise TooManyEndpoints(
-            f"The {tier.name} tier has room for {terms.max_endpoints} endpoints a project. "
+            f"The {tier.name} tier has room for {_counted(terms.max_endpoints, 'endpoint')}. "
             "Retire one, or choose another tier.",
             param="tier",
         )
     models = set(living.values_list("model_id", flat=True)) | {model.pk}
     if terms.max_models is not None and len(models) > terms.max_models:
         raise TooManyEndpoints(
-            f"The {tier.name} tier has room for {terms.max_models} models a project.",
+            f"The {tier.name} tier has room for {_counted(terms.max_models, 'model')}.",
             param="model",
         )
     if terms.monthly_tokens is not None:
         allowance.claim(project=project, tier=tier)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'} a project"

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from apikeys.rules import Scope, is_welcome, normal_network
 from common import addresses, ids
+from common.rest import throttle
 from inference.edges.forwarded import Proxies
+from inference.exchange import answer_head
 from inference.gate.address import read_target
 from inference.gate.rules import INFERENCE, check_grant
 from inference.http.ids import request_id
@@ -82,3 +84,10 @@ def plain(address: str) -> str:
         return ""
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
+
+
+@pytest.mark.parametrize(
+    "seconds", [-1.0, 0.0, 0.0004, 0.0005, 0.012, 0.9994, 0.9995, 1, 1.4, 1.5, 59.5, 3599.5, 90_061]
+)
+def test_durations_are_written_alike_on_both_planes(seconds: float) -> None:
+    assert throttle.duration(seconds).encode() == answer_head.duration(seconds)

@@ -104,6 +104,6 @@ def test_preview_says_what_changes_with_units() -> None:
     told = terms.changes(before, before | {"price_per_million": 600_000, "tokens_per_min": None})
 
     assert [(one.label, one.before, one.after) for one in told] == [
-        ("Price", "$1.25 per 1M tokens", "$0.6 per 1M tokens"),
+        ("Price", "$1.25 per 1M tokens", "$0.60 per 1M tokens"),
         ("Tokens a minute", "500,000", "unlimited"),
     ]

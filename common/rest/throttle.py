@@ -75,10 +75,13 @@ def _client() -> redis.Redis:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as OpenAI does: ``12ms``, ``1s``, ``6m0s``. As ``inference.http.fields``."""
+    """Write a duration as OpenAI does: ``12ms``, ``6m0s``, ``1h0m30s``, and as the data plane."""
     if seconds < 1:
-        return f"{max(0, round(seconds * 1000))}ms"
+        return f"{max(0, int(seconds * 1000 + 0.5))}ms"
     minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from common.money import UNIT
+from common.money import UNIT, money
 from dashboard.shell.typed import AmountField
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class BudgetForm(forms.Form):
         decimal_places=6,
         error_messages={
             "required": "Say how much it may cost in a month.",
-            "invalid": "Write an amount, such as 25, $50 or 1,250.50.",
+            "invalid": f"Write an amount, such as 25, {money(50 * UNIT)} or 1,250.50.",
             "min_value": "Give at least 0.01.",
         },
         help_text="Counted by UTC month. Owners and admins are told at 50, 75, 90 and 100 %.",

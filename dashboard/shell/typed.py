@@ -6,6 +6,9 @@ import re
 from typing import Any
 
 from django import forms
+from django.conf import settings
+
+from common.money import sign_of
 
 _GROUPED = re.compile(r"\d{1,3}(?:([,.' \u00a0\u202f_])\d{3})(?:\1\d{3})*")
 _CENTS = re.compile(r"(?P<whole>.*)[.,](?P<rest>\d{1,6})")
@@ -19,12 +22,14 @@ def whole(text: str) -> str:
 
 
 def amount(text: str) -> str:
-    """Return an amount of money as a number: no sign of a currency, a point before the cents.
+    """Return an amount of money as a number: without our currency, a point before the cents.
 
     Where a comma and a point both stand, the last of them is the decimal one; a lone comma
     before exactly three digits groups them, as in ``1,000``.
     """
-    plain = re.sub(r"^\$\s*|\s*(?:\$|USD)$", "", text.strip(), flags=re.IGNORECASE)
+    code: str = settings.CURRENCY
+    mark = f"(?:{re.escape(sign_of(code))}|{code})"
+    plain = re.sub(rf"^{mark}\s*|\s*{mark}$", "", text.strip(), flags=re.IGNORECASE)
     found = _CENTS.fullmatch(plain)
     if found is None or _is_grouped(plain, found["rest"]):
         return whole(plain)

@@ -48,7 +48,7 @@ def test_new_price_changes_nothing_else_and_is_seen_first(
 
     preview = as_operator.post(page_of(tier), said).content.decode()
 
-    assert "Price: $1.25 per 1M tokens → $0.6 per 1M tokens" in preview
+    assert "Price: $1.25 per 1M tokens → $0.60 per 1M tokens" in preview
     assert "for 1 endpoints of 1 projects" in preview
     assert tier.terms.count() == 1
 

@@ -27,7 +27,7 @@ def test_dry_run_says_what_would_change_for_whom_and_changes_nothing(acme: Proje
 
     told = tiers("set", "gpu_nvidia_shared", "--price-per-million", "0.60", "--dry-run")
 
-    assert "Price: $1.25 per 1M tokens → $0.6 per 1M tokens" in told
+    assert "Price: $1.25 per 1M tokens → $0.60 per 1M tokens" in told
     assert "for 1 endpoints of 1 projects" in told
     assert make_tier("gpu_nvidia_shared").terms.count() == 1
 

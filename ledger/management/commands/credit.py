@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no project {project!r}.")
         try:
             services.top_up(project=found, amount=int(Decimal(amount) * UNIT), note=note)
-        except InvalidOperation as fault:
+        except (ArithmeticError, ValueError) as fault:
             raise CommandError(f"{amount!r} is no amount.") from fault
         except Problem as problem:
             raise CommandError(problem.message) from problem

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 
+from catalog import terms
 from catalog.rules import NAME, NAME_MAX
 from common import ids
 from common.models import Versioned
@@ -133,3 +134,8 @@ class TierTerms(models.Model):
 
     def __str__(self) -> str:
         return f"Version {self.number}"
+
+    @property
+    def largest_model(self) -> str:
+        """Say how large a model may be: ``48 GB``."""
+        return terms.BY_NAME["max_model_bytes"].show(self.max_model_bytes)

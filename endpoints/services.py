@@ -8,7 +8,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from audit import services as audit
-from catalog import facts
 from catalog import selectors as catalog
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
@@ -152,8 +151,9 @@ def _note(endpoint: Endpoint, by: Actor, action: str, after: dict[str, object]) 
 
 def _check_size(model: CatalogModel, terms: TierTerms) -> None:
     if terms.max_model_bytes is not None and model.size_bytes > terms.max_model_bytes:
-        limit_gb = facts.write_size(terms.max_model_bytes)
-        raise ModelTooLarge(f"This tier serves models of up to {limit_gb} GB.", param="tier")
+        raise ModelTooLarge(
+            f"This tier serves models of up to {terms.largest_model}.", param="tier"
+        )
 
 
 def _check_counts(

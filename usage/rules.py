@@ -162,6 +162,8 @@ def cursor_from(text: str) -> Cursor | None:
     try:
         padded = text + "=" * (-len(text) % 4)
         moment, _, request_id = base64.urlsafe_b64decode(padded).decode().partition("|")
-        return Cursor(datetime.fromisoformat(moment), request_id) if request_id else None
+        began = datetime.fromisoformat(moment)
     except (ValueError, binascii.Error):
         return None
+    is_whole = request_id and "\0" not in request_id and began.tzinfo is not None
+    return Cursor(began, request_id) if is_whole else None

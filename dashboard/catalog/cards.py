@@ -11,7 +11,6 @@ from inference.contracts.bursts import requests_at_once
 if TYPE_CHECKING:
     from catalog.models import CatalogModel, ServiceTier, TierTerms
 
-GB = 10**9
 TASKS = {"generate": "Text generation", "embed": "Embeddings", "score": "Scoring"}
 
 
@@ -51,7 +50,6 @@ class TierCard:
     monthly_tokens: int | None
     concurrent: int
     requests_at_once: int | None
-    max_model_gb: int | None
     is_preemptible: bool
     reason: str = ""
     """Why no endpoint can be opened on it now; empty if one can."""
@@ -81,7 +79,6 @@ def model_card(model: CatalogModel, machines: int | None = None) -> ModelCard:
 def tier_card(tier: ServiceTier, now: datetime, reason: str = "") -> TierCard:
     """Lay out a tier on the terms in force now; its terms are expected to be loaded."""
     terms = _in_force(list(tier.terms.all()), now)
-    limit = terms.max_model_bytes
     return TierCard(
         slug=tier.slug,
         name=tier.name,
@@ -95,7 +92,6 @@ def tier_card(tier: ServiceTier, now: datetime, reason: str = "") -> TierCard:
         requests_at_once=requests_at_once(tier.slug, terms.requests_per_min)
         if terms.requests_per_min is not None
         else None,
-        max_model_gb=None if limit is None else limit // GB,
         is_preemptible=tier.is_preemptible,
         reason=reason,
     )

@@ -155,6 +155,18 @@ def test_cursor_is_read_as_it_was_written(name: str) -> None:
     assert cursor_from(cursor.text()) == cursor
 
 
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        Cursor(NOW, "req_\0"),
+        Cursor(NOW.replace(tzinfo=None), "req_1"),
+    ],
+    ids=["an id no database keeps", "a moment of no zone"],
+)
+def test_cursor_nobody_was_given_begins_the_list_anew(cursor: Cursor) -> None:
+    assert cursor_from(cursor.text()) is None
+
+
 @pytest.mark.parametrize("text", ["", "!", "a", "YQ", Cursor(NOW, "").text(), "w7w"])
 def test_cursor_that_is_nonsense_begins_the_list_anew(text: str) -> None:
     assert cursor_from(text) is None

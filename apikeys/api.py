@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apikeys import passes, selectors, services
-from apikeys.errors import KeyUnknown
+from apikeys.limits import LIMITS, Limit, columns_of
 from apikeys.services import IssuedKey, KeyChanges
 from apikeys.shapes import (
+    LIMITS_IN,
+    LIMITS_OUT,
     IpFilterIn,
     IpFilterOut,
     IssuedKeyOut,
@@ -22,8 +24,6 @@ from apikeys.shapes import (
     KeyPatch,
     PassIn,
     PassOut,
-    QuotaIn,
-    QuotaOut,
     RotateIn,
 )
 from common.rest import (
@@ -169,30 +169,45 @@ class KeyIpFilter(ManagementView):
         return _shown(IpFilterOut, _changed(request, seat, key_id, changes))
 
 
-class KeyQuota(ManagementView):
-    """``/{project}/v1/management/api-keys/{id}/quota``."""
+class KeyLimit(ManagementView):
+    """``/{project}/v1/management/api-keys/{id}/{limit}``, for each kind of limit (``limits``)."""
 
-    @extend_schema(operation_id="get_api_key_quota", tags=["api-keys"], responses=QuotaOut)
+    limit: ClassVar[Limit]
+
     def get(self, request: Request, project_id: str, key_id: str) -> Response:
-        """Show a key's quota."""
-        return _shown(QuotaOut, _key(seat_of(request, project_id), key_id))
+        """Show the limit."""
+        return _shown(LIMITS_OUT[self.limit.name], _key(seat_of(request, project_id), key_id))
 
-    @extend_schema(
-        operation_id="set_api_key_quota", tags=["api-keys"], request=QuotaIn, responses=QuotaOut
-    )
     def put(self, request: Request, project_id: str, key_id: str) -> Response:
-        """Limit a key to so many requests in each window."""
+        """Set it."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        return _shown(QuotaOut, _changed(request, seat, key_id, _quota(parse(QuotaIn, request))))
+        said = parse(LIMITS_IN[self.limit.name], request)
+        changes = KeyChanges(figures=self.limit.columns(said))
+        return _shown(LIMITS_OUT[self.limit.name], _changed(request, seat, key_id, changes))
 
-    @extend_schema(
-        operation_id="lift_api_key_quota", tags=["api-keys"], request=None, responses={204: None}
-    )
     def delete(self, request: Request, project_id: str, key_id: str) -> Response:
-        """Lift a key's quota."""
+        """Lift it."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
-        _changed(request, seat, key_id, _quota(None), is_match_required=False)
+        changes = KeyChanges(figures=self.limit.columns(None))
+        _changed(request, seat, key_id, changes, is_match_required=False)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _limit_view(limit: Limit) -> type[KeyLimit]:
+    name, shown = limit.name, LIMITS_OUT[limit.name]
+
+    def described(verb: str, words: str, **more: Any) -> Any:
+        operation = f"{verb}_api_key_{name}"
+        return extend_schema(operation_id=operation, tags=["api-keys"], description=words, **more)
+
+    return extend_schema_view(
+        get=described("get", f"Show a key's {name}.", responses=shown),
+        put=described("set", limit.set, request=LIMITS_IN[name], responses=shown),
+        delete=described("lift", f"Lift a key's {name}.", request=None, responses={204: None}),
+    )(type("KeyLimit", (KeyLimit,), {"limit": limit}))
+
+
+LIMIT_VIEWS = {limit.name: _limit_view(limit) for limit in LIMITS}
 
 
 class PassList(ManagementView):
@@ -216,7 +231,7 @@ class PassList(ManagementView):
 
 def _issue(seat: Seat, said: dict[str, Any]) -> Response:
     seat.check_scopes(said["scopes"])
-    limits = KeyChanges()
+    limits = KeyChanges(figures=columns_of(said))
     if "ip_filter" in said:
         limits["ip_allow"], limits["ip_block"] = said["ip_filter"].values()
     issued = services.issue_key(
@@ -226,7 +241,7 @@ def _issue(seat: Seat, said: dict[str, Any]) -> Response:
         scopes=said["scopes"],
         endpoint=_pin(seat, said.get("endpoint")),
         expires_at=said.get("expires_at"),
-        limits={**limits, **_quota(said.get("quota"))},
+        limits=limits,
         by=seat.actor,
     )
     return _issued(issued)
@@ -260,11 +275,6 @@ def _changed(
     return _key(seat, key_id)
 
 
-def _quota(said: dict[str, int] | None) -> KeyChanges:
-    said = said or {}
-    return KeyChanges(quota_requests=said.get("requests"), quota_window_s=said.get("window_s"))
-
-
 def _own_key(seat: Seat, key_id: str) -> ApiKey:
     key = _key(seat, key_id)
     seat.check_own(key.issued_by_id)
@@ -272,10 +282,7 @@ def _own_key(seat: Seat, key_id: str) -> ApiKey:
 
 
 def _key(seat: Seat, key_id: str) -> ApiKey:
-    key = selectors.key_of(project=seat.project, public_id=key_id)
-    if key is None:
-        raise KeyUnknown("This project has no such key.")
-    return key
+    return selectors.known_key(project=seat.project, public_id=key_id)
 
 
 def _pin(seat: Seat, slug: str | None) -> Endpoint | None:

@@ -1,4 +1,4 @@
-"""What a key may be used for, and what its limits may be. Pure."""
+"""What a key may be used for, and from where. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from django.db.models import TextChoices
 DEFAULT_GRACE = timedelta(hours=24)
 MAX_GRACE = timedelta(days=7)
 MAX_RULES = 100
-MAX_QUOTA = 2_000_000_000
-MAX_WINDOW_S = 366 * 86_400
 _MAPPED_BITS = 96
 """Prefix of the IPv6 range that stands for all of IPv4 (RFC 4291 §2.5.5.2)."""
 
@@ -57,17 +55,6 @@ def is_welcome(address: str, *, allow: Sequence[str], block: Sequence[str]) -> b
     if any(_contains(text, caller) for text in block):
         return False
     return not allow or any(_contains(text, caller) for text in allow)
-
-
-def fault_in_quota(requests: int | None, window_s: int | None) -> tuple[str, str] | None:
-    """Say which part of a quota is wrong and why; none if both are in range, or both none."""
-    if requests is None and window_s is None:
-        return None
-    if requests is None or not 1 <= requests <= MAX_QUOTA:
-        return "requests", f"Give 1 to {MAX_QUOTA} requests."
-    if window_s is None or not 1 <= window_s <= MAX_WINDOW_S:
-        return "window_s", f"Give a window of 1 to {MAX_WINDOW_S} seconds."
-    return None
 
 
 def _unmapped(network: Network) -> Network:

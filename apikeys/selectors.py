@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 
+from apikeys.errors import KeyUnknown
 from apikeys.models import ApiKey, KeySecret, SigningKey
 from apikeys.rules import Scope
 from common import tenancy
+from projects import selectors as projects
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -32,6 +34,12 @@ def live_keys(*, project: Project, moment: datetime) -> QuerySet[ApiKey]:
     return keys_of(project=project).filter(
         Q(expires_at=None) | Q(expires_at__gt=moment), revoked_at=None
     )
+
+
+def counted_alone(*, project: Project, moment: datetime) -> int:
+    """Count a project's live keys; no other is issued until the present transaction ends."""
+    projects.locked(project)  # Many may be asked for at once.
+    return live_keys(project=project, moment=moment).count()
 
 
 def keys_for(*, project: Project, slug: str, moment: datetime) -> QuerySet[ApiKey]:
@@ -75,6 +83,14 @@ def has_any(*, project: Project) -> bool:
 def key_of(*, project: Project, public_id: str) -> ApiKey | None:
     """Return one key of a project; none for a stranger's key, as for a missing one."""
     return keys_of(project=project).filter(public_id=public_id).first()
+
+
+def known_key(*, project: Project, public_id: str) -> ApiKey:
+    """Return one key of a project. Raises ``KeyUnknown``."""
+    key = key_of(project=project, public_id=public_id)
+    if key is None:
+        raise KeyUnknown("This project has no such key.")
+    return key
 
 
 def live_keys_made_by(*, user: User, project_pk: int | None) -> QuerySet[ApiKey]:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from apikeys import limits as own_limits
 from apikeys import rules, secrets, selectors
 from apikeys.errors import (
     AddressMalformed,
@@ -18,10 +19,10 @@ from apikeys.errors import (
     GraceTooLong,
     KeyNameTaken,
     KeyRevoked,
-    QuotaMalformed,
     ScopesEmpty,
     TooManyKeys,
 )
+from apikeys.limits import Figures
 from apikeys.models import ApiKey, KeySecret
 from apikeys.rules import Scope
 from audit import services as audit
@@ -29,7 +30,6 @@ from common import clock, outbox
 from common.actor import SYSTEM, Actor
 from common.names import check_name
 from common.problems import Stale
-from projects import selectors as projects
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -56,8 +56,8 @@ class KeyChanges(TypedDict, total=False):
     expires_at: datetime | None
     ip_allow: Sequence[str]
     ip_block: Sequence[str]
-    quota_requests: int | None
-    quota_window_s: int | None
+    figures: Figures
+    """Its own limits, by column."""
 
 
 def issue_key(  # noqa: PLR0913 - what a key is, and who asks
@@ -71,7 +71,7 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
     limits: KeyChanges | None = None,
     by: Actor = SYSTEM,
 ) -> IssuedKey:
-    """Give a project a new key. ``limits``: its IP rules and its quota.
+    """Give a project a new key. ``limits``: its IP rules, and its own limits.
 
     Raises ``NameMalformed``, ``ScopesEmpty``, ``ExpiryInThePast``, what its limits are
     refused for, ``KeyNameTaken`` if a live key of the project has this name, or ``TooManyKeys``.
@@ -95,8 +95,7 @@ def issue_key(  # noqa: PLR0913 - what a key is, and who asks
 
 
 def _check_count(project: Project) -> None:
-    projects.locked(project)  # Many may be asked for at once.
-    live = selectors.live_keys(project=project, moment=clock.now()).count()
+    live = selectors.counted_alone(project=project, moment=clock.now())
     if live >= settings.KEYS_PER_PROJECT:
         raise TooManyKeys(
             f"The project has {settings.KEYS_PER_PROJECT} keys, the most one may. Revoke those "
@@ -207,10 +206,10 @@ def _checked(said: KeyChanges) -> dict[str, object]:
         columns["ip_allow"] = _networks(said["ip_allow"], "allow")
     if "ip_block" in said:
         columns["ip_block"] = _networks(said["ip_block"], "block")
-    fault = rules.fault_in_quota(said.get("quota_requests"), said.get("quota_window_s"))
-    if fault is not None:
-        raise QuotaMalformed(fault[1], param=fault[0])
-    return columns
+    columns.pop("figures", None)
+    figures = said.get("figures", {})
+    own_limits.check(figures)
+    return {**columns, **figures}
 
 
 def _networks(texts: Sequence[str], param: str) -> list[str]:
@@ -274,8 +273,7 @@ def _said(key: ApiKey) -> dict[str, object]:
         "expires_at": key.expires_at,
         "ip_allow": key.ip_allow,
         "ip_block": key.ip_block,
-        "quota_requests": key.quota_requests,
-        "quota_window_s": key.quota_window_s,
+        **own_limits.of(key),
     }
 
 

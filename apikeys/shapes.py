@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from apikeys import rules
+from apikeys.limits import LIMITS, Limit
 from apikeys.rules import Scope
 from common.rest import StrictSerializer
 
@@ -38,11 +40,43 @@ class IpFilterIn(StrictSerializer):
     block = serializers.ListField(child=IpRule(), default=list, max_length=rules.MAX_RULES)
 
 
-class QuotaIn(StrictSerializer):
-    """How many requests a key may make in each window of seconds."""
+def _limit_in(limit: Limit) -> type[StrictSerializer]:
+    figures = {
+        figure.name: serializers.IntegerField(min_value=1, max_value=figure.most)
+        for figure in limit.figures
+    }
+    return type(_named(limit, "In"), (StrictSerializer,), {"__doc__": limit.what, **figures})
 
-    requests = serializers.IntegerField(min_value=1, max_value=rules.MAX_QUOTA)
-    window_s = serializers.IntegerField(min_value=1, max_value=rules.MAX_WINDOW_S)
+
+def _limit_out(limit: Limit) -> type[serializers.Serializer[Any]]:
+    kind = serializers.CharField(default=limit.name, read_only=True)
+    figures = {
+        figure.name: serializers.IntegerField(source=figure.field, allow_null=True)
+        for figure in limit.figures
+    }
+    said = {"__doc__": limit.shown, "object": kind, **figures}
+    return type(_named(limit, "Out"), (serializers.Serializer,), said)
+
+
+def _named(limit: Limit, way: str) -> str:
+    return limit.name.title().replace("_", "") + way
+
+
+LIMITS_IN = {limit.name: _limit_in(limit) for limit in LIMITS}
+LIMITS_OUT = {limit.name: _limit_out(limit) for limit in LIMITS}
+
+
+Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
+
+
+def _with_limits(
+    fields: Fields, limits: Mapping[str, serializers.Field[Any, Any, Any, Any]]
+) -> Fields:
+    """Put a key's own limits behind its addresses."""
+    names = list(fields)
+    at = names.index("ip_filter") + 1
+    before = {name: fields[name] for name in names[:at]}
+    return {**before, **limits, **{name: fields[name] for name in names[at:]}}
 
 
 class KeyIn(KeyPatch):
@@ -56,7 +90,11 @@ class KeyIn(KeyPatch):
         max_length=4,
     )
     ip_filter = IpFilterIn(required=False)
-    quota = QuotaIn(required=False, allow_null=True)
+
+    def get_fields(self) -> Fields:
+        """Add its own limits."""
+        limits = {name: shape(required=False, allow_null=True) for name, shape in LIMITS_IN.items()}
+        return _with_limits(super().get_fields(), limits)
 
 
 class RotateIn(StrictSerializer):
@@ -87,14 +125,6 @@ class IpFilterOut(serializers.Serializer[Any]):
     block = serializers.ListField(child=serializers.CharField(), source="ip_block")
 
 
-class QuotaOut(serializers.Serializer[Any]):
-    """A key's quota; both numbers are null where there is none."""
-
-    object = serializers.CharField(default="quota", read_only=True)
-    requests = serializers.IntegerField(source="quota_requests", allow_null=True)
-    window_s = serializers.IntegerField(source="quota_window_s", allow_null=True)
-
-
 class KeyOut(serializers.Serializer[Any]):
     """What a caller may read of a key. A field is private until it is named here."""
 
@@ -107,10 +137,14 @@ class KeyOut(serializers.Serializer[Any]):
     )
     secrets = SecretOut(many=True, source="secrets.all", help_text="Newest first; two in a grace")
     ip_filter = IpFilterOut(source="*")
-    quota = QuotaOut(source="*")
     issued_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     revoked_at = serializers.DateTimeField(allow_null=True)
+
+    def get_fields(self) -> Fields:
+        """Add its own limits."""
+        limits = {name: shape(source="*") for name, shape in LIMITS_OUT.items()}
+        return _with_limits(super().get_fields(), limits)
 
 
 class IssuedKeyOut(KeyOut):

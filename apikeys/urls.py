@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.urls import path
 
 from apikeys.api import (
+    LIMIT_VIEWS,
     KeyDetail,
     KeyIpFilter,
     KeyList,
     KeyOldSecret,
-    KeyQuota,
     KeyRotation,
     PassList,
 )
@@ -20,6 +20,9 @@ urlpatterns = [
     path("api-keys/<str:key_id>/rotate", KeyRotation.as_view(), name="api-key-rotation"),
     path("api-keys/<str:key_id>/old-secret", KeyOldSecret.as_view(), name="api-key-old-secret"),
     path("api-keys/<str:key_id>/ip-filter", KeyIpFilter.as_view(), name="api-key-ip-filter"),
-    path("api-keys/<str:key_id>/quota", KeyQuota.as_view(), name="api-key-quota"),
+    *(
+        path(f"api-keys/<str:key_id>/{name}", view.as_view(), name=f"api-key-{name}")
+        for name, view in LIMIT_VIEWS.items()
+    ),
     path("tokens", PassList.as_view(), name="tokens"),
 ]

@@ -52,8 +52,7 @@ def grants_of(key: ApiKey) -> Iterator[Entry]:
             endpoint=key.endpoint.slug if key.endpoint else None,
             ip_allow=tuple(key.ip_allow),
             ip_block=tuple(key.ip_block),
-            quota_requests=key.quota_requests,
-            quota_window_s=key.quota_window_s,
+            **Grant.figures_of(key),
             gone=key.revoked_at is not None or key.project.delete_after is not None,
             secret_id=secret.pk,
         )

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from apikeys import rules
+from apikeys import limits
+from apikeys.errors import QuotaMalformed
 from apikeys.models import ApiKey, KeySecret
 from apikeys.rules import is_welcome, normal_network
 from audit.models import AuditEntry
 from common import clock
 from inference.contracts.entries import Grant, load
+from inference.contracts.key_limits import FIELDS
 from inference.contracts.names import grant_key
 from projects.models import Project
 from projects.rules import Role
@@ -294,6 +296,28 @@ def test_change_is_told_with_before_and_after(manager: APIClient, url: str) -> N
 
 
 def test_bounds_are_what_the_columns_hold() -> None:
-    assert rules.fault_in_quota(rules.MAX_QUOTA, rules.MAX_WINDOW_S) is None
-    assert rules.fault_in_quota(rules.MAX_QUOTA + 1, 1) is not None
-    assert rules.fault_in_quota(1, None) == ("window_s", "Give a window of 1 to 31622400 seconds.")
+    limits.check({"quota_requests": limits.MAX_QUOTA, "quota_window_s": limits.MAX_WINDOW_S})
+
+    with pytest.raises(QuotaMalformed):
+        limits.check({"quota_requests": limits.MAX_QUOTA + 1, "quota_window_s": 1})
+    with pytest.raises(QuotaMalformed) as refused:
+        limits.check({"quota_requests": 1, "quota_window_s": None})
+    assert refused.value.message == "Give a window of 1 to 31622400 seconds."
+    assert refused.value.param == "window_s"
+
+
+def test_every_number_that_a_gateway_knows_of_a_key_can_be_set_and_is_a_column() -> None:
+    settable = [figure.field for limit in limits.LIMITS for figure in limit.figures]
+
+    assert sorted(settable) == sorted(FIELDS)
+    for limit in limits.LIMITS:
+        for figure in limit.figures:
+            column = ApiKey._meta.get_field(figure.field)
+            assert column.null
+            assert figure.most <= 2**31 - 1
+
+
+def test_figures_of_different_limits_have_different_names() -> None:
+    names = [figure.name for limit in limits.LIMITS for figure in limit.figures]
+
+    assert len(set(names)) == len(names)

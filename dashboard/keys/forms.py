@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.http import QueryDict
 
-from apikeys import rules
 from apikeys.rules import Scope
-from dashboard.shell.typed import WholeField
-from dashboard.templatetags.figures import WINDOWS
+from dashboard.keys.limits import LIMIT_FORMS, LimitForm, columns_said
 
 if TYPE_CHECKING:
     from apikeys.models import ApiKey
@@ -139,65 +140,66 @@ class IpForm(forms.Form):
         return rules_said(self.cleaned_data)
 
 
-class QuotaFields(forms.Form):
-    """How many requests a key may make in each window."""
-
-    requests = WholeField(
-        required=False,
-        min_value=1,
-        max_value=rules.MAX_QUOTA,
-        error_messages={
-            "invalid": "Write a whole number.",
-            "min_value": "Give at least 1 request, or leave it empty for no limit.",
-        },
-        help_text="Empty: no limit of its own; the endpoint's tier still counts.",
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
-    window_s = forms.TypedChoiceField(
-        required=False, coerce=int, empty_value=None, label="Each", choices=sorted(WINDOWS.items())
-    )
+LIMIT_NAMES = tuple(form.limit.name for form in LIMIT_FORMS)
 
 
-class QuotaForm(QuotaFields):
-    """The quota of a key that exists."""
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """What can be changed about a key, as it stands or as it was just sent."""
 
-    def __init__(self, *args: Any, key: ApiKey, **kwargs: Any) -> None:
-        window_s = key.quota_window_s or min(WINDOWS)
-        kwargs["initial"] = {"requests": key.quota_requests, "window_s": window_s}
-        super().__init__(*args, **kwargs)
-        windows = dict(WINDOWS)
-        # By API any number of seconds can be set.
-        windows.setdefault(window_s, f"{window_s:,} seconds")
-        field = cast("forms.TypedChoiceField", self.fields["window_s"])
-        field.choices = sorted(windows.items())
+    change: ChangeForm
+    ip: IpForm
+    limits: tuple[LimitForm, ...]
 
-    def changes(self) -> KeyChanges:
-        """Return the quota; without a number of requests there is none."""
-        return quota_said(self.cleaned_data)
+    @property
+    def faulty(self) -> forms.Form | None:
+        """Return the form that was refused, if one was."""
+        return next((form for form in (self.change, self.ip, *self.limits) if form.errors), None)
+
+    def with_limit(self, name: str, sent: QueryDict, key: ApiKey) -> tuple[Forms, LimitForm]:
+        """Return these with one of the limits as it was sent, and that."""
+        at = LIMIT_NAMES.index(name)
+        form = LIMIT_FORMS[at](sent, key=key)
+        return replace(self, limits=(*self.limits[:at], form, *self.limits[at + 1 :])), form
 
 
-class NewKeyForm(KeyFields, IpForm, QuotaFields):
-    """A new key: what it may do, from where, and how often."""
+def forms_of(key: ApiKey) -> Forms:
+    """Return the forms as a key fills them."""
+    limits = tuple(form(key=key) for form in LIMIT_FORMS)
+    return Forms(ChangeForm(key=key), IpForm.of(key), limits)
+
+
+class NewKeyForm(KeyFields, IpForm):
+    """A new key: what it may do, from where, and its own limits."""
 
     field_order = ["name", "scopes", "endpoint", "expires_at"]
-    BEHIND = ("allow", "block", "requests", "window_s")
-    """What few keys need: shown when one asks for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for form in LIMIT_FORMS:
+            self.fields.update(deepcopy(form.base_fields))
 
     def first(self) -> list[forms.BoundField]:
         """Return what every key is asked."""
-        return [field for field in self if field.name not in self.BEHIND]
+        return [field for field in self if field.name in KeyFields.base_fields]
 
     def behind(self) -> list[forms.BoundField]:
-        """Return what stays folded away."""
-        return [self[name] for name in self.BEHIND]
+        """Return what stays folded away: few keys need it, and it is shown when one asks."""
+        return [field for field in self if field.name not in KeyFields.base_fields]
+
+    @property
+    def behind_title(self) -> str:
+        """Name what is folded away."""
+        return " and ".join(["Allowed addresses", *(form.limit.name for form in LIMIT_FORMS)])
 
     def is_open(self) -> bool:
         """Say whether something stands in what is folded away, or is wrong there."""
-        return any(self[name].errors or self[name].value() for name in self.BEHIND[:3])
+        names = ["allow", "block", *(form.switch() for form in LIMIT_FORMS)]
+        return any(self[name].errors or self[name].value() for name in names)
 
     def limits(self) -> KeyChanges:
-        """Return from where the key may be used, and how often."""
-        return {**rules_said(self.cleaned_data), **quota_said(self.cleaned_data)}
+        """Return from where the key may be used, and its own limits."""
+        return {**rules_said(self.cleaned_data), "figures": columns_said(self.cleaned_data)}
 
     def expiry(self) -> datetime | None:
         """Return the moment the key ends: the end of a UTC day, or never."""
@@ -226,13 +228,6 @@ def rules_said(said: dict[str, Any]) -> KeyChanges:
         [rule for rule in re.split(r"[\s,]+", said[name]) if rule] for name in ("allow", "block")
     )
     return {"ip_allow": allow, "ip_block": block}
-
-
-def quota_said(said: dict[str, Any]) -> KeyChanges:
-    """Return the quota that was typed; without a number of requests there is none."""
-    requests = said["requests"]
-    window_s = (said["window_s"] or min(WINDOWS)) if requests else None
-    return {"quota_requests": requests, "quota_window_s": window_s}
 
 
 def _day(moment: datetime | None) -> date | None:

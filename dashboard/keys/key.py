@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apikeys import services
 from common import clock
 from common.problems import Problem
-from dashboard.keys.forms import ChangeForm, IpForm, QuotaForm
+from dashboard.keys.forms import LIMIT_NAMES, ChangeForm, Forms, IpForm, forms_of
 from dashboard.keys.pages import crumbs_to_keys, found_key, has_endpoint, own_key
 from dashboard.keys.rows import KeyRow, SecretRow, key_row, secret_row
 from dashboard.shell import reauthentication
@@ -36,20 +36,6 @@ ENDED_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Forms:
-    """What can be changed about a key, as it stands or as it was just sent."""
-
-    change: ChangeForm
-    ip: IpForm
-    quota: QuotaForm
-
-    @property
-    def faulty(self) -> Form | None:
-        """Return the form that was refused, if one was."""
-        return next((form for form in (self.change, self.ip, self.quota) if form.errors), None)
-
-
-@dataclass(frozen=True, slots=True)
 class KeyPage:
     """One key; no forms for whoever may not change it, nor for a revoked one."""
 
@@ -59,7 +45,7 @@ class KeyPage:
     secrets: tuple[SecretRow, ...]
     ip_allow: tuple[str, ...]
     ip_block: tuple[str, ...]
-    quota: tuple[int, int] | None
+    limits: tuple[Form, ...]
     forms: Forms | None
     names_url: str
 
@@ -75,12 +61,12 @@ def key_page(request: HttpRequest, seat: Seat, key_id: str) -> HttpResponse:
         send = _SENT.get(request.GET.get("form", ""), _change)
         return send(request, seat, own_key(seat, key_id))
     key = found_key(seat, key_id)
-    return show(request, "dashboard/keys/key.html", _context(seat, key, _forms(key)))
+    return show(request, "dashboard/keys/key.html", _context(seat, key, forms_of(key)))
 
 
 def _change(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
     form = ChangeForm(request.POST, key=key)
-    forms = replace(_forms(key), change=form)
+    forms = replace(forms_of(key), change=form)
     if not form.is_valid() or not (_keeps_pin(key, form) or has_endpoint(seat, form)):
         return _again(request, seat, key, forms)
     key_url = reverse("project:key", args=[seat.project.public_id, key.public_id])
@@ -93,21 +79,20 @@ def _change(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
 
 def _ip_rules(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
     form = IpForm(request.POST)
-    forms = replace(_forms(key), ip=form)
+    forms = replace(forms_of(key), ip=form)
     if not form.is_valid():
         return _again(request, seat, key, forms)
     return _saved(request, seat, key, forms, form, form.changes())
 
 
-def _quota(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
-    form = QuotaForm(request.POST, key=key)
-    forms = replace(_forms(key), quota=form)
+def _limit(request: HttpRequest, seat: Seat, key: ApiKey) -> HttpResponse:
+    forms, form = forms_of(key).with_limit(request.GET["form"], request.POST, key)
     if not form.is_valid():
         return _again(request, seat, key, forms)
-    return _saved(request, seat, key, forms, form, form.changes())
+    return _saved(request, seat, key, forms, form, {"figures": form.columns(form.cleaned_data)})
 
 
-_SENT = {"change": _change, "ip-rules": _ip_rules, "quota": _quota}
+_SENT = {"change": _change, "ip-rules": _ip_rules, **dict.fromkeys(LIMIT_NAMES, _limit)}
 
 
 def _saved(
@@ -143,14 +128,10 @@ def _context(seat: Seat, key: ApiKey, forms: Forms) -> KeyPage:
         secrets=tuple(s for s in secrets if s.state.tone or s in ended[:ENDED_SHOWN]),
         ip_allow=tuple(key.ip_allow),
         ip_block=tuple(key.ip_block),
-        quota=(key.quota_requests, key.quota_window_s or 0) if key.quota_requests else None,
+        limits=forms_of(key).limits,
         forms=forms if may else None,
         names_url=reverse("project:names", args=[seat.project.public_id]),
     )
-
-
-def _forms(key: ApiKey) -> Forms:
-    return Forms(ChangeForm(key=key), IpForm.of(key), QuotaForm(key=key))
 
 
 def _keeps_pin(key: ApiKey, form: ChangeForm) -> bool:

@@ -14,7 +14,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apikeys import selectors, services
-from apikeys.errors import KeyUnknown
 from apikeys.rules import Scope
 from common import clock
 from common.problems import Problem
@@ -212,10 +211,7 @@ def has_endpoint(seat: Seat, form: Form) -> bool:
 
 def found_key(seat: Seat, key_id: str) -> ApiKey:
     """Return a key of the seat's project. Raises ``KeyUnknown``."""
-    key = selectors.key_of(project=seat.project, public_id=key_id)
-    if key is None:
-        raise KeyUnknown("This project has no such key.")
-    return key
+    return selectors.known_key(project=seat.project, public_id=key_id)
 
 
 def own_key(seat: Seat, key_id: str) -> ApiKey:

@@ -211,18 +211,6 @@ def tokens_in(count: int) -> str:
     return f"{count:,} in"
 
 
-WINDOWS = {60: "a minute", 3600: "an hour", 86_400: "a day", 604_800: "a week"}
-
-
-@register.filter
-def quota(value: tuple[int, int] | None) -> str:
-    """Write how many requests there may be in a window of seconds; none is unlimited."""
-    if value is None:
-        return "none of its own"
-    count, window_s = value
-    return f"{requests(count)} {WINDOWS.get(window_s) or f'in {window_s:,} seconds'}"
-
-
 @register.filter
 def limit(value: int | None) -> str:
     """Write a limit; none is unlimited."""

@@ -138,7 +138,7 @@ def test_quota_is_set_and_lifted(page: Client, key: ApiKey) -> None:
 def test_quota_of_nothing_is_refused_beside_its_field(page: Client, key: ApiKey) -> None:
     answer = page.post(url(key, "?form=quota"), {"requests": "0", "window_s": "60"})
 
-    form = answer.context["page"].forms.quota
+    [form] = answer.context["page"].forms.limits
     assert answer.status_code == 422
     assert "Give at least 1 request" in form.errors["requests"][0]
 
@@ -146,7 +146,7 @@ def test_quota_of_nothing_is_refused_beside_its_field(page: Client, key: ApiKey)
 def test_window_that_was_set_by_api_is_not_lost(page: Client, key: ApiKey) -> None:
     ApiKey.objects.filter(pk=key.pk).update(quota_requests=5, quota_window_s=90)
 
-    form = page.get(url(key)).context["page"].forms.quota
+    [form] = page.get(url(key)).context["page"].forms.limits
 
     assert form["window_s"].value() == 90
     assert (90, "90 seconds") in form.fields["window_s"].choices

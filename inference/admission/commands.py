@@ -12,6 +12,7 @@ from typing import Final
 import hiredis
 
 from inference.admission.holds import Hold
+from inference.contracts.functions import LIBRARY
 from inference.contracts.names import shard_tag
 
 LEASE_S: Final = 15.0
@@ -53,7 +54,17 @@ def settle_again(event: dict[str, str | int], text: bytes) -> bytes:
     who = [str(event[name]) for name in ("project", "endpoint_id", "key_id", "tier")]
     tokens = int(event["tokens_in"]) + int(event["tokens_out"])
     return pack(
-        ("FCALL", "xt1_settle", 1, tag, event["request_id"], *who, tokens, event["cost"], text)
+        (
+            "FCALL",
+            f"{LIBRARY}_settle",
+            1,
+            tag,
+            event["request_id"],
+            *who,
+            tokens,
+            event["cost"],
+            text,
+        )
     )
 
 
@@ -64,7 +75,7 @@ def void_again(event: dict[str, str | int]) -> bytes:
 
 def void(tag: str, request_id: bytes) -> bytes:
     """Pack the undoing of an admission whose request never ran."""
-    return pack(("FCALL", "xt1_void", 1, tag, request_id))
+    return pack(("FCALL", f"{LIBRARY}_void", 1, tag, request_id))
 
 
 def head(function: str, tag: str, arguments: int, *first: str | int) -> bytes:

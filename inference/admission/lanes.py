@@ -11,13 +11,20 @@ from inference.admission.commands import LEASE_S, head, strings
 from inference.admission.ports import Ask
 from inference.contracts.entries import Grant, Terms
 from inference.contracts.events import UsageEvent
+from inference.contracts.functions import LIBRARY
+from inference.contracts.key_limits import FIELDS, numbers_of
 from inference.contracts.names import shard_tag
 from inference.telemetry.outcome import milliseconds_text
 
 LANES_MAX: Final = 4096
-LIMITS, ASK_PARTS, WHO, END_PARTS = 14, 7, 4, 4
-"""How many arguments of ``xt1_admit_all`` and ``xt1_settle_all`` are shared, and how many not."""
+WHO: Final = 4
+LIMITS: Final = WHO + 8 + len(FIELDS)
+ASK_PARTS: Final = 7
+END_PARTS: Final = 4
+"""How many arguments of ``admit_all`` and ``settle_all`` are shared, and how many not."""
 
+_ADMIT: Final = f"{LIBRARY}_admit_all"
+_SETTLE: Final = f"{LIBRARY}_settle_all"
 _RENEW: Final = (
     b"%s$36\r\n%s\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$16\r\n%016d\r\n$1\r\n%d\r\n"
 )
@@ -65,9 +72,9 @@ class Lane:
         who = (ask.route.project, ask.route.endpoint_id, ask.grant.key_id, ask.route.terms.tier)
         self.about = _about(ask)
         limits = _limits(ask.grant, ask.route.terms)
-        self._admit = strings("FCALL", "xt1_admit_all", 1, self.tag, *who, *limits, self.about)
-        self._renew = head("xt1_renew", self.tag, 6)
-        self._settle = strings("FCALL", "xt1_settle_all", 1, self.tag, *who)
+        self._admit = strings("FCALL", _ADMIT, 1, self.tag, *who, *limits, self.about)
+        self._renew = head(f"{LIBRARY}_renew", self.tag, 6)
+        self._settle = strings("FCALL", _SETTLE, 1, self.tag, *who)
 
     def admit(self, asks: list[bytes]) -> bytes:
         """Pack the admission of requests."""
@@ -142,8 +149,7 @@ def _limits(grant: Grant, terms: Terms) -> tuple[str | int, ...]:
         repr(token_us),
         repr(token_cap_us),
         terms.concurrent,
-        grant.quota_requests or 0,
-        grant.quota_window_s or 0,
+        *numbers_of(grant),
         terms.monthly_tokens or 0,
         int(LEASE_S),
     )

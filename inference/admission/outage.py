@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from inference.admission.buckets import request_bucket, token_bucket
 from inference.admission.holds import Hold
+from inference.admission.key_limits import requests_in_outage
 from inference.contracts.entries import Grant, Route
 
 BALANCES_MAX = 50_000
@@ -33,7 +34,7 @@ class OutageLimits:
         self._balances: dict[str, int] = {}
         self._since: float | None = None
         self._full_at: dict[tuple[str, str], float] = {}
-        self._quota: dict[str, int] = {}
+        self._requests: dict[str, int] = {}
         self._money: dict[str, int] = {}
         self._tokens: dict[str, int] = {}
 
@@ -47,7 +48,7 @@ class OutageLimits:
         """Forget the outage: Valkey is back."""
         if self._since is not None:
             self._since = None
-            for counts in (self._full_at, self._quota, self._money, self._tokens):
+            for counts in (self._full_at, self._requests, self._money, self._tokens):
                 counts.clear()
 
     def let_in(self, grant: Grant, route: Route, hold: Hold, running: int, now: float) -> bool:
@@ -61,7 +62,7 @@ class OutageLimits:
         fits = (
             now - self._since < self._share.outage_s
             and running < max(1, int(terms.concurrent * part))
-            and self._has_quota(grant)
+            and self._has_requests(grant)
             and self._has_tokens(route, hold.tokens)
             and self._has_money(route.project, hold.money)
             and self._has_room((endpoint, "requests"), requests_us / 1e6, burst_us / 1e6, now)
@@ -70,7 +71,7 @@ class OutageLimits:
         if fits:
             self._take((endpoint, "requests"), requests_us / 1e6 / part, now)
             self._take((endpoint, "tokens"), used * token_us / 1e6 / part, now)
-            self._quota[grant.key_id] = self._quota.get(grant.key_id, 0) + 1
+            self._requests[grant.key_id] = self._requests.get(grant.key_id, 0) + 1
             self._add(route.project, hold.tokens, hold.money)
         return fits
 
@@ -85,11 +86,9 @@ class OutageLimits:
         self._tokens[project] = self._tokens.get(project, 0) + tokens
         self._money[project] = self._money.get(project, 0) + money
 
-    def _has_quota(self, grant: Grant) -> bool:
-        if not grant.quota_requests:
-            return True
-        most = max(1, int(grant.quota_requests * self._share.part))
-        return self._quota.get(grant.key_id, 0) < most
+    def _has_requests(self, grant: Grant) -> bool:
+        most = requests_in_outage(grant, self._share.part)
+        return most is None or self._requests.get(grant.key_id, 0) < most
 
     def _has_tokens(self, route: Route, tokens: int) -> bool:
         allowance = route.terms.monthly_tokens

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from inference.admission.commands import LEASE_S
+from inference.contracts.functions import LIBRARY
 from inference.contracts.names import SHARDS
 from inference.sources.link import Link
 
@@ -51,7 +52,9 @@ class Reaper:
             await self._reap()
 
     async def _reap(self) -> None:
-        calls = [("FCALL", "xt1_reap", 1, f"{{s{shard}}}", AT_ONCE) for shard in range(SHARDS)]
+        calls = [
+            ("FCALL", f"{LIBRARY}_reap", 1, f"{{s{shard}}}", AT_ONCE) for shard in range(SHARDS)
+        ]
         counts = await asyncio.gather(*(self._ask(*call) for call in calls))
         self.reaped += sum(count for count in counts if isinstance(count, int))
         if AT_ONCE in counts:

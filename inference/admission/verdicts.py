@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from inference.admission.key_limits import KEY_LIMITS
 from inference.admission.ports import RateLimits, Verdict
 from inference.contracts.bursts import requests_at_once, tokens_at_once
 from inference.contracts.entries import Grant, Route, Terms
@@ -28,11 +29,12 @@ CODES: Final = {
     b"requests": RATE,
     b"tokens": RATE,
     b"concurrency": RATE,
-    b"quota": QUOTA,
     b"allowance": QUOTA,
     b"budget": BUDGET,
     b"balance": BALANCE,
+    **{limit.word: limit.code for limit in KEY_LIMITS},
 }
+_OF_KEYS: Final = {limit.word: limit for limit in KEY_LIMITS}
 
 AWAY: Final = Verdict(
     allowed=False,
@@ -97,13 +99,15 @@ def _refill(a_minute: int) -> str:
 
 
 def _message(word: bytes, grant: Grant, route: Route) -> str:
-    terms = route.terms
+    of_key = _OF_KEYS.get(word)
+    return _of_terms(word, route.terms) if of_key is None else of_key.sentence(grant)
+
+
+def _of_terms(word: bytes, terms: Terms) -> str:
     return {
         b"requests": _of_requests(terms),
         b"tokens": _of_tokens(terms),
         b"concurrency": f"This endpoint serves {terms.concurrent} concurrent requests at most.",
-        b"quota": f"This key may make {grant.quota_requests} requests in "
-        f"{grant.quota_window_s} seconds.",
         b"allowance": f"The project's monthly allowance of {terms.monthly_tokens} tokens "
         "does not cover this request.",
         b"budget": "A monthly budget does not cover this request.",

@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from inference.contracts.events import UsageEvent
+from inference.contracts.key_limits import KeyLimits
 
 
 @dataclass(frozen=True)
-class Grant:
-    """What one key may do. Times are Unix seconds; ``secret_id`` 0 is no key's.
+class Grant(KeyLimits):
+    """What one key may do, and its own limits. Times are Unix seconds; ``secret_id`` 0 is no key's.
 
     ``behind`` is of a pass: the digest of the key that asked for it, and holds it to its rules.
     """
@@ -30,8 +31,6 @@ class Grant:
     endpoint: str | None = None
     ip_allow: tuple[str, ...] = ()
     ip_block: tuple[str, ...] = ()
-    quota_requests: int | None = None
-    quota_window_s: int | None = None
     gone: bool = False
     secret_id: int = 0
     behind: str = ""

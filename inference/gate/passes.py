@@ -90,7 +90,7 @@ def _grant_of(claims: dict[str, Any], keys: PassKeys, now: float) -> Grant | Non
 def held_to(grant: Grant, key: Grant | None) -> Grant | None:
     """Return what a pass grants under the rules its key has by now; none without that key.
 
-    The key's quota counts it, its addresses bind it, and it ends when the key does.
+    The key's limits count it, its addresses bind it, and it ends when the key does.
     """
     if key is None or key.gone or key.project != grant.project:
         return None
@@ -100,8 +100,7 @@ def held_to(grant: Grant, key: Grant | None) -> Grant | None:
         expires_at=ends,
         ip_allow=key.ip_allow,
         ip_block=key.ip_block,
-        quota_requests=key.quota_requests,
-        quota_window_s=key.quota_window_s,
+        **Grant.figures_of(key),
     )
 
 

@@ -7,9 +7,11 @@ import re
 import pytest
 
 from inference.admission import lanes
+from inference.admission.key_limits import KEY_LIMITS, KeyLimit
 from inference.admission.library import TEXT
 from inference.contracts import functions
 from inference.contracts.functions import Call, Whose, account_of
+from inference.http.problems import CODES
 from inference.tests.asks import ask_of, ended
 
 EVENT = ended(ask_of())
@@ -47,6 +49,12 @@ def test_both_languages_count_the_same_arguments() -> None:
         lanes.WHO,
         lanes.END_PARTS,
     )
+
+
+@pytest.mark.parametrize("limit", KEY_LIMITS, ids=lambda limit: limit.code)
+def test_library_refuses_by_the_word_of_each_limit_of_a_key(limit: KeyLimit) -> None:
+    assert f"return '{limit.word.decode()}'" in TEXT
+    assert limit.code in CODES
 
 
 @pytest.mark.parametrize("kind", ["project", "endpoint", "key"])

@@ -16,7 +16,7 @@ USUAL = "admin api apps errors forms models pages rules selectors services shape
 OWN = {
     "accounts": "adapter consumer departures devices github hashing letters retention tokens",
     "agents": "asking offers sightings",
-    "apikeys": "holders leaks passes secrets",
+    "apikeys": "holders leaks limits passes secrets",
     "audit": "export",
     "catalog": "defaults facts terms",
     "endpoints": "allowance live overrides",

@@ -36,7 +36,7 @@ MANY_IMPORTS = {
     "dashboard.endpoints.pages": 22,
     "dashboard.endpoints.tier": 13,
     "dashboard.keys.key": 15,
-    "dashboard.keys.pages": 19,
+    "dashboard.keys.pages": 18,
     "dashboard.keys.rotation": 13,
     "dashboard.money.budgets": 14,
     "dashboard.people.invitations": 16,

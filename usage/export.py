@@ -41,6 +41,7 @@ FIELDS = (
     "caller_request_id",
     "slo_ttft_ms",
     "slo_tpot_ms",
+    "decision",
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -49,7 +50,7 @@ def csv_lines(*, project: Project, wanted: Filter) -> Iterator[str]:
     """Yield a head line, then the records newest first."""
     yield _csv([FIELDS])
     for rows in _pages(project, wanted):
-        yield _csv([_harmless(value) for value in as_dict(row).values()] for row in rows)
+        yield _csv([_cell(value) for value in as_dict(row).values()] for row in rows)
 
 
 def json_lines(*, project: Project, wanted: Filter) -> Iterator[str]:
@@ -74,8 +75,10 @@ def _pages(project: Project, wanted: Filter) -> Iterator[list[UsageRecord]]:
             return
 
 
-def _harmless(value: Any) -> Any:
+def _cell(value: Any) -> Any:
     """Keep a spreadsheet from running what a caller put into a text, such as a request id."""
+    if isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"))
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 

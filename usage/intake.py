@@ -12,7 +12,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from apikeys import services as apikeys
 from common import clock
 from inference.contracts.entries import load
-from inference.contracts.events import ASKED, ENDED, UsageEvent
+from inference.contracts.events import ASKED, DECIDED, ENDED, UsageEvent
 from projects.models import Project
 from usage import rules
 from usage.models import PoisonEvent, Restoration
@@ -39,7 +39,7 @@ WITH fresh AS (
 ), {ADD_FRESH}
 SELECT count(*) FROM fresh
 """  # noqa: S608 - column names are constants of ours
-_TRUTH = ", ".join(f"{name} = %({name})s" for name in ("endpoint", *ENDED, *ASKED))
+_TRUTH = ", ".join(f"{name} = %({name})s" for name in ("endpoint", *ENDED, *ASKED, *DECIDED))
 _AMENDED = f"""
 UPDATE usage_record SET {_TRUTH}
 FROM (SELECT * FROM usage_record WHERE request_id = %(request_id)s

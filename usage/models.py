@@ -51,6 +51,9 @@ class UsageRecord(ProjectOwned):
     caller_request_id = models.CharField(max_length=128, blank=True)
     slo_ttft_ms = models.FloatField("hoped-for TTFT", null=True)
     slo_tpot_ms = models.FloatField("hoped-for time per token", null=True)
+    decision = models.JSONField(
+        "why this worker", null=True, help_text="As in inference.contracts.decisions"
+    )
 
     class Meta:
         db_table = "usage_record"

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q, TextChoices
 
-from inference.contracts.events import ASKED, ENDED, SHARED, UsageEvent, moment_of
+from inference.contracts.events import ASKED, DECIDED, ENDED, SHARED, UsageEvent, moment_of
 
 THRESHOLDS = (50, 75, 90, 100)
 """Per cent of a budget at which somebody is told."""
@@ -85,13 +85,14 @@ def is_failure(status: int, ending: str) -> bool:
     return ending != LEFT and (status >= HTTP_ERROR or ending != COMPLETE)
 
 
+_FIELDS = (*SHARED, *ENDED, *ASKED, *DECIDED)
 _COLUMN_OF = {"project": "project_id", "terms_version": "terms_number"}
 _NO_COLUMN = {"secret_id"}
 """Of it only the last use is kept, with the secret."""
 COLUMNS = (
     "request_id",
     "started_at",
-    *(_COLUMN_OF.get(name, name) for name in (*SHARED, *ENDED, *ASKED) if name not in _NO_COLUMN),
+    *(_COLUMN_OF.get(name, name) for name in _FIELDS if name not in _NO_COLUMN),
 )
 """The columns of ``usage_record`` in the order in which rows are copied in."""
 
@@ -104,6 +105,7 @@ def row_of(event: UsageEvent, project_pk: int) -> tuple[Any, ...]:
         "terms_number": event.terms_version,
         # To the first token there is a time only in a stream; else it is the whole answer's.
         "ttft_ms": event.ttft_ms if event.streamed else None,
+        "decision": event.decision.text() if event.decision else None,
     }
     return tuple(values[column] for column in COLUMNS)
 

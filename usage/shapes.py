@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from common.rest.inputs import DEFAULT_LIMIT, MAX_LIMIT, StrictSerializer
 from common.rest.money import CurrencyField
+from inference.contracts.decisions import FACTS
 from usage.models import BudgetScope
 from usage.rules import Grain
 from usage.selectors import Filter
@@ -83,6 +84,18 @@ class PointOut(serializers.Serializer[Any]):
     currency = CurrencyField()
 
 
+def _decision_out() -> type[serializers.Serializer[Any]]:
+    facts = {
+        name: serializers.IntegerField(default=None, allow_null=True, help_text=means)
+        for name, means in FACTS.items()
+    }
+    what = "What was known when a worker was chosen; a fact is null where it was not kept yet."
+    return type("DecisionOut", (serializers.Serializer,), {"__doc__": what, **facts})
+
+
+DecisionOut = _decision_out()
+
+
 class RecordOut(serializers.Serializer[Any]):
     """One request."""
 
@@ -114,6 +127,7 @@ class RecordOut(serializers.Serializer[Any]):
     caller_request_id = serializers.CharField()
     slo_ttft_ms = serializers.FloatField(allow_null=True, help_text="What the caller hoped for")
     slo_tpot_ms = serializers.FloatField(allow_null=True)
+    decision = DecisionOut(allow_null=True, help_text="Null where no worker was asked")
 
 
 class BudgetIn(StrictSerializer):

@@ -101,6 +101,8 @@ class Lane:
             more += f',"slo_ttft_ms":{event.slo_ttft_ms}'
         if event.slo_tpot_ms is not None:
             more += f',"slo_tpot_ms":{event.slo_tpot_ms}'
+        if event.decision is not None:
+            more += f',"decision":{event.decision.text()}'
         return (
             f'{{"request_id":"{event.request_id}",{self.about},"worker_id":'
             f'{_quoted(event.worker_id)},"status":{event.status},"ending":"{event.ending}",'

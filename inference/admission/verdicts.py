@@ -12,7 +12,6 @@ from inference.contracts.entries import Grant, Route, Terms
 SECONDS: Final = 60
 
 ADMITTED: Final = b"admitted"
-ENDED: Final = b"ended"
 RENEWED: Final = b"renewed"
 UNKNOWN: Final = b"unknown"
 REAPED: Final = b"reaped"

@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from inference.contracts.decisions import Decision
 from inference.contracts.events import UsageEvent
 from inference.contracts.key_limits import KeyLimits
 
@@ -149,6 +150,9 @@ def load(kind: type[T], text: str | bytes) -> T:
         values["defaults"] = raw.get("defaults", {})
     if kind is Pool:
         values["workers"] = tuple(_nested(Worker, worker) for worker in raw["workers"])
+    if kind is UsageEvent:
+        decision = raw.get("decision")
+        values["decision"] = _nested(Decision, decision) if isinstance(decision, dict) else None
     made: T = kind(**values)
     return made
 

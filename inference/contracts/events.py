@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+from inference.contracts.decisions import Decision
+
 EVENT_FIELD = "event"
 """The one field of a usage stream's entries: a ``UsageEvent`` as JSON."""
 
@@ -41,6 +43,9 @@ the truth amends."""
 ASKED: Final = ("caller_request_id", "slo_ttft_ms", "slo_tpot_ms")
 """What its caller may have said; left out of the JSON where they said nothing."""
 
+DECIDED: Final = ("decision",)
+"""Why its worker was chosen (``decisions``); left out of the JSON where none was."""
+
 
 @dataclass(init=False)
 class UsageEvent:
@@ -52,8 +57,9 @@ class UsageEvent:
     ``request_id`` is ``req_`` and a UUIDv7: the moment of admission can be read from it.
     ``cost`` is in micro-units, at the price when it began; ``slo_…`` is what the caller hoped.
 
-    A new field goes into one of ``SHARED``, ``ENDED`` and ``ASKED``; tests then name all that
-    has to know it: the lane of a gateway, the library's estimate, the columns, the export.
+    A new field goes into one of ``SHARED``, ``ENDED``, ``ASKED`` and ``DECIDED``; tests then name
+    all that has to know it: a gateway's lane, the library's estimate, the columns, the export. A
+    new fact of a decision needs none of that: it is in ``Decision``.
     """
 
     request_id: str
@@ -76,11 +82,11 @@ class UsageEvent:
     tier: str
     terms_version: int
     caller_request_id: str
-    kind: str
     secret_id: int
     cost: int
     slo_ttft_ms: float | None
     slo_tpot_ms: float | None
+    decision: Decision | None
 
     def __init__(  # noqa: PLR0913, PLR0917 - spelled out: made for each request, and compiled
         self,
@@ -104,11 +110,11 @@ class UsageEvent:
         tier: str,
         terms_version: int,
         caller_request_id: str = "",
-        kind: str = "settle",
         secret_id: int = 0,
         cost: int = 0,
         slo_ttft_ms: float | None = None,
         slo_tpot_ms: float | None = None,
+        decision: Decision | None = None,
     ) -> None:
         self.request_id = request_id
         self.project = project
@@ -130,11 +136,11 @@ class UsageEvent:
         self.tier = tier
         self.terms_version = terms_version
         self.caller_request_id = caller_request_id
-        self.kind = kind
         self.secret_id = secret_id
         self.cost = cost
         self.slo_ttft_ms = slo_ttft_ms
         self.slo_tpot_ms = slo_tpot_ms
+        self.decision = decision
 
 
 def moment_of(request_id: str) -> float:

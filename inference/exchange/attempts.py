@@ -136,7 +136,8 @@ class Attempts:
 
     def _try_with(self, choice: Choice) -> None:
         self.choice = choice
-        worker_id = self._request.outcome.worker_id = choice.worker.worker_id
+        outcome, worker_id = self._request.outcome, choice.worker.worker_id
+        outcome.worker_id, outcome.decision = worker_id, choice.decision
         self._tried.append(worker_id)
 
     # ── What came of it ────────────────────────────────────────────────────────────────

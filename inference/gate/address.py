@@ -15,13 +15,13 @@ from inference.contracts.names import route_key
 from inference.contracts.operations import OPERATIONS
 from inference.http.problems import Refused
 
-PLANE_PATH = r"^/proj_[0-9A-Za-z]+/(?!v1(/|$))[^/]+/(v1(/|$)|health$)"
-"""The pattern as proxies need it, for paths without a query."""
-
 is_plane_target = re.compile(
     rb"/proj_[0-9A-Za-z]+/(?!v1(?:[/?]|$))[^/?]+/(?:v1(?:[/?]|$)|health(?:\?|$))"
 ).match
-"""The same question about a request target as it stands on the wire, query and all."""
+"""Whether a request target is the plane's, as it stands on the wire, query and all.
+
+Proxies ask the same of paths without a query, by a pattern in ``docs/install.md``.
+"""
 
 READ = (b"GET", b"HEAD")
 HEALTH = "/health"

@@ -80,7 +80,7 @@ class Names:
         return b"".join((b"x-request-id: ", named, _OURS, self.raw, _AS_IT_SAYS, self.shown))
 
     def worker_lines(self, worker_id: str) -> Lines:
-        """Return the ids of the worker that was chosen, and of the choice (``ids.decision_id``)."""
+        """Return the ids of the worker that was chosen, and of the choice: the request's digits."""
         named, choice = worker_id.encode(), self.raw[4:]
         choice_field = b"\r\nx-xerotier-decision-id: dec_"
         return b"".join((b"x-xerotier-worker-id: ", named, choice_field, choice, b"\r\n"))

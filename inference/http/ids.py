@@ -45,8 +45,3 @@ os.register_at_fork(after_in_child=_source.forget)
 def request_id(now_s: float) -> str:
     """Return ``req_`` and a UUIDv7 (RFC 9562) of that moment, as 32 hex digits."""
     return _source.next(int(now_s * 1000))
-
-
-def decision_id(request_id: str) -> str:
-    """Return the id of the routing decision of a request: the same digits, another name."""
-    return "dec_" + request_id[4:]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
+
+Picked = tuple[Worker, Decision]
 
 
 class Picker:
@@ -27,7 +30,7 @@ class Picker:
         self._is_doubted = is_doubted
         self._random = random
 
-    def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Worker | None:
+    def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Picked | None:
         """Return a worker of the first pool that has one not tried yet; none if all were.
 
         A worker without a free slot is passed over while another has one; one that is doubted
@@ -39,17 +42,20 @@ class Picker:
             sound = [w for w in fresh if not self._is_doubted(w.worker_id)]
             if sound:
                 free = [w for w in sound if not self._is_full(w)]
-                return self._less_busy(free or sound)
+                return self._less_busy(free or sound, len(tried))
             doubted = doubted or fresh
-        return self._less_busy(doubted) if doubted else None
+        return self._less_busy(doubted, len(tried)) if doubted else None
 
     def _is_full(self, worker: Worker) -> bool:
         return worker.slots is not None and self._load_of(worker) >= worker.slots
 
-    def _less_busy(self, workers: list[Worker]) -> Worker:
-        if len(workers) == 1:
-            return workers[0]
-        first = workers[int(self._random.random() * len(workers))]
-        second = workers[int(self._random.random() * len(workers))]
-        busy = self._load_of
-        return first if busy(first) <= busy(second) else second
+    def _less_busy(self, workers: list[Worker], tried: int) -> Picked:
+        among = len(workers)
+        worker = workers[int(self._random.random() * among)] if among > 1 else workers[0]
+        in_flight = self._load_of(worker)
+        if among > 1:
+            other = workers[int(self._random.random() * among)]
+            others = self._load_of(other)
+            if others < in_flight:
+                worker, in_flight = other, others
+        return worker, Decision(tried, among, in_flight)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
 from inference.router.health import Breakers
 from inference.router.pick import Picker
@@ -16,15 +17,16 @@ Pools = Sequence[Sequence[Worker]]
 
 
 class Choice:
-    """A worker that was chosen for a request. It is told what becomes of the attempt.
+    """A worker that was chosen for a request, and why. It is told what becomes of the attempt.
 
     What tenants ask for, and how long they wait, is held against no worker: only ``failed`` is.
     """
 
-    __slots__ = ("_health", "_project", "worker")
+    __slots__ = ("_health", "_project", "decision", "worker")
 
-    def __init__(self, worker: Worker, project: str, health: Breakers) -> None:
+    def __init__(self, worker: Worker, decision: Decision, project: str, health: Breakers) -> None:
         self.worker = worker
+        self.decision = decision
         self._project = project
         self._health = health
 
@@ -54,8 +56,11 @@ class Router:
 
     def choose(self, pools: Pools, tried: Sequence[str], project: str) -> Choice | None:
         """Choose a worker of those not tried yet for a request of a project; none if all were."""
-        worker = self._picker.pick(pools, tried)
-        return None if worker is None else Choice(worker, project, self._health)
+        picked = self._picker.pick(pools, tried)
+        if picked is None:
+            return None
+        worker, decision = picked
+        return Choice(worker, decision, project, self._health)
 
     def is_any(self, pools: Pools) -> bool:
         """Say whether there is a worker that would be asked."""

@@ -80,7 +80,7 @@ class RequestLog:
             f',"status":{outcome.status},"ttft_ms":{ttft}'
             f',"latency_ms":{milliseconds_text(outcome.latency_ms)},"tokens_in":{tokens.tokens_in}'
             f',"tokens_out":{tokens.tokens_out},"tokens_cached":{tokens.tokens_cached or 0}'
-            f"{_slo(outcome)}}}"
+            f"{_slo(outcome)}{_decision(outcome)}}}"
         )
 
     def say(self, event: str, level: str = "info", **facts: Any) -> None:
@@ -121,3 +121,8 @@ def _slo(outcome: Outcome) -> str:
         return ""
     facts = {"slo_ttft_ms": slo.ttft_ms, "slo_tpot_ms": slo.tpot_ms}
     return "," + _encode(facts)[1:-1]
+
+
+def _decision(outcome: Outcome) -> str:
+    decision = outcome.decision
+    return "" if decision is None else f',"decision":{decision.text()}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from inference.body.claims import ABSENT, NOTHING, Bounds, Seen, charge
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import Route, Terms
 from inference.contracts.events import UsageEvent
 from inference.contracts.money import cost_of
@@ -19,6 +20,8 @@ ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 class Outcome:
     """Facts of one request, gathered while it runs. ``…_at`` are loop seconds.
 
+    ``decision``: why ``worker_id`` was chosen, in the last attempt.
+
     Known once it is closed: ``source``, ``tokens``, ``ttft_ms`` (until the first byte of a
     worker's answer), ``latency_ms`` (from the request's head to its end), and ``is_doubted``:
     the worker's claim of its tokens can't be so.
@@ -28,6 +31,7 @@ class Outcome:
         "began_at",
         "bounds",
         "code",
+        "decision",
         "ended_at",
         "ending",
         "endpoint",
@@ -57,6 +61,7 @@ class Outcome:
         self.project = self.endpoint = self.operation = ""
         self.route: Route | None = None
         self.key_id = self.worker_id = ""
+        self.decision: Decision | None = None
         self.secret_id = 0
         self.slo = NO_SLO
         self.streamed = False
@@ -117,6 +122,7 @@ class Outcome:
             cost=self._cost(route.terms),
             slo_ttft_ms=self.slo.ttft_ms,
             slo_tpot_ms=self.slo.tpot_ms,
+            decision=self.decision,
         )
 
     def _cost(self, terms: Terms) -> int:

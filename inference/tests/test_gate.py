@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from inference.contracts.entries import Grant, Pool, Route, Terms, Worker
 from inference.contracts.keys import checksum, is_key
 from inference.gate import rules
-from inference.gate.address import PLANE_PATH, is_plane_target, read_target
+from inference.gate.address import is_plane_target, read_target
 from inference.http.fields import Slo
 from inference.http.problems import Refused
 
@@ -162,10 +163,16 @@ def test_hints_are_read() -> None:
         ("/", False),
     ],
 )
-def test_the_plane_knows_its_paths_in_either_notation(path: str, is_ours: bool) -> None:
-    assert (re.match(PLANE_PATH, path) is not None) == is_ours
+def test_the_plane_knows_its_paths_and_proxies_are_told_the_same(path: str, is_ours: bool) -> None:
+    assert (re.match(pattern_of_proxies(), path) is not None) == is_ours
     assert (is_plane_target(path.encode()) is not None) == is_ours
     assert (is_plane_target(path.encode() + b"?a=/v1/") is not None) == is_ours
+
+
+def pattern_of_proxies() -> str:
+    page = Path(__file__).parents[2] / "docs" / "install.md"
+    [pattern] = re.findall(r"location ~ (\^/proj_\S+) \{", page.read_text(encoding="utf-8"))
+    return str(pattern)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
 from inference.router.health import Breakers
 from inference.router.pick import Picker
@@ -57,6 +58,24 @@ def attempt(router: Router, name: str, tell: Callable[[Choice], None]) -> None:
 def test_nobody_is_chosen_where_everybody_was_tried(router: Router) -> None:
     assert choose(router, "a", "b", tried=("a",)) == "b"
     assert choose(router, "a", "b", tried=("a", "b")) is None
+
+
+def test_choice_knows_how_many_there_were_and_what_runs_where_it_fell(health: Breakers) -> None:
+    busy = {"a": 9, "b": 4, "c": 4}
+    picker = Picker(
+        lambda worker: busy[worker.worker_id], lambda _: True, health.is_doubted, Random(7)
+    )
+    pools = [[worker(name) for name in busy]]
+
+    first, second = (
+        Router(picker, health).choose(pools, tried, "proj_a") for tried in ((), ("b", "c"))
+    )
+
+    assert first is not None
+    assert first.decision == Decision(0, 3, busy[first.worker.worker_id])
+    assert second is not None
+    assert second.worker.worker_id == "a"
+    assert second.decision == Decision(tried=2, candidates=1, in_flight=9)
 
 
 def test_worker_that_keeps_failing_is_passed_over_while_another_is_there(router: Router) -> None:

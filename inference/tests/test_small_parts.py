@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -16,7 +17,7 @@ from inference.edges.forwarded import Proxies
 from inference.exchange.answer_head import duration, rate_lines
 from inference.gate.address import REMEMBERED_MAX, _known_target, read_target
 from inference.http.fields import Names, pairs_of, sane_id
-from inference.http.ids import decision_id, request_id
+from inference.http.ids import request_id
 from inference.http.problems import CODES, FINAL, Refused
 from inference.router.pick import Picker
 from inference.telemetry.log import RequestLog, _known_place
@@ -34,7 +35,12 @@ def test_request_ids_are_uuids_of_version_7_that_tell_their_moment() -> None:
     assert {name[16] for name in made} == {"7"}
     assert {name[20] for name in made} <= set("89ab")
     assert moment_of(made[0]) == pytest.approx(1_800_000_000.123, abs=0.001)
-    assert decision_id(made[0]) == "dec_" + made[0][4:]
+
+
+def test_choice_has_the_digits_of_its_request_and_a_name_of_its_own() -> None:
+    lines = Names("req_0190").worker_lines("wrk_1")
+
+    assert lines == b"x-xerotier-worker-id: wrk_1\r\nx-xerotier-decision-id: dec_0190\r\n"
 
 
 def test_later_ids_sort_later() -> None:
@@ -113,12 +119,19 @@ def nobody(_worker_id: str) -> bool:
     return False
 
 
+def chosen_by(
+    picker: Picker, pools: Sequence[Sequence[Worker]], tried: Sequence[str]
+) -> Worker | None:
+    picked = picker.pick(pools, tried)
+    return None if picked is None else picked[0]
+
+
 def test_less_busy_worker_is_chosen_most_of_the_time_and_full_ones_last() -> None:
     busy = {"a": 9, "b": 0, "c": 5}
     picker = Picker(lambda worker: busy[worker.worker_id], anyone, nobody, Random(7))
     pool = [worker("a"), worker("b"), worker("c", slots=5)]
 
-    chosen = [picker.pick([pool], []) for _ in range(400)]
+    chosen = [chosen_by(picker, [pool], []) for _ in range(400)]
 
     names = [found.worker_id for found in chosen if found is not None]
     assert "c" not in names
@@ -129,23 +142,23 @@ def test_tried_and_broken_workers_are_passed_over_and_then_the_next_pool() -> No
     picker = Picker(lambda _: 0, lambda worker: worker.worker_id != "b", nobody, Random(7))
     first, second = [worker("a"), worker("b")], [worker("c")]
 
-    assert picker.pick([first, second], ["a"]) == worker("c")
-    assert picker.pick([first, second], ["a", "c"]) is None
+    assert chosen_by(picker, [first, second], ["a"]) == worker("c")
+    assert chosen_by(picker, [first, second], ["a", "c"]) is None
 
 
 def test_full_worker_is_better_than_none() -> None:
     picker = Picker(lambda _: 5, anyone, nobody, Random(7))
 
-    assert picker.pick([[worker("a", slots=1)]], []) == worker("a", slots=1)
+    assert chosen_by(picker, [[worker("a", slots=1)]], []) == worker("a", slots=1)
 
 
 def test_doubted_worker_is_passed_over_while_another_is_left_and_is_better_than_none() -> None:
     picker = Picker(lambda _: 5, anyone, lambda name: name != "c", Random(7))
     first, second = [worker("a"), worker("b")], [worker("c", slots=1)]
 
-    assert picker.pick([first, second], []) == worker("c", slots=1)
-    assert picker.pick([first, second], ["c", "b"]) == worker("a")
-    assert picker.pick([first], ["b"]) == worker("a")
+    assert chosen_by(picker, [first, second], []) == worker("c", slots=1)
+    assert chosen_by(picker, [first, second], ["c", "b"]) == worker("a")
+    assert chosen_by(picker, [first], ["b"]) == worker("a")
 
 
 @pytest.mark.parametrize("code", CODES)

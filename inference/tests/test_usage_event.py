@@ -10,8 +10,9 @@ from typing import Any
 
 from inference.admission.lanes import Lane, Tally
 from inference.admission.library import TEXT
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import dump, load
-from inference.contracts.events import ASKED, ENDED, SHARED, UsageEvent
+from inference.contracts.events import ASKED, DECIDED, ENDED, SHARED, UsageEvent
 from inference.tests.asks import ask_of, ended
 
 ALWAYS = {"request_id", *SHARED, *ENDED}
@@ -24,7 +25,7 @@ def lane_and_event(**asked: Any) -> tuple[Lane, UsageEvent]:
 
 
 def test_every_field_is_in_one_of_the_lists() -> None:
-    listed = ["request_id", "kind", *SHARED, *ENDED, *ASKED]
+    listed = ["request_id", *SHARED, *ENDED, *ASKED, *DECIDED]
 
     assert sorted(listed) == sorted(NAMES)
 
@@ -35,15 +36,19 @@ def test_constructor_takes_the_fields_in_their_order() -> None:
 
 def test_lane_of_a_gateway_says_the_whole_event() -> None:
     lane, event = lane_and_event(
-        caller_request_id='say "x"', ttft_ms=1.5, slo_ttft_ms=250.0, slo_tpot_ms=20.5
+        caller_request_id='say "x"',
+        ttft_ms=1.5,
+        slo_ttft_ms=250.0,
+        slo_tpot_ms=20.5,
+        decision=Decision(1, 2, 3),
     )
     text = lane.text(event)
 
-    assert set(json.loads(text)) == {*ALWAYS, *ASKED}
+    assert set(json.loads(text)) == {*ALWAYS, *ASKED, *DECIDED}
     assert asdict(load(UsageEvent, text)) == asdict(load(UsageEvent, dump(event)))
 
 
-def test_lane_leaves_out_what_the_caller_did_not_say() -> None:
+def test_lane_leaves_out_what_the_caller_did_not_say_and_nobody_decided() -> None:
     lane, event = lane_and_event()
 
     assert set(json.loads(lane.text(event))) == ALWAYS

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference.gate.address import PLANE_PATH
 from tests.platform import ROOT
 from tests.run.box import Box, machine, until_it_works
 from tests.run.page import blocks
@@ -31,7 +30,6 @@ needs_nginx = pytest.mark.skipif(bool(nginx.reason()), reason=nginx.reason())
 def test_page_says_what_the_code_does() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
-    assert f"location ~ {PLANE_PATH} {{" in text
     for name, rules in USERS.items():
         assert f"user {name} on >{name.upper()}-PASSWORD {rules}\n" in text
 

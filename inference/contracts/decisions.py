@@ -1,0 +1,42 @@
+"""Decisions (load balancing, routing): what was known when a worker was chosen for an attempt.
+
+The router says it, and it travels whole: with the attempt, the outcome and the usage event. What
+each fact means is said in ``FACTS``. All of them are kept, of the attempt that counts: in the
+request's log line, in its usage record (one column, JSON), and so in the API and the export.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+FACTS: Final = {
+    "tried": "Workers that were asked before this one, in vain",
+    "candidates": "Workers it was chosen from",
+    "in_flight": "Requests it had when it was chosen, as its gateway believed",
+}
+"""Each a whole number. One that is new is missing in what was written before it."""
+
+
+@dataclass(init=False)
+class Decision:
+    """Why this worker and no other. Made for each attempt, and never changed afterwards."""
+
+    tried: int
+    candidates: int
+    in_flight: int
+
+    def __init__(self, tried: int = 0, candidates: int = 0, in_flight: int = 0) -> None:
+        self.tried = tried
+        self.candidates = candidates
+        self.in_flight = in_flight
+        self._text = ""
+
+    def text(self) -> str:
+        """Write it as JSON, once: the log and the usage event say the same."""
+        if not self._text:
+            self._text = (
+                f'{{"tried":{self.tried},"candidates":{self.candidates},'
+                f'"in_flight":{self.in_flight}}}'
+            )
+        return self._text

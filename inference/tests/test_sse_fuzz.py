@@ -64,6 +64,12 @@ def test_blind_streams_agree_with_the_oracle(
         fed += len(stream)
         wanted = whole(stream, drop_usage=drop)
         assert relayed == wanted.relayed, pieces
-        said = (scan.usage, scan.done, scan.events)
-        assert said == (wanted.usage, wanted.done, wanted.events), pieces
+        said = (scan.usage, scan.done, scan.events, scan.deltas, scan.text_bytes)
+        assert said == (
+            wanted.usage,
+            wanted.done,
+            wanted.events,
+            wanted.deltas,
+            wanted.text_bytes,
+        ), pieces
     record_testsuite_property("fuzz_stream_bytes", fed)

@@ -73,6 +73,7 @@ def test_payment_told_twice_counts_once(acme: Project) -> None:
 
     assert first == again
     assert selectors.account_of(project=acme).balance == 5
+    assert (AuditEntry.objects.count(), OutboxEntry.objects.count()) == (1, 1)
 
 
 @pytest.mark.parametrize(

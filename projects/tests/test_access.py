@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.cache import SessionStore
+from django.db import connection
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
@@ -17,6 +20,7 @@ from rest_framework.test import APIRequestFactory
 from accounts.models import User
 from common import clock
 from common.actor import REQUEST_ID, Actor, ActorKind
+from common.rest.views import READ_QUERY
 from projects import access
 from projects.access import Seat
 from projects.errors import (
@@ -63,6 +67,14 @@ def is_let(check: Callable[..., None], *words: Any) -> bool:
     except RoleInsufficient:
         return False
     return True
+
+
+def entered() -> tuple[str, str]:
+    """Return the project that the database shows rows of."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('app.project_id'), current_setting('app.project')")
+        [(key, public_id)] = cursor.fetchall()
+    return key, public_id
 
 
 def request_of(method: str = "get", **facts: Any) -> Request:
@@ -116,6 +128,22 @@ def test_project_may_want_a_second_factor_of_everybody(acme: Project, ada: User)
 
     with pytest.raises(SecondFactorRequired):
         access.seat(ada, acme.public_id)
+
+    Authenticator.objects.create(user=ada, type=Authenticator.Type.TOTP, data={})
+    assert access.seat(ada, acme.public_id).user == ada
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_whoever_gets_in_sees_the_rows_of_that_project_alone(
+    acme: Project, rival: Project, ada: User, by_key: bool
+) -> None:
+    seat(rival, ada, Role.VIEWER)
+    for project in (rival, acme):
+        if by_key:
+            access.key_seat(Holder(project.public_id, ada), project.public_id)
+        else:
+            access.seat(ada, project.public_id)
+        assert entered() == (str(project.pk), project.public_id)
 
 
 def test_project_that_is_marked_can_be_looked_at_and_taken_back(acme: Project, ada: User) -> None:
@@ -229,6 +257,29 @@ def test_caller_by_session_is_a_person_and_by_key_is_a_key(acme: Project, ada: U
         "req_1",
     )
     assert (key.user, key.behind, key.role) == (None, ada, Role.ADMIN)
+
+
+def test_open_project_is_changed_by_whoever_may(acme: Project, ada: User) -> None:
+    assert access.seat_of(request_of("post", user=ada), acme.public_id).user == ada
+
+
+def test_only_whoever_passes_is_told_what_is_wrong_with_the_query(
+    acme: Project, ada: User, rex: User
+) -> None:
+    told: list[User] = []
+    for user in (ada, rex):
+        request = request_of(user=user)
+        request.META[READ_QUERY] = lambda user=user: told.append(user)
+        with contextlib.suppress(ProjectNotFound):
+            access.seat_of(request, acme.public_id)
+
+    assert told == [ada]
+
+
+def test_person_is_named_in_the_audit_log_with_address_and_request(ada: User) -> None:
+    named = access.person_actor(ada, request_of(user=ada)._request)
+
+    assert named == Actor(ActorKind.PERSON, str(ada.pk), ada.email, "203.0.113.7", "req_1")
 
 
 def test_nobody_is_asked_to_show_who_they_are(acme: Project) -> None:

@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -31,9 +31,11 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.mutants.sites import Mutant, mutants_of
 from tests.mutants.swap import swap_lua, swap_python
-from tests.mutants.targets import ROOT, TARGETS
+from tests.mutants.targets import ROOT, TARGETS, excused
 
-SURVIVED, KILLED, UNBORN = 0, 1, 2
+SURVIVED, UNBORN, KILLED = 0, 1, 2
+"""How a mutant's process ends; what is killed by the test numbered n ends with ``KILLED + n``."""
+EXIT_MAX = 255
 HANGS_CPU_S = 1.0
 HANGS_S = 30.0
 """A mutant hangs when a test of it computes for so long, or all of them wait for so long."""
@@ -46,7 +48,8 @@ MEMORY_MAX = 4 << 30
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--mutate", action="append", help="a file to put faults into")
     parser.addoption("--mutants-part", default="0/1", help="which of so many parts of the faults")
-    parser.addoption("--mutants-out", help="where the outcome is written")
+    parser.addoption("--mutants-out", help="where the outcome is written, a line for each")
+    parser.addoption("--mutants-excused", action="store_true", help="try what may survive, too")
 
 
 def pytest_configure() -> None:
@@ -66,14 +69,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     part, parts = map(int, session.config.getoption("--mutants-part").split("/"))
     watch = _Watch(session.items, targets)
     watch.run()
-    outcome = [
-        {"target": target, **_try(mutant, target, watch)}
-        for target in targets
-        for mutant in mutants_of(ROOT / target)[part::parts]
-    ]
+    known = set() if session.config.getoption("--mutants-excused") else set(excused())
+    with Path(session.config.getoption("--mutants-out")).open("w") as out:
+        for target in targets:
+            for mutant in mutants_of(ROOT / target)[part::parts]:
+                survived = f"{target}:{mutant.place}" in known or _try(mutant, target, watch)
+                outcome = {"target": target, "place": mutant.place, "survived": survived}
+                print(json.dumps(outcome), file=out, flush=True)
     for target in targets:
         _try_unchanged(target, watch)
-    Path(session.config.getoption("--mutants-out")).write_text(json.dumps(outcome))
     return True
 
 
@@ -84,6 +88,7 @@ class _Watch:
         self.items = items
         self.seconds: dict[str, float] = {}
         self.cpu_seconds: dict[str, float] = {}
+        self.kills: Counter[str] = Counter()
         self._files = {str(ROOT / target): target for target in targets}
         self._entered: dict[tuple[str, str], set[str]] = defaultdict(set)
 
@@ -99,15 +104,20 @@ class _Watch:
                 pytest.exit(f"{item.nodeid} fails without any mutant. {said}", returncode=2)
 
     def all_of(self, target: str) -> list[pytest.Item]:
-        """Return a file's own tests, the quickest first; of a file that is no target, all."""
+        """Return a file's own tests; of a file that is no target, all."""
         own = TARGETS.get(target, ("",))
-        found = [item for item in self.items if item.nodeid.startswith(own)]
-        return sorted(found, key=lambda item: self.seconds[item.nodeid])
+        return [item for item in self.items if item.nodeid.startswith(own)]
 
     def of(self, target: str, name: str) -> list[pytest.Item]:
-        """Return those of them that enter a function. A Lua one is everybody's."""
+        """Return those of them that enter a function, the quickest killers first.
+
+        A Lua one is everybody's.
+        """
         is_lua, entering = target.endswith(".lua"), self._entered[target, name]
-        return [one for one in self.all_of(target) if is_lua or one.nodeid in entering]
+        found = [one for one in self.all_of(target) if is_lua or one.nodeid in entering]
+        return sorted(
+            found, key=lambda one: self.seconds[one.nodeid] / (1 + self.kills[one.nodeid])
+        )
 
     @contextlib.contextmanager
     def _noted(self, nodeid: str) -> Iterator[None]:
@@ -138,22 +148,24 @@ def faults(item: pytest.Item) -> str:
     return "\n".join(report.longreprtext for report in reports if report.failed)
 
 
-def _try(mutant: Mutant, target: str, watch: _Watch) -> dict[str, Any]:
+def _try(mutant: Mutant, target: str, watch: _Watch) -> bool:
+    """Say whether a mutant survives."""
     items = watch.of(target, mutant.place.partition(":")[0])
-    began = time.monotonic()
     code = _fork(lambda: _swap(target, mutant.write()), items, watch)
     if code == UNBORN:
         pytest.exit(f"{target}:{mutant.place} can't be made", returncode=2)
-    return {
-        "place": mutant.place, "line": mutant.line, "tests": len(items),
-        "survived": code == SURVIVED, "s": time.monotonic() - began, "how": code,
-    }  # fmt: skip
+    if code >= KILLED:
+        watch.kills[items[code - KILLED].nodeid] += 1
+    return code == SURVIVED
 
 
 def _try_unchanged(target: str, watch: _Watch) -> None:
     text = (ROOT / target).read_text(encoding="utf-8")
-    if _fork(lambda: _swap(target, text), watch.all_of(target), watch) != SURVIVED:
-        pytest.exit(f"{target} is killed without a fault: no outcome can be believed.", 2)
+    items = watch.all_of(target)
+    code = _fork(lambda: _swap(target, text), items, watch)
+    if code != SURVIVED:
+        killer = items[code - KILLED].nodeid if code >= KILLED else "its process's end"
+        pytest.exit(f"{target} is killed without a fault, by {killer}: believe no outcome.", 2)
 
 
 def _fork(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> int:
@@ -174,7 +186,9 @@ def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> No
         os.dup2(silence, 2)
         swap()
         code = KILLED
-        code = KILLED if any(_notices(item, watch) for item in items) else SURVIVED
+        killers = (number for number, item in enumerate(items) if _notices(item, watch))
+        killer = next(killers, None)
+        code = SURVIVED if killer is None else min(KILLED + killer, EXIT_MAX)
     finally:
         os._exit(code)
 
@@ -204,4 +218,4 @@ def _wait(child: int, most_s: float) -> int:
         time.sleep(0.005)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return KILLED
+    return -signal.SIGKILL

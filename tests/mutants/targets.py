@@ -10,6 +10,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "inference/admission/holds.py": (f"{INSIDE}admission_holds.py",),
     "inference/admission/functions.lua": (
         f"{INSIDE}admission_functions.py",
+        f"{INSIDE}admission_bounds.py",
         f"{INSIDE}admission_edges.py",
         f"{INSIDE}admission_calendar.py",
         f"{INSIDE}admission_batches.py",
@@ -18,7 +19,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
         f"{INSIDE}admission_restore.py",
     ),
     "inference/body/splice.py": (f"{INSIDE}splice.py", f"{INSIDE}dialects.py"),
-    "inference/body/sse.py": (f"{INSIDE}sse.py",),
+    "inference/body/sse.py": (f"{INSIDE}sse.py", f"{INSIDE}sse_paths.py", f"{INSIDE}sse_fuzz.py"),
     "inference/body/tokens.py": (f"{INSIDE}tokens.py", f"{INSIDE}dialects.py"),
     "inference/gate/address.py": (f"{INSIDE}address.py", f"{INSIDE}gate.py"),
     "inference/gate/rules.py": (f"{INSIDE}gate.py",),

@@ -13,6 +13,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one and prints it")
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")
     parser.add_argument("--api-key-file", type=Path, required=True)
+    parser.add_argument("--name", default=NAME, help="what the model is called")
+    parser.add_argument("--context", type=int, default=CONTEXT_TOKENS, help="of all slots together")
+    parser.add_argument("--slots", type=int, default=SLOTS)
+    parser.add_argument(
+        "--as-it-is", action="store_true", help="the file's own template, and no defaults of ours"
+    )
+    parser.add_argument(
+        "--leashed", action="store_true", help="end when standard input does: with the parent"
+    )
     return parser.parse_args(argv)
 
 
@@ -53,25 +63,33 @@ def serve(options: argparse.Namespace) -> None:
     # Blocked before the engine starts its threads, which inherit this: only we wait for them.
     farewells = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, farewells)
+    if options.leashed:
+        threading.Thread(target=_end_with_the_parent, daemon=True).start()
     engine = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), options))
-    sys.stdout.write(f"{NAME} listens on {engine.listening_address}\n")
+    sys.stdout.write(f"{options.name} listens on {engine.listening_address}\n")
     sys.stdout.flush()
     signal.sigwait(farewells)
 
 
+def _end_with_the_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _parameters(params: Any, options: argparse.Namespace) -> Any:
     params.model.path = str(options.model)
-    params.model_alias = {NAME}
+    params.model_alias = {options.name}
     params.hostnames = [options.host]
     params.port = options.port
     params.api_keys = [options.api_key_file.read_text().strip()]
-    params.n_ctx, params.n_parallel = CONTEXT_TOKENS, SLOTS
+    params.n_ctx, params.n_parallel = options.context, options.slots
     _forget(params)
     params.endpoint_metrics, params.ui, params.verbosity = True, False, -1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = machine.spare_threads()
-    params.chat_template = TEMPLATE
-    params.sampling.temp = 0.0
-    params.sampling.penalty_repeat = 1.1
+    if not options.as_it_is:
+        params.chat_template = TEMPLATE
+        params.sampling.temp = 0.0
+        params.sampling.penalty_repeat = 1.1
     return params
 
 

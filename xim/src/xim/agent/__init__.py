@@ -1,0 +1,1 @@
+"""The running agent: an engine in front, links behind, and whoever asks how it goes."""

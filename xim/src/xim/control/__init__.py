@@ -1,0 +1,1 @@
+"""What is asked of the control plane over HTTPS: enrol, renew, leave."""

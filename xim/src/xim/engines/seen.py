@@ -1,0 +1,64 @@
+"""What was seen of an engine: its models and its load; values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+OPERATIONS = {
+    "generate": ("chat/completions", "completions"),
+    "embed": ("embeddings",),
+    "score": ("score", "rerank"),
+}
+"""Task → operations, as the platform knows them."""
+TASKS = tuple(OPERATIONS)
+READY, SLEEPING = "ready", "sleeping"
+"""Statuses in which a model takes requests; a sleeping one wakes by being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of an engine."""
+
+    name: str
+    status: str = READY
+    reason: str = ""
+    task: str = "generate"
+    context: int | None = None
+    size_bytes: int | None = None
+
+    def said(self, running: int) -> dict[str, Any]:
+        """Return it as a STATE says it."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "reason": self.reason,
+            "progress": None,
+            "task": self.task,
+            "context": self.context,
+            "operations": list(OPERATIONS[self.task]),
+            "size_bytes": self.size_bytes,
+            "running": running,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy an engine says it is; None where it does not say."""
+
+    running: int | None = None
+    waiting: int | None = None
+    kv: float | None = None
+    tokens: float | None = None
+    """Tokens generated since its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of an engine at one moment."""
+
+    models: tuple[Model, ...] = ()
+    load: Load = field(default_factory=Load)
+    version: str = ""
+    trouble: str = ""
+    """Why nothing is served, in words; empty if all is well."""

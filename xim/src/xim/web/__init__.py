@@ -1,0 +1,1 @@
+"""HTTP/1.1 by h11: asking an engine, and being asked on loopback."""

@@ -76,6 +76,7 @@ class PlatformServer(uvicorn.Server):
         gateway = await self.mount.started()
         self.context.plane = gateway.plane
         self.context.turned_away = gateway.turned_away
+        self.context.door = gateway.agents.tunnel
         self.context.watch(self.server_state.connections)
         await super().startup(sockets)
 
@@ -112,6 +113,7 @@ class PlatformServer(uvicorn.Server):
         end = asyncio.get_running_loop().time() + waits.grace_s
         await _pass(waits.drain_delay_s)
         gateway.plane.draining = True
+        gateway.agents.tunnel.drain()
         for listener in self.servers:
             listener.close()
         for connection in list(self.server_state.connections):

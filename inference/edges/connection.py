@@ -20,6 +20,8 @@ class CallerConnection(HttpToolsProtocol, Swept):
     memory: HeadCache
     declined: bytes
     """A head like the last, without its offer (``offers``)."""
+    welcome: bytes
+    """The head that accepts an agent's link, if this connection is to be one."""
 
     @abstractmethod
     def hang_up(self) -> None:

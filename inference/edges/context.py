@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import Protocol
 
 from inference.edges.flow import Flow
 from inference.edges.forwarded import Proxies
 from inference.exchange.config import PlaneConfig
 from inference.exchange.plane import Plane
+from inference.http.lines import Headers
 from inference.telemetry.turned_away import TurnedAway
 
 SWEEP_S = 0.25
@@ -17,6 +19,16 @@ POLL_S = 0.0125
 """A caller that leaves while we don't read from it is noticed within this time."""
 
 DateField = list[tuple[bytes, bytes]]
+
+
+class Door(Protocol):
+    """Where agents dial in: a connection whose handshake is accepted is a link from then on."""
+
+    def answer(self, headers: Headers) -> bytes:
+        """Return the head that accepts a link. Raises ``Refused``."""
+
+    def enter(self, transport: asyncio.Transport, peer: str) -> None:
+        """Take a connection over, once that head was written."""
 
 
 class Swept(ABC):
@@ -30,13 +42,17 @@ class Swept(ABC):
 
 
 class EdgeContext:
-    """Rules for connections. ``plane`` and ``turned_away`` are there before the first of them."""
+    """Rules for connections.
+
+    ``plane``, ``turned_away`` and ``door`` are there before the first of them.
+    """
 
     def __init__(self, config: PlaneConfig) -> None:
         self.config = config
         self.proxies = Proxies(config.trusted_proxies)
         self.plane: Plane
         self.turned_away: TurnedAway
+        self.door: Door
         self.held: set[Flow] = set()
         self._timers: list[asyncio.TimerHandle] = []
         self._swept_at = 0.0

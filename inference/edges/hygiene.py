@@ -24,11 +24,11 @@ _PREFACE = b"PRI * HTTP/2"
 class Malformed(Exception):
     """A request nobody should answer. ``status`` is 400 or a narrower one."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        self.code = _CODES.get(status, "invalid_request")
+        self.code = code or _CODES.get(status, "invalid_request")
 
 
 def unreadable(data: bytes) -> Malformed:

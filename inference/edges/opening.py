@@ -8,18 +8,22 @@ from inference.edges.connection import CallerConnection
 from inference.edges.cycles import extensions_with, new_cycle, scope_of, scope_with
 from inference.edges.fast_turn import FastTurn
 from inference.edges.head_cache import CachedHead
-from inference.edges.hygiene import check_bounds, check_head
+from inference.edges.hygiene import Malformed, check_bounds, check_head
 from inference.edges.offers import has_body, without_offer
 from inference.edges.turns import AsgiTurn, Turn
 from inference.gate.address import is_plane_target
 from inference.gate.head import Head
+from inference.http.problems import Refused
+
+TUNNEL = b"/agents/v1/tunnel"
+"""Where agents dial in (docs/tunnel.md)."""
 
 PROBES = (b"/healthz", b"/readyz", b"/metrics")
 """Asked by whoever watches over a machine, by whatever name it has for it."""
 
 
 def of_head(protocol: CallerConnection, at_most: int, *, is_alone: bool) -> Turn | None:
-    """Return the turn of the head that the parser has just read; none for a WebSocket.
+    """Return the turn of the head that the parser has just read; none for a WebSocket or a link.
 
     Any other offer to change the protocol is declined (``offers``).
 
@@ -29,6 +33,9 @@ def of_head(protocol: CallerConnection, at_most: int, *, is_alone: bool) -> Turn
     config, version = protocol.context.config, parser.get_http_version()
     check_bounds(url, headers, at_most, config.bounds)
     check_head(version, url, headers, () if url in PROBES else config.allowed_hosts)
+    if url.partition(b"?")[0] == TUNNEL:
+        protocol.welcome = _welcome(protocol, is_alone=is_alone)
+        return None
     is_plane = is_plane_target(url) is not None
     if parser.should_upgrade():
         if is_alone and not is_plane and _is_for_a_socket(protocol):
@@ -36,6 +43,16 @@ def of_head(protocol: CallerConnection, at_most: int, *, is_alone: bool) -> Turn
             return None
         protocol.declined = without_offer(headers)
     return _turn(protocol, version, is_plane=is_plane)
+
+
+def _welcome(protocol: CallerConnection, *, is_alone: bool) -> bytes:
+    """Return the head that lets an agent in. Raises ``Malformed``: what else comes is refused."""
+    is_bare = protocol.parser.get_method() == b"GET" and not has_body(protocol.headers)
+    is_offer = is_alone and is_bare and protocol.parser.should_upgrade()
+    try:
+        return protocol.context.door.answer(protocol.headers if is_offer else [])
+    except Refused as refusal:
+        raise Malformed(refusal.status, refusal.message, refusal.code) from None
 
 
 def _is_for_a_socket(protocol: CallerConnection) -> bool:

@@ -51,6 +51,7 @@ class PlatformProtocol(CallerConnection):
         self._reading: Turn | None = None
         self._fault: Malformed | None = None
         self.declined = b""  # A head like the last, without its offer (``offers``).
+        self.welcome = b""
         self._in_head = False
         self._head_bytes = self._chunk_bytes = 0
         self._is_pumping = self._is_over = self._was_used = False
@@ -160,6 +161,16 @@ class PlatformProtocol(CallerConnection):
             self._break(self._fault or unreadable(data))
         else:
             self._pump()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Let an agent or uvicorn have the connection: nothing here looks after it any more."""
+        if not self.welcome:
+            super().handle_websocket_upgrade()
+            return
+        self.connections.discard(self)
+        self.pace.end()
+        self.transport.write(self.welcome)
+        self.context.door.enter(self.transport, self.caller_address(self.headers))
 
     def _take_known(self, data: bytes) -> bytes:
         """Take what belongs to a request whose head is known by its bytes; return the rest.

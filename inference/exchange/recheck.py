@@ -25,7 +25,7 @@ class Recheck:
         self._changed: set[str] = set()
         self._is_unsure = False
         self._timer: asyncio.TimerHandle | None = None
-        plane.tables.on_change = self._note
+        plane.tables.on_change.append(self._note)
 
     def start(self) -> None:
         """Begin."""
@@ -39,7 +39,7 @@ class Recheck:
     def _note(self, name: str) -> None:
         if not name:
             self._is_unsure = True
-        elif not name.startswith("pool:"):
+        elif not name.startswith(("pool:", "agent:")):
             self._changed.add(name)
 
     def _turn(self) -> None:

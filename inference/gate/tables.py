@@ -99,7 +99,7 @@ class Tables:
         While it stays, and the channel is heard, that need not be looked at again."""
         self._heard_until = -1.0
         self._last_sign = now()
-        self.on_change: Callable[[str], None] = _nobody_hears
+        self.on_change: list[Callable[[str], None]] = []
         """Told the name of each entry that was written; nothing, if some may have been missed."""
 
     def __len__(self) -> int:
@@ -216,11 +216,15 @@ class Tables:
         self.generation += 1
         self._heard_until = -1.0
         self._absent.clear()
-        self.on_change("")
+        self._tell("")
 
     def is_hearing(self) -> bool:
         """Say whether the channel is alive."""
         return self._now() <= self._heard_until
+
+    def _tell(self, key: str) -> None:
+        for listener in self.on_change:
+            listener(key)
 
     def announce(self, message: bytes) -> None:
         """Take a message of the channel: forget what is older than what it names."""
@@ -232,7 +236,7 @@ class Tables:
             return
         self.generation += 1
         self._absent.pop(key, None)
-        self.on_change(key)
+        self._tell(key)
         reading = self._reading.get(key)
         if reading is not None:
             reading[0] = max(reading[0], version)
@@ -246,10 +250,6 @@ def _bounded(table: OrderedDict[str, T], key: str, value: T, size: int) -> None:
     table.move_to_end(key)
     while len(table) > size:
         table.popitem(last=False)
-
-
-def _nobody_hears(_name: str) -> None:
-    """Do without."""
 
 
 def _decode(key: str, text: bytes | None) -> Thing | None:

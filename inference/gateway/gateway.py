@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 import time
+import uuid
 from pathlib import Path
 from random import Random
 
@@ -25,6 +26,7 @@ from inference.fleet.http.client import HttpTransport
 from inference.fleet.http.config import HttpConfig
 from inference.fleet.ports import Transport, WorkerFailed
 from inference.gate.tables import Tables
+from inference.gateway.agents import Agents
 from inference.router.health import Breakers
 from inference.router.pick import Picker
 from inference.router.roster import Roster
@@ -80,8 +82,10 @@ class Gateway:
         )
         self.changes = Changes(url, self.tables)
         self.refusals = Refusals(self.link, self.tables, loop, time.time)
-        self.roster = Roster(self.link, self.tables)
-        self.fleet = Fleet(_transports(config))
+        name = uuid.uuid4().hex
+        self.roster = Roster(self.link, self.tables, name)
+        self.agents = Agents(self.link, self.tables, name, config, self.log.say)
+        self.fleet = Fleet([*_transports(config), self.agents.transport()])
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
         picker = Picker(
             self.fleet.load_of,
@@ -124,6 +128,7 @@ class Gateway:
         self.prober.start()
         self.roster.start(self._see)
         self.recheck.start()
+        self.agents.start()
         self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
             self._begin_snapshots(self._snapshots)
@@ -134,6 +139,7 @@ class Gateway:
         self.prober.stop()
         self.roster.stop()
         self.recheck.stop()
+        self.agents.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
         await self.admission.stop()
@@ -182,9 +188,11 @@ class Gateway:
                 "workers_doubted": len(self.health.doubted()),
                 "refusals_untold": self.refusals.untold,
                 **self.admission.counts(),
+                **self.agents.gauges(),
             }
         )
         snapshot["turned_away"] = self.turned_away.counts()
+        snapshot |= self.agents.counts()
         snapshot["worker_errors"] = self.health.faults.counts()
         return snapshot
 

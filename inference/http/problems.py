@@ -15,7 +15,7 @@ REQUEST, AUTH, RATE, SERVICE = (
     "service_error",
 )
 
-UNKNOWN, TOO_MANY, UNAVAILABLE = 401, 429, 503
+UNKNOWN, OTHER_PROTOCOL, TOO_MANY, UNAVAILABLE = 401, 426, 429, 503
 
 CODES: dict[str, tuple[int, str]] = {
     "invalid_request": (400, REQUEST),
@@ -31,8 +31,10 @@ CODES: dict[str, tuple[int, str]] = {
     "model_not_found": (404, REQUEST),
     "operation_not_supported": (404, REQUEST),
     "method_not_allowed": (405, REQUEST),
+    "origin_not_allowed": (403, AUTH),
     "request_timeout": (408, REQUEST),
     "request_too_large": (413, REQUEST),
+    "upgrade_required": (426, REQUEST),
     "rate_limit_exceeded": (429, RATE),
     "quota_exceeded": (429, RATE),
     "insufficient_balance": (429, RATE),
@@ -106,6 +108,8 @@ class Refused(Exception):
             fields.append((b"retry-after", b"%d" % self._wait_s()))
         if self.status == UNKNOWN:
             fields.append((b"www-authenticate", b"Bearer"))
+        if self.status == OTHER_PROTOCOL:
+            fields.append((b"upgrade", b"websocket"))
         if self.code in FINAL:
             fields.append((b"x-should-retry", b"false"))
         if self.allow:

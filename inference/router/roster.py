@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -28,13 +27,16 @@ Seen = Callable[[str], tuple[bool, float | None, int]]
 
 
 class Roster:
-    """The workers of all pools, as last read. Made inside the loop; ``see`` judges each."""
+    """The workers of all pools, as last read. Made inside the loop; ``see`` judges each.
 
-    def __init__(self, link: Link, tables: Tables) -> None:
+    ``name``: this gateway's.
+    """
+
+    def __init__(self, link: Link, tables: Tables, name: str) -> None:
         self._link = link
         self._tables = tables
         self._loop = asyncio.get_running_loop()
-        self._name = uuid.uuid4().hex
+        self._name = name
         self._see: Seen | None = None
         self._pools: dict[str, Pool] = {}
         self._timer: asyncio.TimerHandle | None = None

@@ -29,6 +29,10 @@ _COUNTERS = (
         "Errors that workers answered, by status, and answers that were late for their asker.",
         ("worker", "project", "kind"),
     ),
+    ("agent_links_closed", "Links of agents that ended, by close code.", ("code",)),
+    ("agent_resets", "Requests that agents gave up, by code of the tunnel.", ("code",)),
+    ("agent_frames_dropped", "Frames of agents for requests that were over.", ("kind",)),
+    ("agent_bytes", "Bytes that went over the links of agents.", ("direction",)),
     ("tokens", "Tokens, by direction and by who counted them.", ("direction", "source")),
 )
 _HISTOGRAMS = (

@@ -64,10 +64,12 @@ class Identity:
         self.agent = agent
         self.key = Ed25519PrivateKey.generate()
         self.public = raw_public(self.key)
+        self.now = NOW
         self.entry = AgentEntry(1, agent, "", state)
         platform.publish(self.entry)
 
-    def claims(self, now: float = NOW) -> dict[str, Any]:
+    def claims(self) -> dict[str, Any]:
+        now = self.now
         return {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -78,8 +80,8 @@ class Identity:
             "exp": int(now) + 3000,
         }
 
-    def token(self, now: float = NOW) -> str:
-        return self.platform.token(self.claims(now))
+    def token(self, **other: Any) -> str:
+        return self.platform.token({**self.claims(), **other})
 
     def hello(self, gateway: str, nonce: bytes, token: str = "", **other: Any) -> dict[str, Any]:
         token = token or self.token()

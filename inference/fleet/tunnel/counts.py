@@ -15,7 +15,6 @@ class Counts:
         self.opened = 0
         self.bytes_in = 0
         self.bytes_out = 0
-        self.streams = 0
         self.closed: dict[int, int] = {}
         """Links that ended, by close code."""
         self.resets: dict[int, int] = {}

@@ -111,7 +111,7 @@ class State(Struct, frozen=True):
     running: Count
     waiting: Count
     kv: Share | None
-    tokens_per_s: Annotated[float, Meta(ge=0)]
+    tokens_per_s: Annotated[float, Meta(ge=0, le=1e12)]
     xim: Word
     models: list[ServedModel]
     engine: Engine
@@ -203,11 +203,11 @@ def drain(reason: str, spread_s: float, last: int) -> bytes:
     return _encode({"reason": reason, "spread_ms": int(spread_s * 1000), "last": last})
 
 
-def as_plain(state: State) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return a state as plain values, and its facts apart from it."""
+def as_plain(state: State, facts: Facts | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return a state as plain values, and apart from it the facts that were said last."""
     plain: dict[str, Any] = msgspec.to_builtins(state)
-    facts: dict[str, Any] | None = plain.pop("facts", None)
-    return plain, facts
+    del plain["facts"]
+    return plain, None if facts is None else msgspec.to_builtins(facts)
 
 
 def open_head(

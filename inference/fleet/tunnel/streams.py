@@ -70,7 +70,6 @@ class Streams(Carrier):
         """Begin one."""
         stream = Stream(self, load, head, body, answer)
         self._waiting.append(stream)
-        self._counts.streams += 1
         self._wire.send_soon()
         return stream
 

@@ -29,7 +29,7 @@ def frame(kind: int, payload: bytes = b"", stream: int = 0, flags: int = 0) -> b
     return struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def opening(
+def opening(  # noqa: PLR0913
     body: bytes = b"",
     *,
     path: str = "/chat/completions",
@@ -37,9 +37,10 @@ def opening(
     method: str = "POST",
     length: int | None = None,
     lines: bytes = b"content-type: application/json\r\n",
+    ms: int = 60_000,
 ) -> bytes:
     size = len(body) if length is None else length
-    head: bytes = msgpack.packb([method, path, lines, size, "req_1", 60_000, model])
+    head: bytes = msgpack.packb([method, path, lines, size, "req_1", ms, model])
     return struct.pack(">H", len(head)) + head + body
 
 

@@ -18,6 +18,9 @@ FACTS: Final = {
 """Each a whole number. One that is new is missing in what was written before it."""
 
 
+_SMALL: Final = [str(number) for number in range(256)]
+
+
 @dataclass(init=False)
 class Decision:
     """Why this worker and no other. Made for each attempt, and never changed afterwards."""
@@ -36,7 +39,12 @@ class Decision:
         """Write it as JSON, once: the log and the usage event say the same."""
         if not self._text:
             self._text = (
-                f'{{"tried":{self.tried},"candidates":{self.candidates},'
-                f'"in_flight":{self.in_flight}}}'
+                f'{{"tried":{_digits(self.tried)},"candidates":{_digits(self.candidates)},'
+                f'"in_flight":{_digits(self.in_flight)}}}'
             )
         return self._text
+
+
+def _digits(number: int) -> str:
+    """Write a number; the usual ones at a fraction of what that costs."""
+    return _SMALL[number] if 0 <= number < len(_SMALL) else str(number)

@@ -190,7 +190,8 @@ class NewKeyForm(KeyFields, IpForm):
     @property
     def behind_title(self) -> str:
         """Name what is folded away."""
-        return " and ".join(["Allowed addresses", *(form.limit.name for form in LIMIT_FORMS)])
+        *names, last = ("Allowed addresses", *LIMIT_NAMES)
+        return f"{', '.join(names)} and {last}"
 
     def is_open(self) -> bool:
         """Say whether something stands in what is folded away, or is wrong there."""

@@ -8,7 +8,6 @@ that it contains in full: whoever holds a key may close it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Sequence
@@ -68,7 +67,8 @@ def check_signature(body: bytes, key_id: str, signature: str) -> bool:
         raise SignatureInvalid("No key of this name is known here.")
     try:
         key.verify(base64.b64decode(signature, validate=True), body, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, binascii.Error) as fault:
+    except (InvalidSignature, ValueError) as fault:
+        # ValueError: what is no base64, or has a letter that no base64 has.
         raise SignatureInvalid("The signature does not fit the report.") from fault
     return True
 

@@ -21,7 +21,7 @@ HIDDEN = "[hidden]"
 
 _SECRET_NAME = re.compile(r"secret|passw|token$|digest|credential|pepper|private|cookie", re.I)
 _SECRET_TEXT = re.compile(
-    r"\b(?:xero|xjk)_[a-z][a-z0-9-]*_[0-9A-Za-z]{16,}|\beyJ[\w-]{8,}\.[\w.-]+"
+    r"\b(?:(?:xero|xjk)_[a-z][a-z0-9-]*_|xerop_)[0-9A-Za-z]{16,}|\beyJ[\w-]{8,}\.[\w.-]+"
 )
 
 

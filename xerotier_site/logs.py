@@ -15,7 +15,9 @@ from typing import Any
 
 import structlog
 
-_SECRET = re.compile(r"(xero_[a-z0-9-]+_|xjk_[a-z0-9-]+_|[Bb]earer )[0-9A-Za-z._~+/=-]{6,}")
+_SECRET = re.compile(
+    r"(xero_[a-z0-9-]+_|xjk_[a-z0-9-]+_|xerop_|(?i:bearer) )[0-9A-Za-z._~+/=-]{6,}"
+)
 
 
 def blot_secrets(text: str) -> str:

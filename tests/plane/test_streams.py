@@ -108,6 +108,19 @@ async def test_at_most_two_others_are_tried(running: Running, hire: Hire) -> Non
     assert sum(len(worker.asked) for worker in workers) == 3
 
 
+async def test_usage_says_of_the_last_attempt_why_its_worker_was_chosen(
+    running: Running, hire: Hire, world: World
+) -> None:
+    for _ in range(5):
+        await hire([BREAK])
+
+    await running.ask(request(CHAT, ASK, key=KEY))
+
+    await until(world.events)
+    [event] = world.events()
+    assert event["decision"] == {"tried": 2, "candidates": 3, "in_flight": 0}
+
+
 async def test_worker_that_keeps_failing_is_passed_over(running: Running, hire: Hire) -> None:
     broken = await hire([BREAK])
     await hire([answer(completion())])

@@ -97,7 +97,7 @@ class LinkConnection(Wire):
             if not out:
                 return
             self._write(out[0] if len(out) == 1 else b"".join(out))
-        if link.has_more:
+        if not link.outbox.is_empty:
             self.send_soon()
 
     def _write(self, data: bytes) -> None:

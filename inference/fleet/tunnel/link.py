@@ -31,6 +31,13 @@ LEAVING: Final = 3  # No new streams; those that run go on.
 CLOSED: Final = 4
 
 
+_NOBODY: Final = {
+    CHALLENGED: (closing.SILENT, "no HELLO in time"),
+    VOUCHING: (closing.OVERLOADED, "nobody could say in time who this is"),
+    CLOSED: (0, ""),
+}
+
+
 class Keeper(ABC):
     """What all links of a process share, and who is told what becomes of each.
 
@@ -62,7 +69,8 @@ class Keeper(ABC):
 class Link:
     """See the module. ``said`` is what the agent said last of itself, ``facts`` of its machine.
 
-    ``is_known``: it was proved whose it is, be it over or not.
+    ``is_known``: it was proved whose it is, be it over or not. ``is_replaced``: a newer link of
+    the same agent is there, and what runs here goes on to its end.
     """
 
     def __init__(self, keeper: Keeper, wire: Wire, name: str, nonce: bytes, peer: str) -> None:
@@ -82,10 +90,10 @@ class Link:
         self._papers: Papers
         self._began_at = now
         self._is_renewing = False
-        self._outbox = Outbox()
+        self.outbox = Outbox()
         self.pulse = Pulse(keeper.config, now)
         config, counts = keeper.config, keeper.counts
-        self.streams = Streams(wire, self._outbox, keeper.room, config, counts, keeper.now)
+        self.streams = Streams(wire, self.outbox, keeper.room, config, counts, keeper.now)
         time_ms = int(keeper.clock() * 1000)
         self._say(frames.CHALLENGE, messages.challenge(keeper.gateway, nonce, time_ms))
 
@@ -121,15 +129,10 @@ class Link:
     def take_out(self, room: int) -> list[bytes]:
         """Return what is to be sent next, about so many bytes."""
         self.streams.open_waiting()
-        messages_out = self._outbox.take(room)
+        messages_out = self.outbox.take(room)
         if messages_out:
             self.pulse.said(self._keeper.now())
         return messages_out
-
-    @property
-    def has_more(self) -> bool:
-        """Say whether more waits to be sent."""
-        return not self._outbox.is_empty
 
     def ping_back(self, payload: bytes) -> None:
         """Answer a ping of the WebSocket itself."""
@@ -148,8 +151,7 @@ class Link:
     def _why_end(self, now: float) -> tuple[int, str]:
         config = self._keeper.config
         if not self.is_up:
-            is_late = self.state != CLOSED and now - self._began_at >= config.hello_s
-            return (closing.SILENT, "no HELLO in time") if is_late else (0, "")
+            return _NOBODY[self.state] if now - self._began_at >= config.hello_s else (0, "")
         if self.pulse.is_dead(now) or self._wire.blocked_s(now) >= config.unwritten_s:
             return closing.SILENT, "nothing was heard, or taken, for too long"
         if self._keeper.clock() >= self._papers.ends_at + config.outage_s:
@@ -163,7 +165,7 @@ class Link:
         if self.state == CLOSED:
             return
         self.state = CLOSED
-        self._outbox.clear()
+        self.outbox.clear()
         self.streams.end_all(f"the agent's link ended ({code}: {reason})")
         self._wire.shut(code, reason)
         self._keeper.left(self, code, reason)
@@ -187,16 +189,12 @@ class Link:
             said = messages.drain(reason, spread_s, self.streams.last)
             self._say(frames.DRAIN, said)
 
-    def replace(self) -> None:
-        """Learn that a newer link of the same agent is there: what runs goes on to its end."""
-        self.is_replaced = True
-
     def _say(self, kind: int, payload: bytes) -> None:
-        self._outbox.put(_message(kind, payload))
+        self.outbox.put(_message(kind, payload))
         self._wire.send_soon()
 
     def _put_last(self, slot: int, message: bytes) -> None:
-        self._outbox.put_last(slot, message)
+        self.outbox.put_last(slot, message)
         self._wire.send_soon()
 
     def _ping(self, now: float) -> None:

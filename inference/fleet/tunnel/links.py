@@ -141,7 +141,7 @@ class Links(Keeper):
         if len(links) - len(twins) >= self.config.links_per_agent:
             return closing.OVERLOADED, "too many links of one agent"
         for other in twins:
-            other.replace()
+            other.is_replaced = True
         self._of_agent[link.entry.agent] = [*links, link]
         self._told.up(link)
         return 0, ""

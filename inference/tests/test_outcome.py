@@ -6,6 +6,7 @@ import pytest
 
 from inference.body.claims import ABSENT, ESTIMATED, MEASURED, NOTHING, Bounds, Seen
 from inference.body.tokens import Usage
+from inference.contracts.decisions import Decision
 from inference.http.fields import NO_SLO, Names, Slo
 from inference.http.ids import request_id
 from inference.telemetry.outcome import Outcome
@@ -105,6 +106,7 @@ def test_event_says_what_was_used_and_what_it_costs(
     outcome.route = route
     outcome.key_id, outcome.worker_id, outcome.secret_id = "key_1", "wrk_1", 3
     outcome.operation, outcome.slo = "chat/completions", Slo(250.0, 20.0)
+    outcome.decision = Decision(1, 2, 3)
     outcome.seen, outcome.bounds = seen_of(Usage(10, 4, cached)), Bounds(10)
     outcome.close(200, "", "complete", BEGAN + 1)
 
@@ -120,3 +122,4 @@ def test_event_says_what_was_used_and_what_it_costs(
     assert (event.project, event.endpoint, event.model) == ("proj_a", "chat", "small")
     assert (event.key_id, event.worker_id, event.secret_id) == ("key_1", "wrk_1", 3)
     assert (event.caller_request_id, event.slo_ttft_ms, event.slo_tpot_ms) == ("mine", 250.0, 20.0)
+    assert event.decision == Decision(1, 2, 3)

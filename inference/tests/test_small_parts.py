@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from inference.admission.ports import RateLimits
+from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
 from inference.contracts.events import moment_of
 from inference.edges.forwarded import Proxies
@@ -181,6 +182,19 @@ def ended(**facts: object) -> Outcome:
         setattr(outcome, name, fact)
     outcome.close(200, "", "complete", 1.5)
     return outcome
+
+
+async def test_line_says_why_the_worker_was_chosen_if_one_was() -> None:
+    written: list[bytes] = []
+    log = RequestLog(written.append, asyncio.get_running_loop(), lambda: 1_800_000_000.25)
+
+    log.ended(ended(decision=Decision(tried=1, candidates=2, in_flight=300)))
+    log.ended(ended())
+    log.flush()
+
+    chosen, refused = (json.loads(line) for line in b"".join(written).splitlines())
+    assert chosen["decision"] == {"tried": 1, "candidates": 2, "in_flight": 300}
+    assert "decision" not in refused
 
 
 async def test_line_is_json_also_when_a_path_holds_quotes() -> None:

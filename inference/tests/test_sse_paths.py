@@ -24,15 +24,16 @@ def way(scan: StreamFilter, data: bytes) -> set[str]:
     """Return the names of the functions that are entered for this piece of a stream."""
     entered: set[str] = set()
 
-    def note(frame: FrameType, _event: str, _argument: object) -> None:
-        entered.add(frame.f_code.co_name)
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            entered.add(frame.f_code.co_name)
 
-    before = sys.gettrace()
-    sys.settrace(note)
+    before = sys.getprofile()
+    sys.setprofile(note)
     try:
         scan.feed(data)
     finally:
-        sys.settrace(before)
+        sys.setprofile(before)
     return entered
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.mutants.__main__ import dealt_out, what_is_wrong
 from tests.mutants.sites import lua_mutants, mutants_of, python_mutants
 from tests.mutants.swap import swap_python
 from tests.mutants.targets import ROOT, TARGETS, excused
@@ -89,6 +91,54 @@ def known(): return 1
 
     assert before == (2, 0, 1, 1)
     assert (box.more(), box.less, box.fixed(), known()) == (10, 8, 7, 7)
+
+
+def test_method_that_lost_its_super_runs_all_the_same() -> None:
+    text = """
+class Base:
+    def __init__(self): self.size = 1
+class Box(Base):
+    def __init__(self):
+        super().__init__()
+        self.name = "box"
+"""
+    module = ModuleType("boxes")
+    module.__file__ = "boxes.py"
+    exec(text, vars(module))  # noqa: S102 - our own words
+
+    swap_python(module, text.replace("super().__init__()", "pass"))
+
+    assert vars(module.Box()) == {"name": "box"}
+
+
+def test_faults_of_a_line_that_look_alike_have_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def f(a):\n    return a + 1 + 1\n")
+
+    places = [mutant.place for mutant in mutants_of(tmp_path / "one.py")]
+
+    assert len(set(places)) == len(places) == 5
+    assert places[-1] == "f: 1 one more (no. 2)"
+
+
+def test_files_are_dealt_out_once_each_and_evenly() -> None:
+    shares = dealt_out(list(TARGETS), 2)
+    sizes = [sum(len(mutants_of(ROOT / target)) for target in share) for share in shares]
+
+    assert sorted(target for share in shares for target in share) == sorted(TARGETS)
+    assert max(sizes) < 1.2 * min(sizes)
+
+
+def test_survivor_needs_an_excuse_and_an_excuse_a_survivor() -> None:
+    outcome = [
+        {"target": "a.py", "place": f"f: {name}", "survived": survived}
+        for name, survived in (("1", True), ("2", True), ("3", False), ("4", False))
+    ]
+
+    assert what_is_wrong(outcome, {"a.py:f: 2", "a.py:f: 4", "a.py:f: 5"}) == [
+        "survived: a.py:f: 1",
+        "excused, but killed: a.py:f: 4",
+        "excused, but not made any more: a.py:f: 5",
+    ]
 
 
 def test_what_is_mutated_is_there_with_its_tests() -> None:

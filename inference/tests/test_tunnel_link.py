@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import msgpack
 
-from inference.contracts.agents import ACTIVE, PENDING, SUSPENDED
-from inference.fleet.load import Load
+from inference.contracts.agents import ACTIVE
 from inference.fleet.tunnel import frames
 from inference.fleet.tunnel.config import TunnelConfig
-from inference.tests.asker import Asker
 from inference.tests.identities import Identity
 from inference.tests.scripted_links import Hall, ScriptedWire, ask
 
@@ -305,145 +302,3 @@ def test_streams_beyond_what_was_agreed_and_the_last_number_get_no_work(hall: Ha
     wire.out()
     hall.pass_time(0.25)
     assert kinds(wire) == [frames.DRAIN]
-
-
-# ── Trust, while it lives ────────────────────────────────────────────────────────────────
-
-
-def test_renewed_token_is_taken_and_says_so(hall: Hall, agent: Identity) -> None:
-    wire = hall.dial(agent)
-    hall.unix += 1800
-    agent.now = hall.unix
-    wire.say(frames.TOKEN, {"token": agent.token()})
-
-    assert wire.out() == [TOKEN_FRAME]
-
-
-@pytest.mark.parametrize("case", ["nonsense", "another agent's", "revoked"])
-def test_token_that_is_not_good_ends_the_link(hall: Hall, agent: Identity, case: str) -> None:
-    wire = hall.dial(agent)
-    other = Identity(hall.platform, "agt_2")
-    other.key, other.public = agent.key, agent.public
-    token = {"nonsense": "a.b.c", "another agent's": other.token(), "revoked": agent.token()}[case]
-    if case == "revoked":
-        hall.platform.publish(replace(agent.entry, version=2, gone=True))
-    wire.say(frames.TOKEN, {"token": token})
-
-    assert wire.closed is not None
-    assert wire.closed[0] == (4403 if case == "revoked" else 4401)
-
-
-def test_tokens_are_judged_one_at_a_time(hall: Hall, agent: Identity) -> None:
-    wire = hall.dial(agent)
-    hall.is_slow = True
-    for _ in range(2):
-        wire.say(frames.TOKEN, {"token": agent.token()})
-
-    assert wire.closed is not None
-    assert wire.closed[0] == 4400
-
-
-def test_token_that_ended_is_honoured_for_as_long_as_an_outage_may_last(hall: Hall) -> None:
-    wire = hall.dial()
-    hall.platform.is_away = True
-    hall.unix += 3000 + 599
-    wire.link.pulse.heard(hall.now)
-    hall.pass_time(0.5)
-    assert wire.closed is None
-    assert takes_work(hall, wire)
-
-    hall.unix += 1
-    hall.pass_time(0.25)
-    assert wire.closed == (4401, "the token ended long ago")
-
-
-def test_token_shown_while_nobody_can_judge_it_takes_nothing_away(
-    hall: Hall, agent: Identity
-) -> None:
-    wire = hall.dial(agent)
-    hall.platform.is_away = True
-    wire.say(frames.TOKEN, {"token": agent.token()})
-
-    assert wire.closed is None
-    assert wire.out() == []
-
-
-@pytest.mark.parametrize("state", [PENDING, SUSPENDED, "of a later version"])
-def test_agent_that_is_not_active_keeps_its_link_and_gets_no_work(hall: Hall, state: str) -> None:
-    agent = Identity(hall.platform)
-    wire = hall.dial(agent)
-    _, asker = ask(wire)
-    hall.links.heed("agt_1", "good", replace(agent.entry, version=2, state=state))
-
-    assert not takes_work(hall, wire)
-    assert (wire.closed, asker.calls) == (None, [])
-    hall.links.heed("agt_1", "good", replace(agent.entry, version=1))
-    assert not takes_work(hall, wire)  # News that is older than what is known.
-    hall.links.heed("agt_1", "good", replace(agent.entry, version=3))
-    assert takes_work(hall, wire)
-
-
-def test_revoked_agent_loses_every_link(hall: Hall, agent: Identity) -> None:
-    wires = [hall.dial(agent, boot=boot) for boot in ("a", "b")]
-    hall.links.heed("agt_1", "gone", replace(agent.entry, version=2, gone=True))
-
-    assert [wire.closed and wire.closed[0] for wire in wires] == [4403, 4403]
-
-
-# ── Several links ────────────────────────────────────────────────────────────────────────
-
-
-def test_second_dial_of_the_same_start_takes_over_and_cuts_nothing(
-    hall: Hall, agent: Identity
-) -> None:
-    old = hall.dial(agent, epoch=1)
-    _, asker = ask(old)
-    new = hall.dial(agent, epoch=2)
-    assert hall.links.best("agt_1") is new.link
-
-    hall.pass_time(1.0)
-    assert old.closed is None
-    old.head(1, flags=frames.FIN)
-    hall.pass_time(0.25)
-    assert asker.ended
-    assert old.closed is not None
-    assert old.closed[0] == 4409
-
-
-@pytest.mark.parametrize("epoch", [1, 0])
-def test_dial_that_is_not_newer_is_turned_away(hall: Hall, agent: Identity, epoch: int) -> None:
-    first, again = hall.dial(agent, epoch=1), hall.dial(agent, epoch=epoch)
-
-    assert again.closed is not None
-    assert (again.closed[0], first.closed) == (4409, None)
-    assert hall.links.best("agt_1") is first.link
-
-
-def test_agent_has_so_many_links_and_no_more(hall: Hall, agent: Identity) -> None:
-    wires = [hall.dial(agent, boot=str(number)) for number in range(9)]
-
-    assert [wire.closed for wire in wires[:8]] == [None] * 8
-    assert wires[8].closed == (1013, "too many links of one agent")
-    assert len(hall.links.of_agent("agt_1")) == 8
-
-
-def test_least_busy_link_that_takes_work_has_the_next_request(hall: Hall, agent: Identity) -> None:
-    first, second = (hall.dial(agent, boot=boot) for boot in ("a", "b"))
-    ask(first)
-    assert hall.links.best("agt_1") is second.link
-
-    second.link.drain("no more", 1.0)
-    assert hall.links.best("agt_1") is first.link
-    assert hall.links.best("agt_2") is None
-
-
-def test_request_that_has_not_left_when_the_link_ends_was_touched_by_nobody(hall: Hall) -> None:
-    wire, asker, load = hall.dial(), Asker(), Load()
-    wire.link.streams.ask(load, b"h", b"{}", asker)
-    wire.link.close(1012, "stop")
-    assert asker.calls == []
-
-    wire.turn()
-    assert asker.failure is not None
-    assert asker.failure.reason == "connect"
-    assert (load.in_flight, load.failed) == (0, 1)

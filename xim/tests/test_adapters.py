@@ -254,6 +254,33 @@ async def test_each_adapter_understands_the_simulator_that_speaks_as_its_engine(
         assert seen.models[0].context == 2048
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": "x" * 201},
+        {"id": ""},
+        {"id": "half \ud83d"},
+        {"id": "two\nlines"},
+        {"id": "q", "max_model_len": 1 << 60},
+    ],
+)
+async def test_model_that_no_gateway_could_be_told_of_is_left_out(row: dict[str, Any]) -> None:
+    async with engine({"/v1/models": models(row, {"id": "fine"})}, "openai") as adapter:
+        seen: Seen = await adapter.look()
+
+    assert [one.name for one in seen.models] == ["fine"]
+
+
+def test_absurd_numbers_are_bounded() -> None:
+    found = gauges.read(
+        "vllm:num_requests_running 1e300\n"
+        "vllm:num_requests_waiting -5\n"
+        "vllm:kv_cache_usage_perc 7\n"
+    )
+
+    assert gauges.load_of(found, gauges.VLLM) == Load(1_000_000, 0, 1.0, None)
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_read_as_metrics_without_a_fault(text: str) -> None:
     assert isinstance(gauges.read(text), dict)

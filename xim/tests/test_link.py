@@ -177,6 +177,17 @@ async def test_machine_whose_slots_are_taken_says_busy_and_untouched() -> None:
     assert second.reset[:2] == (2, True)
 
 
+async def test_question_whether_the_engine_lives_takes_no_slot() -> None:
+    async with scene(slots=1) as agent:
+        peer = await agent.peer()
+        await peer.open(ask("first", model="sim-hang"), model="sim-hang")
+        await peer.until(lambda: agent.node.places.running == 1)
+        probe = await peer.over(await peer.open(b"", method="GET", path="/models", model=""))
+
+    assert probe.status == 200
+    assert json.loads(probe.body)["object"] == "list"
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -25,6 +25,7 @@ from xim.serve.places import Places
 log = logging.getLogger("xim.agent")
 
 RATE_S = 10.0
+RATE_MAX = 1e9
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Rate:
     def note(self, now: float, tokens: float) -> None:
         """Take a count that only rises; one that fell began anew."""
         if self.at and now > self.at:
-            fresh = max(0.0, tokens - self.tokens) / (now - self.at)
+            fresh = min(RATE_MAX, max(0.0, tokens - self.tokens) / (now - self.at))
             self.rate += (fresh - self.rate) * min(1.0, (now - self.at) / RATE_S)
         self.at, self.tokens = now, tokens
 

@@ -7,7 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from xim.agent.run import RunOptions, run
+from xim.agent.options import RunOptions
+from xim.agent.run import run
 from xim.engines import launch
 from xim.engines.kinds import KINDS
 from xim.engines.launch import Gguf

@@ -64,7 +64,8 @@ class Adapter:
         except (CallFault, ValueError, TimeoutError) as fault:
             return Seen(trouble=_trouble(fault, self.options.address))
         load, version = await asyncio.gather(self._quietly_load(), self._quietly_version())
-        return Seen(models[:MODELS_MAX], load, version)
+        sound = tuple(model for model in models if model.is_sound)
+        return Seen(sound[:MODELS_MAX], load, version)
 
     async def models(self) -> tuple[Model, ...]:
         """Return the models it serves; raises ``Unclear`` if it does not say."""
@@ -106,7 +107,8 @@ class Adapter:
     async def _quietly_version(self) -> str:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return (await self.version())[:64]
+                said = await self.version()
+                return "".join(filter(str.isprintable, said))[:64]
         except (CallFault, ValueError, TimeoutError):
             return ""
 

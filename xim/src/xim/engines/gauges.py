@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from xim.engines.seen import Load
 
+COUNT_MAX = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -64,11 +66,15 @@ def load_of(found: Mapping[str, float], names: Names) -> Load:
     running, waiting = _first(found, names.running), _first(found, names.waiting)
     kv = _first(found, names.kv)
     return Load(
-        running=None if running is None else max(0, int(running)),
-        waiting=None if waiting is None else max(0, int(waiting)),
+        running=None if running is None else _count(running),
+        waiting=None if waiting is None else _count(waiting),
         kv=None if kv is None else min(1.0, max(0.0, kv)),
         tokens=_first(found, names.tokens),
     )
+
+
+def _count(value: float) -> int:
+    return int(min(COUNT_MAX, max(0.0, value)))
 
 
 def _first(found: Mapping[str, float], names: tuple[str, ...]) -> float | None:

@@ -12,6 +12,8 @@ OPERATIONS = {
 }
 """Task → operations, as the platform knows them."""
 TASKS = tuple(OPERATIONS)
+NAME_MAX = 200
+NUMBER_MAX = 1 << 50
 READY, SLEEPING = "ready", "sleeping"
 """Statuses in which a model takes requests; a sleeping one wakes by being asked."""
 
@@ -26,6 +28,13 @@ class Model:
     task: str = "generate"
     context: int | None = None
     size_bytes: int | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether it can be told to a gateway: an engine may say anything of itself."""
+        numbers = [number for number in (self.context, self.size_bytes) if number is not None]
+        is_named = 0 < len(self.name) <= NAME_MAX and self.name.isprintable()
+        return is_named and all(0 <= number <= NUMBER_MAX for number in numbers)
 
     def said(self, running: int) -> dict[str, Any]:
         """Return it as a STATE says it."""

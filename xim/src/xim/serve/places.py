@@ -25,8 +25,8 @@ class Places:
 
     @property
     def running(self) -> int:
-        """Return how many requests run."""
-        return self.by_model.total()
+        """Return how many requests run; questions about the engine itself are none."""
+        return self.by_model.total() - self.by_model[""]
 
     @contextmanager
     def taken(self, model: str) -> Iterator[None]:
@@ -53,7 +53,9 @@ def refusal_of(ask: Ask, seen: Seen, places: Places, *, drains: bool) -> Refusal
         return Refusal(Code.DRAINING, "this machine takes its leave")
     if ask.method not in METHODS or not PATH.fullmatch(ask.path) or "//" in ask.path:
         return Refusal(Code.UNKNOWN_MODEL, "this is no path of OpenAI's API")
-    if ask.model and (refusal := _model_refusal(ask.model, seen)):
+    if not ask.model:
+        return None  # Whether the engine lives is asked for, which takes no slot.
+    if refusal := _model_refusal(ask.model, seen):
         return refusal
     if places.running >= places.slots:
         return Refusal(Code.BUSY, f"all {places.slots} slots are taken")

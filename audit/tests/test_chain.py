@@ -99,6 +99,13 @@ def test_first_entry_that_names_another_beginning_is_rewritten() -> None:
     assert found([forged]) == [(1, "rewritten", 1)]
 
 
+def test_entry_whose_hash_was_touched_is_told_once_and_not_its_neighbour() -> None:
+    links = chain(3)
+    links[1] = Link(2, links[1].said, links[1].prev_hash, "f" * 64)
+
+    assert found(links) == [(2, "edited", 2)]
+
+
 def test_each_broken_place_is_told_once() -> None:
     links = chain(7)
     links[1] = edited(links[1])

@@ -140,6 +140,36 @@ def test_signed_nonsense_is_refused_and_does_not_break(body: bytes) -> None:
         read(body, f"t={NOW},v1={signed(body)}")
 
 
+def test_least_payment_is_one() -> None:
+    body = notice(amount_total=1)
+
+    paid = read(body, f"t={NOW},v1={signed(body)}")
+
+    assert paid is not None
+    assert (paid.minor, paid.amount) == (1, 10_000)
+
+
+@pytest.mark.django_db
+def test_payment_that_fits_is_credited_once_and_nothing_is_set_aside(acme: Project) -> None:
+    paid = Payment(acme.public_id, 2500, "USD", "stripe:cs_1")
+
+    first, second = payments.take(paid), payments.take(paid)
+
+    assert first is not None
+    assert first == second
+    assert (first.kind, first.amount, first.note) == ("top_up", 25_000_000, "Payment")
+    assert not UnmatchedPayment.objects.exists()
+
+
+@pytest.mark.django_db
+def test_names_longer_than_their_columns_lose_no_payment(caplog: pytest.LogCaptureFixture) -> None:
+    payments.take(Payment("p" * 100, 2500, "DOLLARS-OLD", "stripe:cs_1"))
+
+    row = UnmatchedPayment.objects.get()
+    assert (row.project, row.currency, row.minor) == ("p" * 64, "DOLLARS-", 2500)
+    assert "payment stripe:cs_1 was set aside: paid in DOLLARS-OLD" in caplog.text
+
+
 @pytest.mark.parametrize("name", [None, "", 7])
 def test_payment_that_names_no_project_is_still_a_payment(name: object) -> None:
     body = notice(client_reference_id=name)

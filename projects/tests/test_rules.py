@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from projects.rules import SLUG, Role, is_at_least, lesser, may_hand_out, may_touch, slug_from
+from projects.rules import (
+    SLUG,
+    Role,
+    is_at_least,
+    lesser,
+    may_hand_out,
+    may_touch,
+    name_in_letters,
+    slug_from,
+)
 
 OWNER, ADMIN, MEMBER, VIEWER = Role.OWNER, Role.ADMIN, Role.MEMBER, Role.VIEWER
 FROM_LEAST = [VIEWER, MEMBER, ADMIN, OWNER]
@@ -50,6 +59,23 @@ def test_nobody_touches_a_seat_above_their_own_and_members_none(
     actor: Role, targets: set[Role]
 ) -> None:
     assert {role for role in Role if may_touch(actor, role)} == targets
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("x" * 40, "x" * 40),
+        ("x" * 41, f"{'x' * 39}…"),
+        ("  Acme \n Inc  ", "Acme Inc"),
+        ("see evil.example", "acme"),
+        ("WWW.evil", "acme"),
+        ("ada@example", "acme"),
+        ("ftp://x", "acme"),
+        ("Acme v1.0", "Acme v1.0"),
+    ],
+)
+def test_name_in_a_letter_is_short_and_no_link(name: str, shown: str) -> None:
+    assert name_in_letters(name, "acme") == shown
 
 
 @pytest.mark.parametrize(

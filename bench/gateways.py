@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -91,6 +92,29 @@ def own(edge: str) -> Gateway:
     return Gateway(edge, up)
 
 
+@contextlib.contextmanager
+def tunnel(logs: Path) -> Iterator[Target]:
+    """Ask ours by its fast edge, whose only worker is an agent that dialled in."""
+    with ours.stores(logs, ()) as stores, (logs / "tunnel.log").open("wb") as log:
+        process = machine.start(
+            ours.command("tunnel"),
+            cpu=GATEWAY_CPU,
+            log=log,
+            env=ours.environment(stores, "tunnel"),
+        )
+        dial = [sys.executable, "-m", "bench.tunnel_agent", "--valkey", stores.valkey_url]
+        dial += ["--port", str(ours.PORTS["tunnel"]), *map(str, MOCK_PORTS)]
+        agent = machine.start(dial, cpu=OTHER_CPU, log=log)
+        url = ours.url(stores, "tunnel")
+        target = Target("tunnel", url, (stores.bearer,), process.pid, (stores.pid, agent.pid))
+        try:
+            wait_until_ready(target, process)
+            yield target
+        finally:
+            machine.stop(agent)
+            machine.stop(process)
+
+
 def wait_until_ready(target: Target, process: subprocess.Popen[bytes]) -> None:
     """Ask until the gateway answers a completion; raises ``RuntimeError`` if it never does."""
     body = (machine.HERE / "bodies" / "plain.json").read_bytes()
@@ -129,5 +153,5 @@ def _post(target: Target, body: bytes) -> tuple[int, bytes]:
 def known() -> dict[str, Gateway]:
     """Return every gateway by name, in the order of the table."""
     everyone = [Gateway("direct", direct), *(peer(spec) for spec in peers.PEERS)]
-    everyone += [own("fast"), own("asgi")]
+    everyone += [own("fast"), own("asgi"), Gateway("tunnel", tunnel)]
     return {gateway.name: gateway for gateway in everyone}

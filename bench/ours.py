@@ -27,7 +27,7 @@ from xerotier_site.embedded.binaries import valkey_server
 
 PROJECT, SLUG, MODEL = "proj_Bench0000000", "chat", "mock"
 PEPPER = "a-pepper-for-benchmarks-only"
-PORTS = {"fast": 28301, "asgi": 28302}
+PORTS = {"fast": 28301, "asgi": 28302, "tunnel": 28303}
 MANY = 10**9
 FUNCTIONS = machine.HERE.parent / "inference" / "admission" / "functions.lua"
 
@@ -77,7 +77,7 @@ def environment(stores: Stores, edge: str) -> dict[str, str]:
         "XEROTIER_ENV": "development",
         "XEROTIER_PEPPERS": f"bench:{PEPPER}",
         "XEROTIER_KEYRING": stores.keyring,
-        "XEROTIER_EDGE": edge,
+        "XEROTIER_EDGE": "asgi" if edge == "asgi" else "fast",
         "XEROTIER_HOSTS": "127.0.0.1",
         "XEROTIER_DRAIN_DELAY_S": "0",
         "XEROTIER_GRACE_S": "1",

@@ -34,6 +34,8 @@ PROBES = {
         Probe("ns64", "plain", 64, 0.4, 2.5),
         # 200 streams, a chunk each 10 ms, every chunk a read of its own: the price of a chunk.
         Probe("s_load", "stream_10ms", 200, 1.3, 2.5, is_streamed=True, stagger_ms=640),
+        # 40 streams alike: as many chunks as an agent on the other processor can relay, too.
+        Probe("s_few", "stream_10ms", 40, 1.3, 2.5, is_streamed=True, stagger_ms=640),
         # 32 streams as fast as they go: chunks coalesce.
         Probe("s_max", "stream_0ms", 32, 0.4, 1.6, is_streamed=True),
     )

@@ -42,6 +42,8 @@ GOALS = (
     Goal("latency p50, 1 connection", "fast", "vllm-router", "ns1", "p50_us", 1.0),
     Goal("latency p50, 16 connections", "fast", "vllm-router", "ns16", "p50_us", 1.0),
     Goal("CPU per request", "fast", "litellm", "ns64", "cpu_us", 0.01),
+    Goal("CPU per chunk in a tunnel", "tunnel", "fast", "s_few", "cpu_us", 1.5),
+    Goal("CPU per chunk in a tunnel, flat out", "tunnel", "fast", "s_max", "cpu_us", 1.5),
     *(
         Goal(f"CPU per {what}, {edge}", edge, f"{edge}@before", test, "cpu_us", 1.03)
         for edge in ("fast", "asgi")

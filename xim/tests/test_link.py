@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import random
 import struct
 from typing import Any
 
@@ -81,6 +82,33 @@ async def test_every_stream_gets_its_own_bytes_however_many_run_at_once() -> Non
         assert answer.ended
         assert mark(text) in text_of(answer)
         assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.slow  # ten million bytes
+async def test_link_of_64_streams_gives_each_its_own_of_ten_million_random_bytes() -> None:
+    size = 10_000_000 // 64
+
+    def bytes_of(number: int) -> bytes:
+        return random.Random(number).randbytes(size)
+
+    async def engine(asked: Asked, reply: Reply) -> None:
+        dice = random.Random(asked.body)
+        body = bytes_of(int(asked.body))
+        await reply.begin(200, "application/octet-stream", dice.choice([None, size]))
+        while body:
+            count = dice.randint(1, 40_000)
+            await reply.piece(body[:count])
+            body = body[count:]
+        await reply.end()
+
+    async with scene_before(engine, slots=64) as agent:
+        peer = await agent.peer()
+        answers = [await peer.open(str(number).encode()) for number in range(64)]
+        for answer in answers:
+            await peer.over(answer)
+
+    for number, answer in enumerate(answers):
+        assert answer.body == bytes_of(number), number
 
 
 def text_of(answer: Answer) -> str:

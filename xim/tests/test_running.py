@@ -257,6 +257,20 @@ def test_what_can_not_work_is_one_sentence_and_a_code(
     assert err.count("\n") == 1
 
 
+def test_program_loads_nothing_that_its_own_install_does_not_bring() -> None:
+    said = "import sys, xim.cli.main; print(*{name.partition('.')[0] for name in sys.modules})"
+    argv = [sys.executable, "-c", said]
+    done = subprocess.run(  # noqa: S603 - our own words
+        argv, env=environment(), capture_output=True, text=True, check=True
+    )
+
+    ours = {"websockets", "msgpack", "h11", "cryptography", "xim"}
+    others = {"numpy", "starlette", "uvicorn", "anyio", "django", "inference", "xllamacpp"}
+    loaded = set(done.stdout.split())
+    assert ours <= loaded
+    assert not others & loaded
+
+
 def test_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"], {})

@@ -15,7 +15,7 @@ from typing import Any
 from inference.contracts.agents import LINK_S, LinkReport, dump
 from inference.contracts.names import GATEWAYS, LINKS, SIGHTING_S, agent_key, link_key, link_member
 from inference.exchange.config import PlaneConfig
-from inference.fleet.tunnel.closing import DONE, REPLACED, RESTART
+from inference.fleet.tunnel.closing import DONE, LOST, REPLACED, RESTART
 from inference.fleet.tunnel.config import TunnelConfig
 from inference.fleet.tunnel.link import Link as AgentLink
 from inference.fleet.tunnel.links import Links, Told
@@ -31,6 +31,8 @@ EVERY_S = 1.0
 WRITE_EVERY_S = 3.0
 STRANGERS_EVERY_S = 1.0
 ORDERLY = (DONE, RESTART, REPLACED)
+UNREMARKABLE = (*ORDERLY, LOST)
+"""How those leave who found that they have a link to this gateway."""
 _PREFIX = agent_key("")
 
 
@@ -109,7 +111,7 @@ class Agents:
 
     def _on_left(self, link: AgentLink, code: int, reason: str) -> None:
         agent = link.entry.agent if link.is_known else ""
-        if not agent and not self._may_tell_of_strangers():
+        if not agent and (code in UNREMARKABLE or not self._may_tell_of_strangers()):
             return
         level = "info" if code in ORDERLY else "warning"
         lived_s = round(time.time() - link.since, 3)

@@ -122,6 +122,12 @@ class DialledAgent:
         self.seq += 1
         await self.say(frames.STATE, self.identity.state(self.boot, self.seq, **other))
 
+    def stop_reading(self) -> None:
+        self._socket.transport.pause_reading()
+
+    def read_on(self) -> None:
+        self._socket.transport.resume_reading()
+
     def cut(self) -> None:
         self._socket.transport.abort()
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from inference.contracts.entries import Worker
 from inference.fleet.tunnel.config import TunnelConfig
@@ -34,12 +35,14 @@ class Heard:
 class Doorkeeper(asyncio.Protocol):
     """Reads one head, and lets its connection in as the edge would."""
 
-    def __init__(self, tunnel: Tunnel) -> None:
+    def __init__(self, tunnel: Tunnel, transports: list[asyncio.Transport]) -> None:
         self._tunnel = tunnel
+        self._transports = transports
         self._seen = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
+        self._transports.append(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._seen += data
@@ -49,11 +52,11 @@ class Doorkeeper(asyncio.Protocol):
         try:
             greeting = self._tunnel.answer(headers_of(self._seen))
         except Refused as refusal:
-            transport.write(b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % refusal.status)  # type: ignore[attr-defined]
+            transport.write(b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % refusal.status)
             transport.close()
             return
-        transport.write(greeting)  # type: ignore[attr-defined]
-        self._tunnel.enter(transport, "127.0.0.1")  # type: ignore[arg-type]
+        transport.write(greeting)
+        self._tunnel.enter(transport, "127.0.0.1")
 
 
 def headers_of(head: bytes) -> Headers:
@@ -70,6 +73,12 @@ class Gate:
     platform: Platform
     heard: Heard
     url: str
+    address: tuple[str, int] = ("", 0)
+    transports: list[asyncio.Transport] = field(default_factory=list)
+
+    def unsent(self) -> int:
+        """Return how many bytes wait in our own transports."""
+        return sum(transport.get_write_buffer_size() for transport in self.transports)
 
     @property
     def links(self) -> Links:
@@ -85,10 +94,12 @@ async def gate(config: TunnelConfig | None = None) -> AsyncIterator[Gate]:
     links = Links("gtw_1", trust, heard.told(), config, loop.time, lambda: NOW)
     tunnel = Tunnel(links)
     tunnel.start()
-    server = await loop.create_server(lambda: Doorkeeper(tunnel), "127.0.0.1", 0)
+    transports: list[asyncio.Transport] = []
+    server = await loop.create_server(lambda: Doorkeeper(tunnel, transports), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
+    url = f"ws://127.0.0.1:{port}/agents/v1/tunnel"
     try:
-        yield Gate(tunnel, platform, heard, f"ws://127.0.0.1:{port}/agents/v1/tunnel")
+        yield Gate(tunnel, platform, heard, url, ("127.0.0.1", port), transports)
     finally:
         tunnel.stop()
         links.close(1012, "the test is over")

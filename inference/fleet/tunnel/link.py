@@ -1,4 +1,4 @@
-"""A link: one agent's connection, as a state machine (sans-IO, time is passed in).
+"""A link (multiplexed connection): one agent's, as a state machine that is handed time.
 
 ``CHALLENGED → VOUCHING → LIVE → LEAVING → CLOSED``. Frames are handed in, messages are taken
 out, and whoever has the socket is told when there are some (``Wire``). What an agent says is

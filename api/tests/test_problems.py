@@ -87,6 +87,31 @@ def test_first_field_at_fault_is_named_by_its_path(
     assert (error["param"], error["message"]) == (param, message)
 
 
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Http404(), "There is nothing here."),
+        (exceptions.NotFound(), "Not found."),
+        (exceptions.MethodNotAllowed("PUT"), 'Method "PUT" not allowed.'),
+        (exceptions.ParseError("The body is not JSON."), "The body is not JSON."),
+    ],
+)
+def test_message_says_what_was_wrong(fault: Exception, message: str) -> None:
+    assert answer(fault)[1]["message"] == message
+
+
+def test_whoever_showed_no_key_is_told_how_to_show_one() -> None:
+    fault = exceptions.NotAuthenticated()
+    fault.auth_header = "Bearer"  # type: ignore[attr-defined] # why: as the view sets it
+
+    challenged, other = to_response(fault, {}), to_response(exceptions.NotFound(), {})
+
+    assert challenged is not None
+    assert challenged["WWW-Authenticate"] == "Bearer"
+    assert other is not None
+    assert "WWW-Authenticate" not in other
+
+
 def test_problem_names_its_field() -> None:
     assert answer(Problem("No.", param="slug"))[1]["param"] == "slug"
 

@@ -195,21 +195,6 @@ def test_counts_are_said_in_words(written: str, said: str) -> None:
     assert written == said
 
 
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        (None, "none of its own"),
-        ((100, 60), "100 requests a minute"),
-        ((1, 3600), "1 request an hour"),
-        ((5000, 86_400), "5,000 requests a day"),
-        ((10, 604_800), "10 requests a week"),
-        ((10, 5400), "10 requests in 5,400 seconds"),
-    ],
-)
-def test_quota_is_said_with_its_window(value: tuple[int, int] | None, written: str) -> None:
-    assert figures.quota(value) == written
-
-
 def totals(**said: object) -> selectors.Totals:
     empty: dict[str, object] = dict.fromkeys(
         (field.name for field in fields(selectors.Totals)), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -116,7 +117,7 @@ def test_estimate_that_is_told_again_uses_its_tokens(shard: Shard) -> None:
 
 def test_of_many_ends_told_at_once_those_that_are_too_old_are_late(shard: Shard) -> None:
     bound = shard.now - 48 * 3600 * SECOND
-    ends = [(uuid7_at(bound + after), 10, 30) for after in (-SECOND, SECOND, -SECOND)]
+    ends = [(uuid7_at(bound + after), 10, 30) for after in (-1000, 0, -SECOND)]
 
     assert shard.settle_all(Terms(), ends) == ["late", "recovered", "late"]
 
@@ -194,3 +195,43 @@ def test_money_is_refused_from_the_first_unit_that_is_not_there(shard: Shard) ->
     other = Terms(endpoint="ep_2")
     assert shard.word("req_2", other, replace(PAID, hold_money=101)) == "balance"
     assert shard.word("req_2", other, PAID) == "admitted"
+
+
+def test_half_a_microsecond_of_rounding_refuses_nobody(shard: Shard) -> None:
+    terms = Terms(token_step_us=0.5, token_cap_us=1000)
+    shard.admit("req_1", terms, Size(est_in=1, est_out=0))
+
+    assert shard.word("req_2", terms, Size(est_in=2001, est_out=0)) == "tokens"
+    assert shard.word("req_2", terms, Size(est_in=2000, est_out=0)) == "admitted"
+
+
+def test_more_money_alone_is_held_too_and_tokens_only_where_there_is_an_allowance(
+    shard: Shard,
+) -> None:
+    shard.call("grant", "proj_a", 1000, 1)
+    shard.admit("req_1", Terms(), PAID)
+
+    assert [shard.renew("req_1", 0, 90), shard.renew("req_1", 256, 0)] == ["renewed"] * 2
+
+    account = shard.account("p:proj_a")
+    assert (account["held"], account.get("ah:free", 0)) == (190, 0)
+    shard.settle("req_1", Terms(), 300, 77)
+    assert shard.account("p:proj_a").get("ah:free", 0) == 0
+
+
+def test_end_that_is_told_twice_in_one_call_is_charged_once(shard: Shard) -> None:
+    shard.call("grant", "proj_a", 1000, 1)
+    shard.admit("req_1", Terms(), PAID)
+
+    assert shard.settle_all(Terms(), [("req_1", 10, 30)] * 2) == ["settled", "again"]
+    assert shard.account("p:proj_a")["spent"] == 30
+
+
+def test_reaper_takes_no_more_than_it_was_told_to_and_says_how_long_each_ran(shard: Shard) -> None:
+    for endpoint in ("ep_1", "ep_2"):
+        for number in range(4):
+            shard.admit(f"req_{endpoint}_{number}", Terms(endpoint=endpoint))
+    shard.now += 15 * SECOND
+
+    assert [shard.call("reap", 5, shard.now) for _ in range(3)] == [5, 3, 0]
+    assert {json.loads(event)["latency_ms"] for _, event, _ in shard.events()} == {15_000}

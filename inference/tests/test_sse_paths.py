@@ -152,7 +152,7 @@ def test_event_that_is_called_an_error_is_one(name: bytes, has_failed: bool) -> 
 
 
 def test_large_block_counts_by_all_its_bytes_however_it_is_cut() -> None:
-    lines = b"data: a line of the text\n" * 6000
+    lines = b"data: a\n" * 20_000
     large = b'data: {"choices":' + lines + b"data: }"
     large += b"x" * (3 - len(large) % 4)
     chance = random.Random(1)

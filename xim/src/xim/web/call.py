@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import h11
 
+from xim.web.body import Body, NoBody, body_of
+
 CONNECT_S = 5.0
 PIECE = 16_384
 HEAD_MAX = 60 << 10
@@ -75,6 +77,7 @@ class Call:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX)
+        self._body = Body(0)
 
     def start(self, method: str, target: str, lines: Lines) -> None:
         """Send the head."""
@@ -98,16 +101,37 @@ class Call:
         while True:
             event = await self._event()
             if isinstance(event, h11.Response):
+                self._body = body_of(event.status_code, event.headers)
                 return event.status_code, [
                     (bytes(name), bytes(said)) for name, said in event.headers
                 ]
             if not isinstance(event, h11.InformationalResponse):
-                raise Broken("the engine hung up before it answered")
+                raise Garbled("the engine answers what nobody asked")
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Return the body as it comes; raises ``Broken`` if it ends too early."""
-        while isinstance(event := await self._event(), h11.Data):
-            yield bytes(event.data)
+        body = self._body
+        data, _ = self._http.trailing_data
+        while True:
+            try:
+                piece = body.feed(data)
+            except NoBody as fault:
+                raise Garbled(f"the engine's answer is no HTTP: {fault}") from fault
+            if piece:
+                yield piece
+            if body.has_ended:
+                return
+            data = await self._read()
+            if not data:
+                if not body.hung_up():
+                    raise Broken("the engine hung up in the middle of its answer")
+                return
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(PIECE)
+        except OSError as fault:
+            raise Broken(f"the engine hung up: {fault}") from fault
 
     async def _event(self) -> h11.Event:
         while True:
@@ -115,20 +139,17 @@ class Call:
                 event = self._http.next_event()
                 if isinstance(event, h11.Event):
                     return event
-                data = await self._reader.read(PIECE)
-                if not data and self._http.their_state is h11.SEND_RESPONSE:
+                data = await self._read()
+                if not data:
                     raise Broken("the engine hung up before it answered")
                 self._http.receive_data(data)
             except h11.RemoteProtocolError as fault:
                 raise self._fault(fault) from fault
-            except OSError as fault:
-                raise Broken(f"the engine hung up: {fault}") from fault
 
     def _fault(self, fault: h11.RemoteProtocolError) -> CallFault:
         if fault.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
             return TooMuch(f"the head of the engine's answer is over {HEAD_MAX >> 10} KiB")
-        kind = Broken if self._reader.at_eof() else Garbled
-        return kind(f"the engine's answer is not whole: {fault}")
+        return Garbled(f"the engine's answer is no HTTP: {fault}")
 
 
 @asynccontextmanager

@@ -42,3 +42,24 @@ class OperationUnknown(Problem):
     """An operation the gateway does not know."""
 
     code = "operation_unknown"
+
+
+class AgentUnknown(Problem):
+    """The project has no such agent."""
+
+    code = "agent_not_found"
+    status = 404
+
+
+class AgentNameTaken(Problem):
+    """Another agent of the owner has this name."""
+
+    code = "name_taken"
+    status = 409
+
+
+class AgentRetired(Problem):
+    """A retired agent never comes back; its machine enrols anew."""
+
+    code = "agent_retired"
+    status = 409

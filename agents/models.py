@@ -1,6 +1,10 @@
-"""Machines that serve models. Until the fleet arrives: servers known by their URL."""
+"""Machines that serve models: agents, which dial out, and workers, one for each model served."""
 
 from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64decode
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,6 +13,8 @@ from catalog.rules import NAME_MAX
 from common import ids
 from common.models import Versioned
 from projects.models import Project
+
+NAME_LENGTH = 80
 
 
 class WorkerState(models.TextChoices):
@@ -27,12 +33,94 @@ class CacheScope(models.TextChoices):
     PLATFORM = "platform", "Everyone's: prompts are reused across projects"
 
 
-class Worker(Versioned):
-    """An OpenAI-compatible server, reached by its URL.
+class AgentState(models.TextChoices):
+    """What people decided of an agent. Whether it is there now is another question."""
 
-    Without a ``project`` it is the operator's and shared: it serves the endpoints of every
-    tier it carries (``tiers``, slugs). With one it is that project's own, and serves nobody
-    else. Project and model are for life: the versions of pools are sums over their rows.
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+class Agent(Versioned):
+    """A machine that enrolled with a key of its own and dials out to the gateways.
+
+    Without a ``project`` it is the operator's and serves the tiers it carries, like a worker.
+    ``public_key`` is the raw Ed25519 key in base64url: made on the machine, and proven by it on
+    every link. ``facts`` and ``reported`` are what the machine says of itself (``reported`` is
+    the last state a gateway heard, without the facts), so nothing in them is trusted.
+    ``is_linked``: a gateway had a link to it when that was last looked at.
+    """
+
+    HIDES_THE_PLATFORMS: ClassVar = True
+    """A tenant's role sees no row without a project."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=ids.agent_id, editable=False)
+    name = models.CharField(max_length=NAME_LENGTH)
+    project = models.ForeignKey(
+        Project, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    tiers = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    region = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=16, choices=AgentState.choices)
+    reason = models.CharField(max_length=200, blank=True, help_text="Why it is in this state")
+    public_key = models.CharField(max_length=43, unique=True, editable=False)
+    facts = models.JSONField(default=dict, blank=True, editable=False)
+    reported = models.JSONField(default=dict, blank=True, editable=False)
+    enrolled_at = models.DateTimeField(editable=False)
+    seen_at = models.DateTimeField(null=True, editable=False)
+    is_linked = models.BooleanField(default=False, editable=False)
+    is_dead = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        indexes = [models.Index(fields=["project", "-id"], name="agent_newest_in_project")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=~models.Q(state="retired"),
+                nulls_distinct=False,
+                name="agent_live_name_is_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of its key as people compare it: eight groups of four."""
+        digest = hashlib.sha256(urlsafe_b64decode(self.public_key + "=")).hexdigest()
+        return " ".join(digest[at : at + 4] for at in range(0, 32, 4))
+
+
+class AgentEvent(models.Model):
+    """Something that happened to an agent, as its page tells it."""
+
+    public_id = models.CharField(
+        max_length=32, unique=True, default=ids.agent_event_id, editable=False
+    )
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=24)
+    detail = models.CharField(max_length=200, blank=True)
+    by = models.CharField(max_length=200, blank=True, help_text="Who; empty: it happened by itself")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["agent", "-id"], name="agent_newest_event")]
+
+    def __str__(self) -> str:
+        return f"{self.agent_id} {self.what}"
+
+
+class Worker(Versioned):
+    """One place that serves one model: an OpenAI-compatible server, or a model of an agent.
+
+    Its address is a ``url`` or an ``agent``, never both. Without a ``project`` it is the
+    operator's and shared: it serves the endpoints of every tier it carries (``tiers``, slugs).
+    With one it is that project's own, and serves nobody else. Project and model are for life:
+    the versions of pools are sums over their rows.
 
     ``model_name`` is a name of the catalog, kept as text: what a machine says it serves
     wins over what we remember. ``served_name`` is what the server itself calls the model: where it
@@ -41,7 +129,10 @@ class Worker(Versioned):
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=ids.worker_id, editable=False)
-    name = models.CharField(max_length=80, unique=True)
+    name = models.CharField(max_length=NAME_LENGTH)
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, null=True, blank=True, related_name="workers", editable=False
+    )
     project = models.ForeignKey(
         Project,
         models.PROTECT,
@@ -52,7 +143,7 @@ class Worker(Versioned):
     )
     tiers = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     url = models.CharField(
-        "URL", max_length=400, help_text="Base of its OpenAI surface, ends with /v1"
+        "URL", max_length=400, blank=True, help_text="Base of its OpenAI surface, ends with /v1"
     )
     model_name = models.CharField(max_length=NAME_MAX, db_index=True)
     served_name = models.CharField(max_length=200, blank=True)
@@ -70,10 +161,28 @@ class Worker(Versioned):
         "find out by trying, word by word, whether another one sent the same beginning",
     )
     state = models.CharField(max_length=16, choices=WorkerState.choices, default=WorkerState.ACTIVE)
+    is_offered = models.BooleanField(
+        default=True, editable=False, help_text="Its agent has it ready; a URL always has"
+    )
     added_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(agent=None),
+                name="worker_by_url_has_a_name_of_its_own",
+            ),
+            models.UniqueConstraint(
+                fields=["agent", "served_name"],
+                condition=~models.Q(agent=None),
+                name="worker_is_one_for_each_model_of_an_agent",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agent=None) | models.Q(url=""), name="worker_has_one_address"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

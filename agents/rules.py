@@ -1,7 +1,9 @@
-"""What a worker known by its URL may be."""
+"""What a worker known by its URL may be, and how an agent stands."""
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from urllib.parse import urlsplit
 
 from inference.contracts import operations
@@ -51,3 +53,40 @@ def fault_in_url(url: str) -> str | None:
     if parts.query or parts.fragment:
         return "Leave out what follows “?” or “#”."
     return None
+
+
+SHOWN_STATES = ("pending", "active", "suspended", "disconnected", "dead", "retired")
+
+
+def shown_state(state: str, *, is_linked: bool, is_dead: bool) -> str:
+    """Return how an agent stands: what people decided first, then whether it is there."""
+    if state != "active" or is_linked:
+        return state
+    return "dead" if is_dead else "disconnected"
+
+
+FACTS_MAX_BYTES = 8 * 1024
+TEXT_MAX = 200
+COUNT_MAX = 2**31 - 1
+
+
+def fault_in_facts(facts: dict[str, Any]) -> str | None:
+    """Say why what a machine says of itself can't be kept; none if it can."""
+    try:
+        written = json.dumps(facts, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        return "Facts are plain JSON."
+    if len(written) > FACTS_MAX_BYTES or "\\u0000" in written:
+        return f"Facts are JSON of at most {FACTS_MAX_BYTES} bytes, without NUL."
+    return None
+
+
+def text(value: Any) -> str:
+    """Return a text of a machine's, as far as we keep one; empty if it is none."""
+    return value[:TEXT_MAX].replace("\0", "") if isinstance(value, str) else ""
+
+
+def count(value: Any) -> int | None:
+    """Return a number of a machine's that counts something; none if it can't."""
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 < value <= COUNT_MAX else None

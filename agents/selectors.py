@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 from django.db.models import F, Q, QuerySet
 
 from agents import sightings
-from agents.models import Worker, WorkerShift, WorkerState
+from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerShift, WorkerState
 
 if TYPE_CHECKING:
     from projects.models import Project
 
 
+SERVES = Q(state=WorkerState.ACTIVE, is_offered=True)
+"""Takes work: nobody suspended it, and its machine has the model ready."""
+
+
 def workers_of_model(model_name: str, *, project: Project | None) -> QuerySet[Worker]:
     """Return every worker of an owner that ever served a model, by age; none: the operator's."""
-    return Worker.objects.filter(model_name=model_name, project=project).order_by("id")
+    rows = Worker.objects.filter(model_name=model_name, project=project)
+    return rows.select_related("agent").order_by("id")
 
 
 def workers_for(
@@ -27,7 +32,7 @@ def workers_for(
 
     With a ``tier`` only the shared ones that carry it.
     """
-    active = Worker.objects.filter(state=WorkerState.ACTIVE)
+    active = Worker.objects.filter(SERVES)
     if model_name is not None:
         active = active.filter(model_name=model_name)
     shared = active.filter(project=None)
@@ -45,7 +50,7 @@ def live_workers(
     gateways that look after them.
     """
     if is_self_hosted:
-        rows = workers_of_model(model_name, project=project).filter(state=WorkerState.ACTIVE)
+        rows = workers_of_model(model_name, project=project).filter(SERVES)
     else:
         rows = workers_for(project=project, model_name=model_name, tier=tier)
     return alive(rows)
@@ -53,7 +58,7 @@ def live_workers(
 
 def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:
     """Return the active workers of a tier, whoever they serve: for operators."""
-    active = Worker.objects.filter(state=WorkerState.ACTIVE)
+    active = Worker.objects.filter(SERVES)
     if is_self_hosted:
         return active.exclude(project=None)
     return active.filter(project=None, tiers__contains=[tier])
@@ -61,13 +66,13 @@ def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:
 
 def serving(model_name: str) -> QuerySet[Worker]:
     """Return the active workers of a model, whoever they serve: for operators."""
-    return Worker.objects.filter(model_name=model_name, state=WorkerState.ACTIVE)
+    return Worker.objects.filter(SERVES, model_name=model_name)
 
 
 def shared_alive(*, model_name: str, tier: str) -> list[Worker]:
     """Return the operator's live workers of a model on a tier: what anybody is served by."""
     shared = workers_of_model(model_name, project=None)
-    return alive(shared.filter(state=WorkerState.ACTIVE, tiers__contains=[tier]))
+    return alive(shared.filter(SERVES, tiers__contains=[tier]))
 
 
 def alive(workers: QuerySet[Worker]) -> list[Worker]:
@@ -78,8 +83,8 @@ def alive(workers: QuerySet[Worker]) -> list[Worker]:
 
 
 def worker_by_name(name: str) -> Worker | None:
-    """Return a worker by its name."""
-    return Worker.objects.filter(name=name).first()
+    """Return a worker with a URL by its name."""
+    return Worker.objects.filter(name=name, agent=None).first()
 
 
 def worker_by_id(public_id: str) -> Worker | None:
@@ -109,7 +114,7 @@ def all_workers() -> QuerySet[Worker]:
 
 def own_active(project: Project) -> QuerySet[Worker]:
     """Return a project's own workers that take work."""
-    return Worker.objects.filter(project=project, state=WorkerState.ACTIVE).order_by("id")
+    return Worker.objects.filter(SERVES, project=project).order_by("id")
 
 
 def shifts_due(moment: datetime) -> QuerySet[WorkerShift]:
@@ -121,3 +126,39 @@ def shifts_due(moment: datetime) -> QuerySet[WorkerShift]:
         .select_related("worker__project")
         .order_by("id")
     )
+
+
+def agents_of(*, project: Project | None) -> QuerySet[Agent]:
+    """Return the agents of an owner that are not retired, by name; none: the operator's."""
+    rows = Agent.objects.filter(project=project).exclude(state=AgentState.RETIRED)
+    return rows.prefetch_related("workers").order_by("name", "id")
+
+
+def all_agents() -> QuerySet[Agent]:
+    """Return every agent, whoever's it is, retired ones too: for the platform itself."""
+    return Agent.objects.select_related("project").order_by("id")
+
+
+def agent_of(*, project: Project | None, public_id: str) -> Agent | None:
+    """Return an agent of an owner by its id, retired or not."""
+    return Agent.objects.filter(project=project, public_id=public_id).first()
+
+
+def agent_by_key(public_key: str) -> Agent | None:
+    """Return the agent that has this key, whoever's it is: for the machine itself."""
+    return Agent.objects.select_related("project").filter(public_key=public_key).first()
+
+
+def agent_by_id(public_id: str) -> Agent | None:
+    """Return an agent by its id, whoever's it is: for the machine itself."""
+    return Agent.objects.select_related("project").filter(public_id=public_id).first()
+
+
+def is_agent_name_taken(name: str, *, project: Project | None) -> bool:
+    """Say whether a living agent of this owner has the name."""
+    return agents_of(project=project).filter(name=name).exists()
+
+
+def events_of(agent: Agent) -> QuerySet[AgentEvent]:
+    """Return what happened to an agent, newest first."""
+    return AgentEvent.objects.filter(agent=agent).order_by("-id")

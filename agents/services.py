@@ -18,7 +18,14 @@ from agents.errors import (
     WorkerRetired,
     WorkerUrlMalformed,
 )
-from agents.models import CacheScope, Worker, WorkerShift, WorkerState
+from agents.models import (
+    NAME_LENGTH,
+    Agent,
+    CacheScope,
+    Worker,
+    WorkerShift,
+    WorkerState,
+)
 from audit import services as audit
 from catalog import selectors as catalog
 from common import clock, outbox, vault
@@ -47,6 +54,18 @@ class Enrolment:
     engine: str = ""
     context_length: int | None = None
     cache_scope: str = CacheScope.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A model an agent has ready: its name in the catalog, and what the machine says of it."""
+
+    served_name: str
+    model_name: str
+    operations: Sequence[str]
+    slots: int | None = None
+    context_length: int | None = None
+    engine: str = ""
 
 
 def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
@@ -130,6 +149,62 @@ def retire_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
         _end_shift(worker)
 
 
+def offer_models(agent: Agent, offered: Sequence[Offered]) -> int:
+    """Keep a worker for each model that an agent has ready, and withdraw the others.
+
+    What the machine says wins over what we remembered. What people decided of a worker stays:
+    a suspended one is offered and takes no work. Returns how many workers changed.
+    """
+    with transaction.atomic():
+        rows = {row.served_name: row for row in Worker.objects.filter(agent=agent)}
+        changed = sum(_offer(agent, rows.get(one.served_name), one) for one in offered)
+        names = {one.served_name for one in offered}
+        gone = [row for name, row in rows.items() if name not in names]
+        return changed + sum(_withdraw(row) for row in gone)
+
+
+def withdraw_workers(agent: Agent) -> int:
+    """Take everything an agent serves from what is on offer; return how many workers changed."""
+    return offer_models(agent, ())
+
+
+def _offer(agent: Agent, row: Worker | None, one: Offered) -> bool:
+    said = {name: getattr(one, name) for name in one.__slots__ if name != "served_name"}
+    said |= {"tiers": list(agent.tiers), "operations": list(one.operations), "is_offered": True}
+    if row is None:
+        _add_offered(agent, one.served_name, said)
+        return True
+    if row.model_name != one.model_name or row.state == WorkerState.RETIRED:
+        # Its model is for life, as pools count on it; what was retired stays so.
+        return _withdraw(row)
+    other = {name: value for name, value in said.items() if getattr(row, name) != value}
+    if other:
+        _change(row, SYSTEM, "worker.offered", dict(other), **other)
+        _begin_shift(row)
+    return bool(other)
+
+
+def _add_offered(agent: Agent, served_name: str, said: dict[str, Any]) -> None:
+    name = f"{agent.name}/{served_name}"[:NAME_LENGTH]
+    row = Worker.objects.create(
+        name=name, agent=agent, project=agent.project, served_name=served_name, url="", **said
+    )
+    _note(row, SYSTEM, "worker.added", _told(row))
+    _begin_shift(row)
+    outbox.announce("worker", row.pk)
+
+
+def _withdraw(row: Worker) -> bool:
+    if not row.is_offered:
+        return False
+    if row.state == WorkerState.RETIRED:
+        Worker.objects.filter(pk=row.pk).update(is_offered=False)
+        return True
+    _change(row, SYSTEM, "worker.withdrawn", is_offered=False)
+    _end_shift(row)
+    return True
+
+
 def note_billed(*, shift: WorkerShift, until: datetime) -> None:
     """Remember up to when a shift's started hours stand in the ledger."""
     WorkerShift.objects.filter(pk=shift.pk).update(billed_until=until)
@@ -137,7 +212,7 @@ def note_billed(*, shift: WorkerShift, until: datetime) -> None:
 
 def _begin_shift(worker: Worker) -> None:
     # Twice resumed is one shift: the constraint allows no second one.
-    if worker.project_id is not None:
+    if worker.project_id is not None and worker.is_offered and worker.state == WorkerState.ACTIVE:
         WorkerShift.objects.get_or_create(
             worker=worker, ended_at=None, defaults={"began_at": clock.now()}
         )

@@ -67,17 +67,18 @@ def _joined(known: Health | None, said: list[Any]) -> Health:
 
 def _sightings() -> Iterable[dict[str, list[Any]]]:
     try:
-        client = _client()
+        asked = client()
         since = clock.now().timestamp() - SIGHTING_S
-        names: Any = client.zrangebyscore(GATEWAYS, since, "+inf")
-        texts: Any = client.mget([sighting_key(name.decode()) for name in names]) if names else []
+        names: Any = asked.zrangebyscore(GATEWAYS, since, "+inf")
+        texts: Any = asked.mget([sighting_key(name.decode()) for name in names]) if names else []
         return [json.loads(text) for text in texts if text]
     except (redis.RedisError, ValueError):
         return []
 
 
 @cache
-def _client() -> redis.Redis:
+def client() -> redis.Redis:
+    """Return the connection to the data plane's Valkey, which no page waits long for."""
     return redis.Redis.from_url(
         settings.PLANE_VALKEY, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S
     )

@@ -25,6 +25,8 @@ PATHS: dict[str, tuple[str, str]] = {
     "member_id": ("mem_Ab3dE5fG7hJ9", "A member's id"),
     "budget_id": ("bud_Ab3dE5fG7hJ9", "A budget's id"),
     "invitation_id": ("inv_Ab3dE5fG7hJ9", "An invitation's id"),
+    "agent_id": ("agt_Ab3dE5fG7hJ9", "A machine's id"),
+    "join_key_id": ("jk_Ab3dE5fG7hJ9", "A join key's id"),
     "model_id": ("mdl_Ab3dE5fG7hJ9", "A model's id, or its name if that has no slash"),
     "tier": ("free", "A tier's id"),
     "number": ("2", "The number of the terms"),
@@ -69,5 +71,16 @@ EXAMPLES: dict[str, Example] = {
     "operator_set_terms": Example(
         {"requests_per_min": 128, "effective_from": "2099-01-01T00:00:00Z"}
     ),
+    "issue_join_key": Example(
+        {
+            "name": "rack 7",
+            "region": "eu-west",
+            "name_pattern": "gpu-*",
+            "needs_approval": True,
+            "uses_max": 8,
+            "expires_at": "2099-01-01T00:00:00Z",
+        }
+    ),
+    "change_agent": Example({"state": "suspended", "reason": "new fans"}),
     "invite_member": Example({"email": "grace@example.com", "role": "member"}),
 }

@@ -57,7 +57,7 @@ def to_response(exc: Exception, context: dict[str, Any]) -> Response | None:
 def _answer(exc: Exception) -> Response | None:
     if isinstance(exc, Problem):
         body = envelope(message=exc.message, kind=exc.kind, code=exc.code, param=exc.param)
-        return Response(body, status=exc.status)
+        return Response({"error": {**body["error"], **exc.more}}, status=exc.status)
     if isinstance(exc, exceptions.ValidationError):
         param, message = _first_fault(exc.detail)
         body = envelope(

@@ -12,6 +12,7 @@ TAGS = [
     {"name": "endpoints", "description": "Permanent URLs, each bound to a model and a tier."},
     {"name": "api-keys", "description": "Credentials: issue, rotate, restrict, revoke."},
     {"name": "tokens", "description": "Passes: JWTs of five minutes instead of a key."},
+    {"name": "machines", "description": "A project's own machines, and the keys they join with."},
     {"name": "members", "description": "Who sits in the project, and who was invited."},
     {"name": "project", "description": "The project itself."},
     {"name": "usage", "description": "What was used, and what it cost."},

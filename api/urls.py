@@ -12,6 +12,7 @@ from api.operator_models import OperatorModel, OperatorModels
 from api.operator_tiers import OperatorTerms, OperatorTermsList, OperatorTier, OperatorTiers
 from api.refusals import UsageRefusals, UsageRequest
 from api.scanning import KeyReport
+from enrolment.urls import management as join_keys
 from ledger.urls import management as ledger
 from usage.urls import management as budgets
 from usage.urls import usage_urls
@@ -20,6 +21,7 @@ management: list[URLPattern | URLResolver] = [
     path("", include("agents.urls")),
     path("", include("endpoints.urls")),
     path("", include("apikeys.urls")),
+    path("", include(join_keys)),
     path("", include("projects.urls")),
     path("", include(ledger)),
     path("", include(budgets)),
@@ -45,6 +47,7 @@ operator: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("", include("ledger.urls")),
+    path("", include("enrolment.urls")),
     path("v1/operator/", include(operator)),
     path("<str:project_id>/v1/usage/", include(usage)),
     path(".well-known/jwks.json", wellknown.jwks, name="jwks"),

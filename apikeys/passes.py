@@ -77,7 +77,7 @@ def mint_pass(
         # Nobody finds the key by it; the gateway finds what the key may do by now.
         claims["grant"] = selectors.newest_digest(project=project, public_id=by.subject)
     with transaction.atomic():
-        token = _sign(_present_key(now), claims)
+        token = sign(claims)
         audit.record(
             by=by,
             action="pass.minted",
@@ -88,6 +88,11 @@ def mint_pass(
     return MintedPass(
         token, datetime.fromtimestamp(int(str(claims["exp"])), now.tzinfo), subject or asker
     )
+
+
+def sign(claims: dict[str, object]) -> str:
+    """Return claims as a JWT, by the key that signs at this moment; the first is made for it."""
+    return _sign(_present_key(clock.now()), claims)
 
 
 def rotate_signing_key() -> bool:

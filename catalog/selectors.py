@@ -16,6 +16,11 @@ def listed_models() -> QuerySet[CatalogModel]:
     return CatalogModel.objects.filter(is_listed=True).order_by("title")
 
 
+def listed_names() -> list[str]:
+    """Return the names of what may be deployed."""
+    return list(CatalogModel.objects.filter(is_listed=True).values_list("name", flat=True))
+
+
 def listed_model(name: str) -> CatalogModel | None:
     """Return one listed model by its name, however its capitals are written."""
     return listed_models().filter(name__iexact=name).first()

@@ -59,6 +59,21 @@ def worker_id() -> str:
     return mint("wrk")
 
 
+def agent_id() -> str:
+    """Mint an agent's id."""
+    return mint("agt")
+
+
+def agent_event_id() -> str:
+    """Mint the id of something that happened to an agent."""
+    return mint("aev")
+
+
+def join_key_id() -> str:
+    """Mint a join key's id: its public name, never the key."""
+    return mint("jk")
+
+
 def model_id() -> str:
     """Mint a catalog model's id."""
     return mint("mdl")

@@ -7,22 +7,27 @@ Anything else that escapes is a bug, becomes a 500 and pages somebody.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 
 class Problem(Exception):
     """Base of every refusal. ``code`` is public API; the message may be reworded.
 
-    ``kind`` is the ``type`` of the error envelope; ``param`` names the field at fault.
+    ``kind`` is the ``type`` of the error envelope; ``param`` names the field at fault; ``more``
+    is what else a program needs to know, as further members of the envelope.
     """
 
     code = "problem"
     status = 400
     kind = "invalid_request_error"
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, more: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
+        self.more = more or {}
 
 
 class Stale(Problem):

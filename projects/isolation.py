@@ -43,7 +43,9 @@ def all_policies() -> Iterator[Policy]:
     for model in owned():
         yield Policy(model._meta.db_table, row_security.OWN)
     for model in shared():
-        yield Policy(model._meta.db_table, row_security.OWN_OR_NOBODYS, check=row_security.OWN)
+        hides = getattr(model, "HIDES_THE_PLATFORMS", False)
+        seen = row_security.OWN if hides else row_security.OWN_OR_NOBODYS
+        yield Policy(model._meta.db_table, seen, check=row_security.OWN)
     for child, field in _children():
         parent: Any = field.related_model
         key = parent._meta.pk.column
@@ -71,17 +73,23 @@ def _tables() -> list[type[models.Model]]:
 
 
 def _children() -> Iterator[tuple[type[models.Model], models.ForeignKey[Any, Any]]]:
+    walled = {*owned(), *shared()}
     for model in _tables():
-        if not issubclass(model, ProjectOwned):
-            for field in _references(model):
-                if not field.null:
+        if model not in walled:
+            for field in _foreign_keys(model):
+                if field.related_model in walled and not field.null:
                     yield model, field
                     break
 
 
 def _references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+    for field in _foreign_keys(model):
+        target: Any = field.related_model
+        if issubclass(target, ProjectOwned):
+            yield field
+
+
+def _foreign_keys(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
     for field in model._meta.concrete_fields:
         if isinstance(field, models.ForeignKey):
-            target: Any = field.related_model
-            if issubclass(target, ProjectOwned):
-                yield field
+            yield field

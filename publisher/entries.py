@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 
-from agents import selectors as agents
-from agents.models import Worker as WorkerRow
-from agents.models import WorkerState
 from apikeys import selectors as apikeys
 from apikeys.models import ApiKey
 from catalog import selectors as catalog
@@ -21,11 +18,8 @@ from endpoints import allowance
 from endpoints import selectors as endpoints
 from endpoints.models import Endpoint, EndpointState
 from inference.contracts import pass_keys as signers
-from inference.contracts.entries import Grant, Pool, Route, Terms, Worker, dump
-from inference.contracts.names import grant_key, own_pool, pool_key, route_key, shared_pool
-
-if TYPE_CHECKING:
-    from projects.models import Project
+from inference.contracts.entries import Grant, Route, Terms, dump
+from inference.contracts.names import grant_key, own_pool, route_key, shared_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,41 +81,6 @@ def route_of(endpoint: Endpoint) -> Entry:
         origins=tuple(endpoint.project.origins),
     )
     return Entry(route_key(project, endpoint.slug), route.version, dump(route))
-
-
-def pools_of(model_name: str, owner: Project | None) -> Iterator[Entry]:
-    """Yield the pools of an owner's workers of a model: one, or one for each shared tier.
-
-    All have the same version, the sum of the versions of all the owner's workers of the
-    model: none ever leaves the sum, and none changes owner or model. So a worker that moves
-    between tiers raises the pools it leaves as well.
-    """
-    rows = list(agents.workers_of_model(model_name, project=owner))
-    version = sum(row.version for row in rows)
-    active = [row for row in rows if row.state == WorkerState.ACTIVE]
-    if owner is not None:
-        yield _pool(own_pool(owner.public_id, model_name), version, active)
-        return
-    for tier in catalog.shared_tiers():
-        carrying = [row for row in active if tier in row.tiers]
-        yield _pool(shared_pool(tier, model_name), version, carrying)
-
-
-def _pool(name: str, version: int, rows: Iterable[WorkerRow]) -> Entry:
-    workers = tuple(
-        Worker(
-            worker_id=row.public_id,
-            url=row.url,
-            model=row.model_name,
-            served_name=row.served_name,
-            operations=tuple(row.operations),
-            credential=row.credential,
-            slots=row.slots,
-        )
-        for row in rows
-    )
-    payload = dump(Pool(version, name, workers))
-    return Entry(pool_key(name), version, payload, pool=name, is_staffed=bool(workers))
 
 
 def pass_keys() -> Entry:

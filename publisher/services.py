@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 import redis
 from django.db.models import QuerySet
 
-from agents import selectors as agents
 from apikeys import selectors as key_selectors
 from apikeys import services as apikeys
 from apikeys.models import ApiKey
@@ -21,8 +20,8 @@ from common.models import OutboxEntry
 from common.readers import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
-from publisher import money, store
-from publisher.entries import Entry, grants_of, pass_keys, pools_of, route_of
+from publisher import machines, money, store
+from publisher.entries import Entry, grants_of, pass_keys, route_of
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +69,7 @@ def _everything() -> Iterator[Entry]:
         yield from grants_of(key)
     for endpoint in _endpoints().iterator(chunk_size=BATCH):
         yield route_of(endpoint)
-    for one in agents.groups():
-        yield from pools_of(one.model_name, one.project)
+    yield from machines.everything()
     if key_selectors.newest_signing_key() is not None:
         yield pass_keys()
 
@@ -91,11 +89,6 @@ def _routes(primary_keys: list[int]) -> Iterator[Entry]:
         yield route_of(endpoint)
 
 
-def _pools(worker_pk: int) -> Iterator[Entry]:
-    for worker in agents.all_workers().filter(pk=worker_pk):
-        yield from pools_of(worker.model_name, worker.project)
-
-
 def _keys() -> QuerySet[ApiKey]:
     return ApiKey.objects.select_related("project", "endpoint").prefetch_related("secrets")
 
@@ -109,10 +102,12 @@ _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {
     "project": lambda subject: [
         *_grants(apikeys.touch_keys(int(subject))),
         *_routes(endpoints.touch_endpoints(project_id=int(subject))),
+        *machines.of_project(int(subject)),
     ],
     "limits": lambda subject: _routes(endpoints.touch_endpoints(project_id=int(subject))),
     "endpoint": lambda subject: _routes([int(subject)]),
-    "worker": lambda subject: _pools(int(subject)),
+    "worker": lambda subject: machines.of_worker(int(subject)),
+    "agent": lambda subject: machines.of_agents([int(subject)]),
     "jwks": lambda subject: [pass_keys()],
     "tier": lambda subject: _routes(endpoints.touch_endpoints(tier_id=int(subject))),
     "model": lambda subject: _routes(endpoints.touch_endpoints(model_id=int(subject))),

@@ -9,20 +9,25 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from agents import services as agents
-from agents.models import Worker
+from agents.models import Agent, Worker
 from apikeys.services import IssuedKey, issue_key
 from catalog import defaults
 from catalog import services as catalog
 from catalog.models import CatalogModel, ServiceTier
 from endpoints.models import Endpoint
 from endpoints.services import open_endpoint
+from enrolment import proofs
+from enrolment.joining import Joining, Proof, enrol
+from enrolment.services import IssuedJoinKey, NewJoinKey, issue_join_key
 from inference.contracts.events import UsageEvent
 from projects.models import Membership, Project
 from projects.rules import Role
@@ -69,6 +74,49 @@ def session_of(
     if proven_s_ago is not None:
         prove(client, user, s_ago=proven_s_ago)
     return client
+
+
+def make_join_key(project: Project | None = None, **said: Any) -> IssuedJoinKey:
+    """Return a join key that lets one machine in, made the way the product makes it."""
+    said = {"name": f"join{next(_serial)}", **said}
+    if project is None:
+        said = {"tiers": ("free",), **said}
+        make_tier("free")
+    return issue_join_key(NewJoinKey(project=project, **said))
+
+
+@dataclass
+class Machine:
+    """A machine as the control plane meets it: a key of its own, and what it says."""
+
+    key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+
+    @property
+    def public_key(self) -> str:
+        """Return what it shows."""
+        return proofs.encoded(self.key.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> str:
+        """Sign."""
+        return proofs.encoded(self.key.sign(message))
+
+    def joining(self, join_key: str, **said: Any) -> Joining:
+        """Return what it says to join."""
+        proof = self.sign(proofs.of_joining(join_key))
+        return Joining(join_key=join_key, public_key=self.public_key, proof=proof, **said)
+
+    def proof(self, label: bytes, agent: str, at: float | None = None) -> Proof:
+        """Return what it says to prove itself."""
+        at = time.time() if at is None else at
+        signature = self.sign(proofs.of_agent(label, agent, at))
+        return Proof(agent=agent, public_key=self.public_key, time=at, signature=signature)
+
+
+def make_agent(project: Project | None = None, **said: Any) -> Agent:
+    """Return a machine that enrolled."""
+    said = {"name": f"machine{next(_serial)}", **said}
+    joining = Machine().joining(make_join_key(project).secret, **said)
+    return enrol(joining).agent
 
 
 def make_tier(slug: str = "free") -> ServiceTier:

@@ -28,6 +28,11 @@ app.conf.update(
             "schedule": 1.0,
             "options": {"expires": 5},
         },
+        "hold the links of agents against their rows": {
+            "task": "agents.reconcile",
+            "schedule": 1.0,
+            "options": {"expires": 2},
+        },
         "compare the data plane with the truth": {
             "task": "publisher.reconcile",
             "schedule": 600.0,

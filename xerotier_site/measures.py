@@ -25,4 +25,6 @@ KEYS_PER_PROJECT = env.number("XEROTIER_KEYS_PER_PROJECT", 500, least=1)
 PAGES_PER_MIN = env.number("XEROTIER_PAGES_PER_MIN", 120)
 """Pages a minute for each person and each unknown address."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
+ENROLMENTS_PER_MIN = env.number("XEROTIER_ENROLMENTS_PER_MIN", 120, least=1)
+"""Machines that join or renew, a minute from one address."""
 """Management requests a minute for each key, each person and each unknown address."""

@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "agents",
     "endpoints",
     "apikeys",
+    "enrolment",
     "ledger",
     "usage",
     "publisher",

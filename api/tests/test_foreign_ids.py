@@ -24,6 +24,8 @@ NOBODYS = {
     "member_id": "mem_none",
     "invitation_id": "inv_none",
     "request_id": "req_none",
+    "agent_id": "agt_none",
+    "join_key_id": "jk_none",
 }
 USED = {"last_used_at"}
 OURS = [one for one in ALL if not one[0].startswith(OPERATORS)]

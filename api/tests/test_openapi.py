@@ -30,8 +30,10 @@ from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
 from tests.make import (
+    make_agent,
     make_endpoint,
     make_event,
+    make_join_key,
     make_key,
     make_model,
     make_project,
@@ -101,6 +103,8 @@ def make_world(number: int) -> World:
         ).public_id,
         "member_id": Membership.objects.get(project=project, user=member).public_id,
         "invitation_id": invitation.public_id,
+        "agent_id": make_agent(project).public_id,
+        "join_key_id": make_join_key(project).join_key.public_id,
         "request_id": event.request_id,
         "model_id": make_model().public_id,
         "tier": "free",

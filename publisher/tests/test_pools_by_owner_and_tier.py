@@ -10,7 +10,7 @@ from endpoints.services import change_endpoint
 from inference.contracts.entries import Pool, Route, load
 from inference.contracts.names import POOLS, own_pool, pool_key, route_key, shared_pool
 from projects.models import Project
-from publisher.entries import pools_of
+from publisher.machines import pools_of
 from publisher.services import reconcile
 from publisher.store import put
 from tests.make import make_endpoint, make_tier, make_worker

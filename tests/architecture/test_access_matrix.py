@@ -48,6 +48,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PLACEHOLDERS = {
     "<str:slug>": "none",
     "<str:key_id>": "key_none",
+    "<str:agent_id>": "agt_none",
+    "<str:join_key_id>": "jk_none",
     "<str:budget_id>": "bud_none",
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",

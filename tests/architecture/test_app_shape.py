@@ -15,14 +15,15 @@ NO_MODULES = {"__init__", "__pycache__", "management", "migrations", "tests"}
 USUAL = "admin api apps errors forms models pages rules selectors services shapes tasks urls"
 OWN = {
     "accounts": "adapter consumer departures devices github hashing letters retention tokens",
-    "agents": "asking offers sightings",
+    "agents": "asking lifecycle links offers offers_api reports sightings",
     "apikeys": "holders leaks limits passes secrets",
     "audit": "export",
     "catalog": "defaults facts terms",
     "endpoints": "allowance live overrides",
+    "enrolment": "joining proofs secrets tokens",
     "ledger": "agent_hours payments",
     "projects": "access adapter invitations isolation members suspension",
-    "publisher": "consumer entries money restore shelf store",
+    "publisher": "consumer entries machines money restore shelf store",
     "usage": "budgets export intake live reconcile refusals refused rerate retention rollups"
     " standings",
 }

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 LONG_AGO_S = 400
 BODIES: dict[str, dict[str, Any]] = {
     "POST api-keys": {"name": "new"},
+    "POST join-keys": {"name": "new"},
     "PATCH api-keys/<str:key_id>": {"scopes": ["inference", "management"]},
     "PATCH project": {"requires_second_factor": False},
     "POST project/transfer": {"member": "{member}"},

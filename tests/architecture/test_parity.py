@@ -37,7 +37,7 @@ BY_PAGE_ALONE = {
     "theme/": "how one's own browser shows the pages",
 }
 """What has no operation, with the reason."""
-NOT_OURS = ("api/", "auth/")
+NOT_OURS = ("api/", "auth/", "v1/")
 WITHOUT_EFFECT = {405}
 
 

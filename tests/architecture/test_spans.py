@@ -15,7 +15,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     *("accounts", "agents", "api", "apikeys", "audit", "catalog", "common", "dashboard"),
-    *("endpoints", "inference", "ledger", "projects", "publisher", "usage", "xerotier_site", "xim"),
+    *(
+        "endpoints",
+        "enrolment",
+        "inference",
+        "ledger",
+        "projects",
+        "publisher",
+        "usage",
+        "xerotier_site",
+        "xim",
+    ),
 }
 LIES_IN = {"xim": ROOT / "xim" / "src"}
 """Where a package lies that is installed by itself."""

@@ -1,0 +1,170 @@
+"""Reports of agents, reconciled with the rows: what a machine says wins over what we remembered.
+
+Every second the links that are there now are held against the agents that there should be.
+Level-triggered: a second that was missed is made up for by the next. A machine that leaves is
+*disconnected* at once and *dead* after ``DEAD_AFTER``; only then its models are off the list,
+because gateways see by themselves who does not answer, and most machines come back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from agents import links, rules, selectors
+from agents.lifecycle import note_event
+from agents.models import Agent, AgentState, Worker
+from agents.rules import DEFAULT_OPERATIONS, OPERATIONS, count, text
+from agents.services import Offered, offer_models, withdraw_workers
+from catalog import selectors as catalog
+from common import clock
+from inference.contracts.agents import LinkReport
+
+logger = logging.getLogger(__name__)
+
+DEAD_AFTER = timedelta(minutes=15)
+SEEN_EVERY = timedelta(seconds=15)
+"""How old ``seen_at`` may be of a machine that is there: not a write for every beat."""
+SERVING = ("ready", "sleeping")
+"""A sleeping model is loaded by the first request for it."""
+MODELS_MAX = 64
+
+
+def reconcile() -> int:
+    """Hold the links there are against the agents there should be; return how many changed."""
+    present = links.present()
+    if present is None:
+        return 0
+    names = frozenset(catalog.listed_names())
+    living = selectors.all_agents().exclude(state=AgentState.RETIRED).prefetch_related("workers")
+    return sum(_settle(agent, present.get(agent.public_id, []), names) for agent in living)
+
+
+def _settle(agent: Agent, reports: Sequence[LinkReport], names: frozenset[str]) -> bool:
+    try:
+        return _heard(agent, reports[0], names) if reports else _missed(agent)
+    except Exception:
+        # Whatever one machine manages to say, the others are looked after.
+        logger.exception("agent %s was left as it is", agent.public_id)
+        return False
+
+
+def lasting(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a state is worth a row, in one form: nothing an agent says is trusted."""
+    engine = state.get("engine")
+    said = engine if isinstance(engine, dict) else {}
+    return {
+        "models": [_lasting_model(one) for one in _models(state)],
+        "engine": {name: text(said.get(name)) for name in ("kind", "version", "quirks")},
+        "xim": text(state.get("xim")),
+        "slots": count(state.get("slots")),
+        "drain": state.get("drain") is True,
+    }
+
+
+def _lasting_model(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: text(one.get(name)) for name in ("name", "status", "reason", "task")},
+        "context": count(one.get("context")),
+    }
+
+
+def offered(state: Mapping[str, Any], names: frozenset[str]) -> list[Offered]:
+    """Return the models of a state that can serve: ready, and known to the catalog."""
+    by_name = {name.lower(): name for name in names}
+    found: dict[str, Offered] = {}
+    for one in _models(state):
+        name = by_name.get(one["name"].lower())
+        if name is not None and one.get("status") in SERVING:
+            found.setdefault(one["name"], _offer(one, name, state))
+    return list(found.values())
+
+
+def unknown_models(state: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Return the names a machine serves models by that the catalog does not know."""
+    known = {name.lower() for name in names}
+    return [one["name"] for one in _models(state) if one["name"].lower() not in known]
+
+
+def _offer(one: Mapping[str, Any], name: str, state: Mapping[str, Any]) -> Offered:
+    spoken = [operation for operation in OPERATIONS if operation in _list(one.get("operations"))]
+    task = one.get("task")
+    usual = DEFAULT_OPERATIONS.get(task if isinstance(task, str) else "generate", ())
+    return Offered(
+        served_name=one["name"],
+        model_name=name,
+        operations=spoken or list(usual) or list(DEFAULT_OPERATIONS["generate"]),
+        slots=count(state.get("slots")),
+        context_length=count(one.get("context")),
+        engine=lasting(state)["engine"]["kind"][:24],
+    )
+
+
+def _heard(agent: Agent, report: LinkReport, names: frozenset[str]) -> bool:
+    now = clock.now()
+    changes: dict[str, Any] = {}
+    if not agent.is_linked:
+        changes |= {"is_linked": True, "is_dead": False, "seen_at": now}
+        note_event(agent, "linked", report.peer)
+    elif agent.seen_at is None or now - agent.seen_at > SEEN_EVERY:
+        changes["seen_at"] = datetime.fromtimestamp(min(report.seen, now.timestamp()), UTC)
+    kept = lasting(report.state)
+    if report.state and kept != agent.reported:
+        changes["reported"] = kept
+    if report.facts and report.facts != agent.facts and rules.fault_in_facts(report.facts) is None:
+        changes["facts"] = report.facts
+    _write(agent, changes)
+    # Also where nothing changed here: the catalog may know a model since, or a person decided.
+    moved = 0
+    if agent.state == AgentState.ACTIVE and report.state:
+        wanted = offered(report.state, names)
+        moved = 0 if _is_offered(agent, wanted) else offer_models(agent, wanted)
+    return bool(changes.keys() - {"seen_at"} or moved)
+
+
+def _is_offered(agent: Agent, wanted: Sequence[Offered]) -> bool:
+    """Say whether the rows are as the machine says: so they are nearly always."""
+    rows = {row.served_name: row for row in agent.workers.all() if row.is_offered}
+    return rows.keys() == {one.served_name for one in wanted} and all(
+        _is_as_said(rows[one.served_name], one, agent.tiers) for one in wanted
+    )
+
+
+def _is_as_said(row: Worker, one: Offered, tiers: Sequence[str]) -> bool:
+    return row.tiers == tiers and all(
+        getattr(row, name) == getattr(one, name) for name in one.__slots__
+    )
+
+
+def _missed(agent: Agent) -> bool:
+    if agent.is_linked:
+        _write(agent, {"is_linked": False})
+        note_event(agent, "lost")
+        return True
+    last = agent.seen_at or agent.enrolled_at
+    if agent.is_dead or clock.now() - last < DEAD_AFTER:
+        return False
+    _write(agent, {"is_dead": True})
+    withdraw_workers(agent)
+    if agent.seen_at is not None:
+        note_event(agent, "dead")
+    return True
+
+
+def _write(agent: Agent, changes: dict[str, Any]) -> None:
+    # The version stays: it counts what gateways are told, and they told us this.
+    if changes:
+        Agent.objects.filter(pk=agent.pk).update(**changes)
+        for name, value in changes.items():
+            setattr(agent, name, value)
+
+
+def _models(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = [row for row in _list(state.get("models")) if isinstance(row, dict)]
+    return [row for row in rows if text(row.get("name")) == row.get("name") != ""][:MODELS_MAX]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,11 @@
+"""The app's name card."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class EnrolmentConfig(AppConfig):
+    """Register the app under its own name."""
+
+    name = "enrolment"

@@ -11,10 +11,10 @@ from rest_framework.test import APIClient
 
 from agents import reports
 from agents.models import Agent
-from agents.tests.test_reports import MODEL, READY, link, state_of
 from common import clock
 from enrolment import proofs
 from projects.models import Project
+from tests.links import MODEL, READY, link, state_of
 from tests.make import Machine, make_agent, make_join_key, make_model
 
 pytestmark = pytest.mark.django_db

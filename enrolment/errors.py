@@ -32,36 +32,36 @@ class JoinKeyUnknown(Problem):
     status = 404
 
 
-class JoinRefused(Problem):
-    """Base of what keeps a machine out."""
-
-    status = 403
-    kind = "authentication_error"
-
-
-class JoinKeyInvalid(JoinRefused):
+class JoinKeyInvalid(Problem):
     """Nobody made this join key here."""
 
     code = "join_key_invalid"
     status = 401
+    kind = "authentication_error"
 
 
-class JoinKeyExpired(JoinRefused):
+class JoinKeyExpired(Problem):
     """Its time is over."""
 
     code = "join_key_expired"
+    status = 403
+    kind = "authentication_error"
 
 
-class JoinKeyRevoked(JoinRefused):
+class JoinKeyRevoked(Problem):
     """Somebody closed it."""
 
     code = "join_key_revoked"
+    status = 403
+    kind = "authentication_error"
 
 
-class JoinKeyUsedUp(JoinRefused):
+class JoinKeyUsedUp(Problem):
     """As many machines came with it as were to come."""
 
     code = "join_key_used_up"
+    status = 403
+    kind = "authentication_error"
 
 
 class NameNotAllowed(Problem):
@@ -77,10 +77,12 @@ class AlreadyEnrolled(Problem):
     status = 409
 
 
-class AgentRevoked(JoinRefused):
+class AgentRevoked(Problem):
     """Its owner revoked this machine."""
 
     code = "agent_revoked"
+    status = 403
+    kind = "authentication_error"
 
 
 class AgentNotEnrolled(Problem):
@@ -90,11 +92,12 @@ class AgentNotEnrolled(Problem):
     status = 404
 
 
-class SignatureInvalid(JoinRefused):
+class SignatureInvalid(Problem):
     """What was signed is not what was said, or by another key."""
 
     code = "signature_invalid"
     status = 401
+    kind = "authentication_error"
 
 
 class ClockOff(Problem):

@@ -17,6 +17,7 @@ from agents.lifecycle import NewAgent
 from agents.models import Agent, AgentState
 from common import clock
 from common.actor import Actor, ActorKind
+from common.problems import Problem
 from enrolment import proofs, rules, selectors, tokens
 from enrolment.errors import (
     AgentNotEnrolled,
@@ -27,14 +28,13 @@ from enrolment.errors import (
     JoinKeyInvalid,
     JoinKeyRevoked,
     JoinKeyUsedUp,
-    JoinRefused,
     NameNotAllowed,
     SignatureInvalid,
 )
 from enrolment.models import JoinKey, JoinKeyUse
 from enrolment.tokens import AgentToken
 
-_CLOSED: dict[str, tuple[type[JoinRefused], str]] = {
+_CLOSED: dict[str, tuple[type[Problem], str]] = {
     "revoked": (JoinKeyRevoked, "This join key was revoked. Ask for a new one."),
     "expired": (JoinKeyExpired, "This join key has expired. Ask for a new one."),
     "used_up": (

@@ -20,7 +20,6 @@ from enrolment.models import JoinKey
 from projects import selectors as projects
 
 if TYPE_CHECKING:
-    from accounts.models import User
     from projects.models import Project
 
 
@@ -47,9 +46,9 @@ class IssuedJoinKey:
 
 
 def issue_join_key(
-    new: NewJoinKey, *, issuer: User | None = None, by: Actor = SYSTEM
+    new: NewJoinKey, *, issuer_pk: int | None = None, by: Actor = SYSTEM
 ) -> IssuedJoinKey:
-    """Make a join key. Whether ``issuer`` may do this is the edge's question.
+    """Make a join key. ``issuer_pk``: the person; whether they may is the edge's question.
 
     Raises ``NameMalformed``, ``JoinKeyMalformed``, ``TierNotForWorkers``, ``JoinKeyNameTaken``
     or ``TooManyJoinKeys``.
@@ -63,7 +62,7 @@ def issue_join_key(
             row = JoinKey.objects.create(
                 digest=secret.digest,
                 hint=secret.hint,
-                issued_by=issuer,
+                issued_by_id=issuer_pk,
                 issued_at=clock.now(),
                 **columns,
             )

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from enrolment.api import (
-    Enrolment,
-    EnrolmentEnd,
-    EnrolmentRefresh,
-    JoinKeyDetail,
-    JoinKeyList,
-)
+from enrolment.api import JoinKeyDetail, JoinKeyList
+from enrolment.machines_api import Enrolment, EnrolmentEnd, EnrolmentRefresh
 
 management = [
     path("join-keys", JoinKeyList.as_view(), name="join-keys"),

@@ -155,9 +155,13 @@ def test_owner_sees_suspends_resumes_and_revokes_a_machine(
     said = {"state": "suspended", "reason": "new fans"}
     suspended = as_ada.patch(path, said, format="json", headers={"if-match": shown["ETag"]})
     assert (suspended.json()["state"], suspended.json()["reason"]) == ("suspended", "new fans")
-    stale = as_ada.patch(path, {"state": "active"}, headers={"if-match": shown["ETag"]})
+    stale = as_ada.patch(
+        path, {"state": "active"}, format="json", headers={"if-match": shown["ETag"]}
+    )
     assert stale.status_code == 412
-    resumed = as_ada.patch(path, {"state": "active"}, headers={"if-match": suspended["ETag"]})
+    resumed = as_ada.patch(
+        path, {"state": "active"}, format="json", headers={"if-match": suspended["ETag"]}
+    )
     assert resumed.json()["state"] == "active"
     assert as_ada.delete(path).status_code == 204
     assert as_ada.get(f"/{acme.public_id}/v1/management/agents").json()["data"] == []

@@ -154,6 +154,7 @@ ASKS_AGAIN: dict[str, str] = {
     "POST api-keys/<str:key_id>/rotate": "keys/<str:key_id>/rotate/",
     "PATCH api-keys/<str:key_id>": "keys/<str:key_id>/",
     "POST tokens": "",
+    "POST join-keys": "",
     "PATCH project": "settings/second-factor/",
     "DELETE project": "settings/delete/",
     "POST project/transfer": "settings/transfer/",

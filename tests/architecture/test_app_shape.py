@@ -20,7 +20,7 @@ OWN = {
     "audit": "export",
     "catalog": "defaults facts terms",
     "endpoints": "allowance live overrides",
-    "enrolment": "joining proofs secrets tokens",
+    "enrolment": "joining machines_api proofs secrets tokens",
     "ledger": "agent_hours payments",
     "projects": "access adapter invitations isolation members suspension",
     "publisher": "consumer entries machines money restore shelf store",

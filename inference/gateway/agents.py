@@ -154,7 +154,7 @@ class Agents:
 
     def _write_one(self, agent: str, now: float) -> None:
         links = self.links.of_agent(agent)
-        link = links[-1]
+        link = next((each for each in reversed(links) if each.said is not None), links[-1])
         state, facts = ({}, None) if link.said is None else as_plain(link.said, link.facts)
         seen = time.time() - link.pulse.silence_s(now)
         running = sum(len(each.streams) for each in links)

@@ -88,6 +88,16 @@ async def test_ping_of_the_socket_is_answered_and_a_close_is_answered_by_one() -
     assert opened.heard.left == [(1001, "the agent closed it: bye")]
 
 
+async def test_codes_that_strangers_make_up_are_counted_as_one() -> None:
+    async with gate() as opened:
+        for code in (3000, 3001, 4999):
+            async with stranger(opened) as socket:
+                await socket.close(code)
+        await until(lambda: not len(opened.links))
+
+    assert opened.links.counts.closed == {0: 3}
+
+
 async def test_who_never_says_hello_is_let_go() -> None:
     async with gate(TunnelConfig(hello_s=0.05)) as opened, stranger(opened) as socket:
         assert await closed_with(socket) == (4408, "no HELLO in time")

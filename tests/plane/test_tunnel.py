@@ -344,6 +344,7 @@ async def test_gateway_that_stops_asks_agents_to_go_lets_them_finish_and_ends_wi
             await until(lambda: agent.code is not None)
 
     assert heard.complete
+    assert fleet.valkey.keys("link:*") == fleet.valkey.zrange(LINKS, 0, -1) == []
     assert heard.body.endswith(DONE)
     assert agent.code == 1012
 

@@ -10,8 +10,8 @@ SOCKET = "valkey.sock"
 
 USERS = {
     "plane": (
-        "~{s* ~xt:reaper ~xt:refusals ~gateways ~sighting:* &xt:changes"
-        " %R~pools %R~grant:* %R~route:* %R~pool:* %R~jwks"
+        "~{s* ~xt:reaper ~xt:refusals ~gateways ~sighting:* ~links ~link:*"
+        " &xt:changes %R~pools %R~grant:* %R~route:* %R~pool:* %R~agent:* %R~jwks"
         " +@read +@write +@connection +time +fcall +subscribe +info -function"
         " -@dangerous -eval -evalsha -publish +info +function|load"
     ),

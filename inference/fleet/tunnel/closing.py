@@ -15,3 +15,7 @@ REPLACED: Final = 4409
 OTHER_VERSION: Final = 4426
 LOST: Final = 1006
 """Never said, only noted: the connection broke without a word."""
+
+OURS: Final = (RESTART, OVERLOADED, NONSENSE, UNTRUSTED, REVOKED, SILENT, REPLACED, OTHER_VERSION)
+KNOWN: Final = frozenset({*OURS, DONE, 1001, 1002, 1003, LOST, 1007, 1009, 1011})
+"""Those that are told apart where ends are counted."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from inference.fleet.tunnel import closing
+
 REASONS: Final = frozenset(range(1, 12))
 """Codes of RESET that there are."""
 
@@ -23,8 +25,9 @@ class Counts:
         """Frames that nobody waited for."""
 
     def close(self, code: int) -> None:
-        """Count a link that ended."""
-        self.closed[code] = self.closed.get(code, 0) + 1
+        """Count a link that ended; codes that others made up are one."""
+        known = code if code in closing.KNOWN else 0
+        self.closed[known] = self.closed.get(known, 0) + 1
 
     def reset(self, code: int) -> None:
         """Count a stream that an agent gave up; codes that nobody knows are one."""

@@ -67,7 +67,13 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
     plane.set("sighting:x", "{}", ex=15)
     plane.zadd("gateways", {"x": 1.0})
     plane.zremrangebyscore("gateways", "-inf", 2.0)
-    assert plane.mget("route:x", "pool:x", "jwks", "{s5}:epoch")[0] is None
+    plane.set("link:agt_1:x", "{}", ex=10)
+    plane.zadd("links", {"agt_1:x": 1.0})
+    plane.zremrangebyscore("links", "-inf", 0.5)
+    plane.zrem("links", "agt_1:x")
+    plane.delete("link:agt_1:x")
+    assert plane.zcount("gateways", 0, "+inf") == 0
+    assert plane.mget("route:x", "pool:x", "agent:x", "jwks", "{s5}:epoch")[0] is None
     assert "run_id" in plane.info("server")
 
 
@@ -77,6 +83,7 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
         ("SET", "grant:x", "mine"),
         ("DEL", "route:x"),
         ("SET", "jwks", "mine"),
+        ("SET", "agent:x", "mine"),
         ("SADD", "pools", "mine"),
         ("PUBLISH", CHANGES, "x"),
         ("EVAL", "return redis.call('SET', 'grant:x', 'mine')", "0"),

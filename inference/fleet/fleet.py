@@ -122,6 +122,10 @@ class Fleet:
         ours = way.load.in_flight if way is not None else 0
         return max(ours, self._transport_of(worker).running(worker))
 
+    def is_full(self, worker: Worker) -> bool:
+        """Say whether another should be asked first, as far as its machine has said."""
+        return self._transport_of(worker).is_full(worker)
+
     def stats(self) -> FleetStats:
         """Count connections and requests, whatever carries them."""
         held = [transport.connections() for transport in self._transports]

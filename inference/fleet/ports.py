@@ -118,6 +118,10 @@ class Transport(ABC):
         """Return how many requests a worker says it runs, for whomever; 0 if it says nothing."""
         return 0
 
+    def is_full(self, worker: Worker) -> bool:
+        """Say whether a worker is known to have no free place, or to be slow in making one."""
+        return False
+
     @abstractmethod
     def connections(self) -> Connections:
         """Count what is open."""

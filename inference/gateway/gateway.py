@@ -92,6 +92,7 @@ class Gateway:
             lambda worker: self.health.may_try(worker.worker_id) and self.fleet.is_open(worker),
             self.health.is_doubted,
             Random(),  # noqa: S311 - spreads work, hides nothing
+            self.fleet.is_full,
         )
         self.plane = Plane(
             config=config,

@@ -15,7 +15,8 @@ class Picker:
     """Power of two choices (Mitzenmacher 2001): nearly as good as asking all, and no herd.
 
     ``load_of`` says how busy a worker is; ``may_try`` whether it is worth asking at all;
-    ``is_doubted`` whether another should be asked instead, if there is one.
+    ``is_doubted`` whether another should be asked instead, if there is one; ``says_full``
+    whether its machine itself has said that it has no free place.
     """
 
     def __init__(
@@ -24,11 +25,13 @@ class Picker:
         may_try: Callable[[Worker], bool],
         is_doubted: Callable[[str], bool],
         random: Random,
+        says_full: Callable[[Worker], bool] | None = None,
     ) -> None:
         self._load_of = load_of
         self._may_try = may_try
         self._is_doubted = is_doubted
         self._random = random
+        self._says_full = says_full
 
     def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Picked | None:
         """Return a worker of the first pool that has one not tried yet; none if all were.
@@ -47,7 +50,9 @@ class Picker:
         return self._less_busy(doubted, len(tried)) if doubted else None
 
     def _is_full(self, worker: Worker) -> bool:
-        return worker.slots is not None and self._load_of(worker) >= worker.slots
+        if worker.slots is not None and self._load_of(worker) >= worker.slots:
+            return True
+        return self._says_full is not None and self._says_full(worker)
 
     def _less_busy(self, workers: list[Worker], tried: int) -> Picked:
         among = len(workers)

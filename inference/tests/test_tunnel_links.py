@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import pytest
 from msgspec import msgpack
@@ -11,7 +13,8 @@ from inference.contracts.agents import PENDING, SUSPENDED
 from inference.fleet.fleet import Fleet
 from inference.fleet.load import Load
 from inference.fleet.tunnel import frames
-from inference.fleet.tunnel.transport import ASLEEP, TunnelTransport
+from inference.fleet.tunnel.transport import TunnelTransport
+from inference.router.pick import Picker
 from inference.tests.asker import Asker
 from inference.tests.identities import Identity, served
 from inference.tests.scripted_links import Hall, ScriptedWire, ask
@@ -188,10 +191,38 @@ def test_load_of_a_worker_is_ours_or_what_its_machine_says_if_that_is_more(
     for seq, running in ((2, 3), (3, 1)):
         wire.say(frames.STATE, agent.state(boot, seq, models=[served("mock", "ready", running)]))
         seen.append(fleet.load_of(worker))
-    wire.say(frames.STATE, agent.state(boot, 4, models=[served("mock", "sleeping")]))
-    seen.append(fleet.load_of(worker))
 
-    assert seen == [0, 3, 1, ASLEEP]
+    assert seen == [0, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "ours", "is_full"),
+    [
+        pytest.param({"slots": 2, "running": 1}, 1, False, id="a place is free"),
+        pytest.param({"slots": 2, "running": 2}, 0, True, id="others have them all"),
+        pytest.param({"slots": 2, "running": 0}, 2, True, id="we have them all"),
+        pytest.param({"slots": 0, "running": 9}, 1, False, id="it does not say how many"),
+        pytest.param({"models": [served("mock", "sleeping")]}, 0, True, id="it sleeps"),
+    ],
+)
+def test_machine_without_a_free_place_is_passed_over_while_another_has_one(
+    hall: Hall, agent: Identity, said: dict[str, Any], ours: int, is_full: bool
+) -> None:
+    fleet, worker = Fleet([TunnelTransport(hall.links)]), agent_worker("w1", "agt_1")
+    other = agent_worker("w2", "agt_2")
+    wire = hall.dial(agent)
+    hall.dial(Identity(hall.platform, "agt_2"))
+    wire.say(frames.STATE, agent.state(wire.link.hello.boot, 2, **said))
+    for _ in range(ours):
+        ask(wire)
+    picker = Picker(lambda _: 0, fleet.is_open, lambda _: False, Random(7), fleet.is_full)
+
+    assert fleet.is_full(worker) is is_full
+    names = {found[0].worker_id for _ in range(40) if (found := picker.pick([[worker, other]], []))}
+    assert names == ({"w2"} if is_full else {"w1", "w2"})
+    alone = picker.pick([[worker]], [])
+    assert alone is not None
+    assert alone[0] is worker
 
 
 @pytest.mark.anyio

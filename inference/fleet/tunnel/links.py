@@ -103,6 +103,14 @@ class Links(Keeper):
             return models[0] if len(models) == 1 else None
         return next((model for model in models if model.name == name), None)
 
+    def is_full(self, agent: str) -> bool:
+        """Say whether a machine has no free place: by what we have there, or by what it says."""
+        link = self.best(agent)
+        if link is None or link.said is None or not link.said.slots:
+            return False
+        ours = sum(len(each.streams) for each in self.of_agent(agent))
+        return max(ours, link.said.running) >= link.said.slots
+
     # ── Looking after them ─────────────────────────────────────────────────────────────
 
     def tick(self) -> None:

@@ -16,8 +16,6 @@ from inference.fleet.tunnel.links import Links
 from inference.http.lines import Lines
 
 _VISIBLE: Final = re.compile(r"/[!-~]*").fullmatch
-ASLEEP: Final = 1 << 20
-"""What a model that sleeps counts as running: any other is asked before it is woken."""
 
 
 class TunnelTransport(Transport):
@@ -61,9 +59,14 @@ class TunnelTransport(Transport):
     def running(self, worker: Worker) -> int:
         """Return how many requests the machine runs with this model, for whomever."""
         served = self._links.served(worker.agent, worker.served_name)
-        if served is None:
-            return 0
-        return ASLEEP if served.status == messages.SLEEPING else served.running
+        return 0 if served is None else served.running
+
+    def is_full(self, worker: Worker) -> bool:
+        """Say whether its machine, whose places all its models share, has none; or it sleeps."""
+        served = self._links.served(worker.agent, worker.served_name)
+        if served is not None and served.status == messages.SLEEPING:
+            return True
+        return self._links.is_full(worker.agent)
 
     def connections(self) -> Connections:
         """Count links; those without a request are idle."""

@@ -22,7 +22,7 @@ from environs import Env, EnvError
 
 from common.currencies import exponent_of
 from xerotier_site import smtp
-from xerotier_site.known_settings import NAMES, NEIGHBOURS
+from xerotier_site.known_settings import NAMES, NEIGHBOURS, OF_XIM
 
 _raw = Env()
 
@@ -156,7 +156,8 @@ def unknown() -> list[str]:
     found = []
     for name in sorted(os.environ):  # noqa: TID251 - the one place that reads it
         plain = name.removesuffix("_FILE")
-        if name.startswith("XEROTIER_") and not {name, plain} & (NAMES | NEIGHBOURS):
+        is_ours = name.startswith("XEROTIER_") and not name.startswith(OF_XIM)
+        if is_ours and not {name, plain} & (NAMES | NEIGHBOURS):
             close = difflib.get_close_matches(plain, NAMES, n=1, cutoff=0.75)
             hint = f"did you mean {close[0]}?" if close else "see docs/settings.md"
             found.append(f"{name}: there is no such setting; {hint}")

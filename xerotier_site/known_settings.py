@@ -35,3 +35,6 @@ NEIGHBOURS = frozenset(
     """.split()  # noqa: SIM905 - prose of names, easier to keep in order
 )
 """No settings, but at home in the same shell: a knob of ``make run``, and ``quickstart.env``."""
+
+OF_XIM = "XEROTIER_AGENT_"
+"""What options of the node program begin with, where it runs beside the platform."""

@@ -161,6 +161,14 @@ def test_setting_that_is_none_is_told_with_the_one_that_was_meant(given: Set) ->
     assert not [line for line in told if "SMTP_URL" in line]
 
 
+def test_options_of_the_node_program_are_not_taken_for_slips(given: Set) -> None:
+    given(XEROTIER_AGENT_STATE="/var/lib/xim", XEROTIER_AGENTS="1")
+
+    told = env.unknown()
+    assert not [line for line in told if "AGENT_STATE" in line]
+    assert [line for line in told if line.startswith("XEROTIER_AGENTS:")]
+
+
 def test_all_mistakes_are_told_at_once_and_each_once() -> None:
     fault = env.BadSettings(["a: wrong", "b: wrong", "a: wrong"])
 

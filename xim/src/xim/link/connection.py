@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,16 +16,16 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from xim import __version__
 from xim.link import endings, frames, messages, timing
+from xim.link.dialling import UNSENT_MAX, declined, keep_little_in_the_kernel, words_of
 from xim.link.endings import Ending, Next
 from xim.link.frames import Code, Kind, ProtocolFault
 from xim.link.messages import Assignment, Challenge, Drain, Welcome
 from xim.link.session import Intake, OpenStream, Session
 from xim.link.stream import Stream
+from xim.link.turns import Outflow
 
 log = logging.getLogger("xim.link")
 
-NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-KERNEL_UNSENT = 64 << 10
 WATCH_S = 0.5
 HANDSHAKE_S = 10.0
 STATE_MAX = 8 << 10
@@ -107,9 +105,9 @@ class Connection:
         except Duplicate:
             return Ending(Next.AGAIN, "there is a link to this gateway already", 1.0)
         except InvalidStatus as fault:
-            return _declined(fault)
+            return declined(fault)
         except (OSError, TimeoutError, WebSocketException) as fault:
-            return Ending(Next.BACK_OFF, f"{where.address} can't be reached: {_words(fault)}")
+            return Ending(Next.BACK_OFF, f"{where.address} can't be reached: {words_of(fault)}")
         finally:
             self.leaving.set()
 
@@ -120,14 +118,14 @@ class Connection:
             compression=None,
             max_size=131_072,
             max_queue=16,
-            write_limit=65_536,
+            write_limit=UNSENT_MAX,
             ping_interval=None,
             open_timeout=HANDSHAKE_S,
             close_timeout=2,
             proxy=True,
             user_agent_header=f"xim/{__version__}",
         ) as wire:
-            _keep_little_in_the_kernel(wire)
+            keep_little_in_the_kernel(wire)
             self._heard_at = self._life.now()
             try:
                 await self._lived(wire)
@@ -161,17 +159,28 @@ class Connection:
             self._work.set()
 
     async def _write(self, wire: ClientConnection) -> None:
-        turns = self.session.turns
         while True:
             self._work.clear()
-            while (turn := turns.next()) is not None:
-                message, flow = turn
+            while batch := self._batch():
                 self._writes_since = self._life.now()
-                await wire.send(message)
+                async with wire.send_context():
+                    for message, _ in batch:
+                        wire.protocol.send_binary(message)
+                    # What one turn of the loop has brought goes in one write.
+                    wire.transport.write(b"".join(wire.protocol.data_to_send()))
                 self._writes_since = None
-                if flow is not None:
-                    self._went(flow.number)
+                for _, flow in batch:
+                    if flow is not None:
+                        self._went(flow.number)
             await self._work.wait()
+
+    def _batch(self) -> list[tuple[bytes, Outflow | None]]:
+        """Return what goes next, as much as fits between us and the kernel."""
+        batch, size = [], 0
+        while size < UNSENT_MAX and (turn := self.session.turns.next()) is not None:
+            batch.append(turn)
+            size += len(turn[0])
+        return batch
 
     def _went(self, number: int) -> None:
         state = self.session.streams.get(number)
@@ -274,24 +283,3 @@ class Connection:
         except Exception:  # whatever it was, it must end one request and no other
             log.exception("request failed here request=%s", stream.ask.request_id)
             stream.refuse(Code.INTERNAL, "xim failed; its log says how")
-
-
-def _keep_little_in_the_kernel(wire: ClientConnection) -> None:
-    plain = wire.transport.get_extra_info("socket")
-    if plain is not None and NOTSENT_LOWAT is not None:
-        plain.setsockopt(socket.IPPROTO_TCP, NOTSENT_LOWAT, KERNEL_UNSENT)
-
-
-def _declined(fault: InvalidStatus) -> Ending:
-    status = fault.response.status_code
-    after = fault.response.headers.get("Retry-After", "")
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        least = float(min(int(after), 600)) if after.isdigit() else 1.0
-        return Ending(Next.BACK_OFF, "the gateway has too many new links", least)
-    return Ending(Next.BACK_OFF, f"there is no tunnel at that address (status {status})")
-
-
-def _words(fault: BaseException) -> str:
-    if isinstance(fault, TimeoutError):
-        return "no answer in time"
-    return getattr(fault, "strerror", None) or str(fault) or type(fault).__name__

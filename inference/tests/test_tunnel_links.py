@@ -162,7 +162,7 @@ def test_least_busy_link_that_takes_work_has_the_next_request(hall: Hall, agent:
     ask(first)
     assert hall.links.best("agt_1") is second.link
 
-    second.link.drain("no more", 1.0)
+    second.say(frames.DRAIN, {"reason": "no more", "spread_ms": 0, "last": 0})
     assert hall.links.best("agt_1") is first.link
     assert hall.links.best("agt_2") is None
 

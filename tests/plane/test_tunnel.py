@@ -349,6 +349,24 @@ async def test_gateway_that_stops_asks_agents_to_go_lets_them_finish_and_ends_wi
     assert agent.code == 1012
 
 
+async def test_request_that_was_let_in_before_the_stop_is_still_served_over_the_link(
+    config: Any, world: World, fleet: Fleet
+) -> None:
+    fleet.pool("agt_1")
+    async with serve(config) as running:
+        await until(lambda: running.gateway.admission.limiter.is_restored)
+        async with dial(running, fleet.enrol()) as agent:
+            caller, data = await running.connect(), ask()
+            await caller.send(data[:-7])
+            await until(running.exchanges)
+            running.server.stop()
+            await until(lambda: agent.heard[-1][0] == frames.DRAIN)
+            await caller.send(data[-7:])
+            heard = await caller.answer()
+
+    assert (heard.status, heard.body) == (200, completion())
+
+
 async def test_figures_of_links_are_there_for_scrapers(running: Running, fleet: Fleet) -> None:
     async with dial(running, fleet.enrol()):
         text = (await running.ask(request("/metrics", method="GET"))).body.decode()

@@ -27,7 +27,7 @@ from inference.fleet.tunnel.wire import Wire
 CHALLENGED: Final = 0
 VOUCHING: Final = 1
 LIVE: Final = 2
-LEAVING: Final = 3  # No new streams; those that run go on.
+LEAVING: Final = 3  # The agent wants no new streams; those that run go on.
 CLOSED: Final = 4
 
 
@@ -89,7 +89,7 @@ class Link:
         self._nonce = nonce
         self._papers: Papers
         self._began_at = now
-        self._is_renewing = False
+        self._is_renewing = self._has_drained = False
         self.outbox = Outbox()
         self.pulse = Pulse(keeper.config, now)
         config, counts = keeper.config, keeper.counts
@@ -183,9 +183,9 @@ class Link:
             self._say(frames.ASSIGN, messages.assign(entry))
 
     def drain(self, reason: str, spread_s: float) -> None:
-        """Begin nothing new here, and let the agent go elsewhere."""
-        if self.state == LIVE:
-            self.state = LEAVING
+        """Let the agent go elsewhere. Requests that were let in before may still begin here."""
+        if self.is_up and not self._has_drained:
+            self._has_drained = True
             said = messages.drain(reason, spread_s, self.streams.last)
             self._say(frames.DRAIN, said)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -188,3 +189,28 @@ async def test_links_of_one_process_share_nothing_but_their_bounds() -> None:
             assert asker.body == b"done"
             assert opened.links.room.used <= 31 * 64 * 1024
             assert opened.links.counts.bytes_in < 30 * 66 * 1024 + 64 * 1024
+
+
+async def test_sixty_four_streams_of_one_link_each_bring_their_own_ten_million_bytes_in_all() -> (
+    None
+):
+    bodies = {str(number): random.Random(number).randbytes(160_000) for number in range(64)}
+
+    async def echo(stream: AgentStream) -> None:
+        body = bodies[(await stream.whole()).decode()]
+        await stream.head(200, b"content-length: 160000\r\n")
+        for at in range(0, len(body), 9973):
+            await stream.data(body[at : at + 9973])
+        await stream.data(b"", is_last=True)
+
+    async with gate() as opened:
+        fleet, worker = Fleet([TunnelTransport(opened.links)]), agent_worker("w1", "agt_1")
+        async with DialledAgent(Identity(opened.platform), opened.url, echo):
+            await until(lambda: fleet.is_open(worker))
+            askers = {name: Asker() for name in bodies}
+            for name, asker in askers.items():
+                fleet.ask(worker, PATH, b"", name.encode(), asker)
+            for asker in askers.values():
+                await asker.finished()
+
+    assert all(asker.ended and asker.body == bodies[name] for name, asker in askers.items())

@@ -120,13 +120,16 @@ class LinkConnection(Wire):
     def shut(self, code: int, reason: str) -> None:
         """Say farewell, and wait a moment for that of the other end.
 
-        A socket that is closed with something unread in it takes back what it said last.
+        A socket that is closed with something unread in it takes back what it said last. So only
+        our side is closed at once; what comes yet is thrown away.
         """
         if self._is_shut:
             return
         self._is_shut = True
         if not self._transport.is_closing():
             self._write(websocket.close_frame(code, reason))
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
             self._farewell = self._loop.call_later(self._farewell_s, self._transport.abort)
 
     def report(self, fault: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import socket
@@ -65,8 +66,7 @@ def test_machine_joins_and_keeps_what_it_needs_for_its_owner_alone(
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     files = sorted(home.iterdir())
     assert [file.name for file in files] == ["enrollment.json", "key", "lock"]
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} <= {0o600, 0o644}
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files[:2]} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert (enrolled(home)["agent"], enrolled(home)["token"]) == ("agt_1", "token-1")
     assert enrolled(home)["tunnel"] == there.tunnel
 
@@ -263,6 +263,26 @@ def test_leave_is_kept_for_later_while_the_platform_is_away(
     there.refusals.append((503, b"", {}))
     assert main(["leave", "--force", "--state", str(home)], {}) == DONE
     assert not (home / "enrollment.json").exists()
+
+
+def test_key_of_a_machine_that_never_joined_is_removed_by_leaving(
+    there: Platform, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.refusals.append((502, b"", {}))
+    enroll(there, home)
+    assert (home / "key").exists()
+
+    assert main(["leave", "--state", str(home)], {}) == DONE
+    assert "is removed" in capsys.readouterr().out
+    assert not (home / "key").exists()
+
+
+def test_fingerprint_is_written_as_the_page_of_machines_writes_it() -> None:
+    identity = Identity.from_raw(bytes(32))
+
+    digest = hashlib.sha256(identity.public).hexdigest()
+    assert identity.fingerprint.replace(" ", "") == digest[:32]
+    assert [len(part) for part in identity.fingerprint.split()] == [4] * 8
 
 
 def test_folder_that_can_not_be_written_is_one_sentence(

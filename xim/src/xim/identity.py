@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ENROLL, REFRESH = b"xerotier-agent-enroll", b"xerotier-agent-refresh"
+FINGERPRINT_DIGITS = 32
 LEAVE, HELLO = b"xerotier-agent-leave", b"xerotier-agent-hello"
 
 
@@ -51,8 +52,9 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """Return what an owner compares before letting the machine in."""
-        return hashlib.sha256(self.public).hexdigest()[:16]
+        """Return what an owner compares before letting the machine in, as its page shows it."""
+        digits = hashlib.sha256(self.public).hexdigest()[:FINGERPRINT_DIGITS]
+        return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
 
     def proof(self, join_key: str) -> bytes:
         """Prove to have the key, for this join key only."""

@@ -128,13 +128,13 @@ class State:
         """Be the only xim that runs with this folder."""
         self.prepare()
         try:
-            file = (self.folder / "lock").open("w")
+            file = os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "w")
         except OSError as fault:
             raise self._unusable(fault) from fault
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as fault:
-                sentence = f"Another xim runs with {self.folder}: name another folder by --state."
-                raise Stop(sentence, NO_FOLDER) from fault
+                sentence = f"Another xim runs with {self.folder}: stop it (xim drain)"
+                raise Stop(f"{sentence}, or name another folder by --state.", NO_FOLDER) from fault
             yield

@@ -123,7 +123,8 @@ class Node:
         generated = self.seen.load.tokens
         self.rate.note(self.now(), self.count.events if generated is None else generated)
         if self.seen.trouble != before.trouble:
-            log.warning("engine %s", self.seen.trouble or f"answers {self.engine.address.port}")
+            level = logging.WARNING if self.seen.trouble else logging.INFO
+            log.log(level, "engine %s", self.seen.trouble or "answers")
         if self.seen.models != before.models:
             self.on_change()
 

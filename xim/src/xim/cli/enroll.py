@@ -115,6 +115,10 @@ def leave(said: argparse.Namespace) -> int:
     """Retire the machine and forget its key."""
     state = State(Path(said.state).expanduser())
     with state.lock():
+        if state.identity() is not None and state.enrollment() is None:
+            state.forget()
+            sys.stdout.write("This machine was not enrolled; the key it had made is removed.\n")
+            return DONE
         identity, enrollment = state.enrolled()
         platform = Platform(enrollment.url, trust.context_of(enrollment.ca_pem), time.time)
         try:

@@ -12,12 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from unfold import widgets
+from unfold.admin import TabularInline
 
-from agents import asking, rules, services
-from agents.models import Worker, WorkerState
+from agents import asking, lifecycle, rules, services
+from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerState
 from agents.sightings import worker_health
 from catalog import selectors as catalog
-from common.admin import KeptAdmin, operator
+from common.admin import KeptAdmin, ReadOnlyAdmin, operator
 from common.problems import Problem
 
 
@@ -100,9 +101,67 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
         return url
 
 
+class EventInline(TabularInline):  # type: ignore[misc] # why: unfold ships no types
+    """What happened to an agent."""
+
+    model = AgentEvent
+    fields = ["at", "what", "detail", "by"]
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    per_page = 20
+
+    def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
+        """Refuse: it happened, or it did not."""
+        return False
+
+
+@admin.register(Agent)
+class AgentAdmin(ReadOnlyAdmin):
+    """Machines that dial out, whoever's they are. An operator decides as their owner does."""
+
+    list_display = ["name", "project", "standing", "tiers", "region", "seen_at", "public_id"]
+    list_filter = ["state", "is_linked"]
+    list_select_related = ["project"]
+    search_fields = ["name", "public_id", "project__slug", "project__public_id"]
+    inlines = [EventInline]
+    exclude = ["version", "public_key"]
+    readonly_fields = ["fingerprint"]
+    actions = ["approve", "suspend", "resume", "retire"]
+
+    @admin.display(description="state")
+    def standing(self, agent: Agent) -> str:
+        """Say what people decided, and whether it is there."""
+        return rules.shown_state(agent.state, is_linked=agent.is_linked, is_dead=agent.is_dead)
+
+    @admin.action(description="Approve those that wait")
+    def approve(self, request: HttpRequest, chosen: QuerySet[Agent]) -> None:
+        """Let the chosen machines work."""
+        for agent in chosen:
+            lifecycle.approve_agent(agent=agent, by=operator(request))
+
+    @admin.action(description="Suspend: no new work")
+    def suspend(self, request: HttpRequest, chosen: QuerySet[Agent]) -> None:
+        """Suspend the chosen machines."""
+        for agent in chosen.exclude(state=AgentState.RETIRED):
+            lifecycle.suspend_agent(agent=agent, by=operator(request))
+
+    @admin.action(description="Resume")
+    def resume(self, request: HttpRequest, chosen: QuerySet[Agent]) -> None:
+        """Resume the chosen machines that are suspended."""
+        for agent in chosen.filter(state=AgentState.SUSPENDED):
+            lifecycle.resume_agent(agent=agent, by=operator(request))
+
+    @admin.action(description="Revoke for good: their links are cut")
+    def retire(self, request: HttpRequest, chosen: QuerySet[Agent]) -> None:
+        """Revoke the chosen machines."""
+        for agent in chosen:
+            lifecycle.retire_agent(agent=agent, by=operator(request))
+
+
 @admin.register(Worker)
 class WorkerAdmin(KeptAdmin):
-    """Servers known by their URL. A worker's name and model are for life."""
+    """Servers known by their URL, and models of agents. Name and model are for life."""
 
     form = WorkerForm
     list_display = [
@@ -139,7 +198,9 @@ class WorkerAdmin(KeptAdmin):
         """Return what may not change once the worker exists."""
         if obj is None:
             return []
-        return ["name", "project", "model_name", "public_id", "state"]
+        fixed = ["name", "project", "model_name", "public_id", "state"]
+        # What an agent serves is as the agent says.
+        return fixed if obj.agent_id is None else [*fixed, "url", "tiers", "served_name", "slots"]
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:
         """Add or move a worker by its services, so that the data plane is told."""

@@ -53,7 +53,7 @@ def issue_join_key(
     Raises ``NameMalformed``, ``JoinKeyMalformed``, ``TierNotForWorkers``, ``JoinKeyNameTaken``
     or ``TooManyJoinKeys``.
     """
-    _check(new)
+    check_new(new)
     secret = secrets.mint(new.project.slug if new.project else "")
     columns = {name: getattr(new, name) for name in new.__slots__} | {"tiers": list(new.tiers)}
     try:
@@ -85,7 +85,8 @@ def revoke_join_key(*, join_key: JoinKey, by: Actor = SYSTEM) -> bool:
     return bool(changed)
 
 
-def _check(new: NewJoinKey) -> None:
+def check_new(new: NewJoinKey) -> None:
+    """Refuse what no join key may say. Raises as ``issue_join_key`` but for name and number."""
     check_name(new.name)
     check_tiers(new.tiers, new.project)
     fault = rules.fault_in_pattern(new.name_pattern)

@@ -34,6 +34,8 @@ SIDEBAR: list[dict[str, Any]] = [
         "title": "Service",
         "separator": True,
         "items": [
+            _link("Machines", "memory", "agents_agent"),
+            _link("Join keys", "vpn_key", "enrolment_joinkey"),
             _link("Workers", "dns", "agents_worker"),
             _link("Catalog", "deployed_code", "catalog_catalogmodel"),
             _link("Tiers and prices", "sell", "catalog_servicetier"),

@@ -26,7 +26,15 @@ from apikeys.models import KeySecret
 from common.actor import SYSTEM
 from common.models import OutboxEntry
 from inference.contracts.entries import dump
-from tests.make import make_endpoint, make_event, make_key, make_project, make_worker
+from tests.make import (
+    make_agent,
+    make_endpoint,
+    make_event,
+    make_join_key,
+    make_key,
+    make_project,
+    make_worker,
+)
 from usage.intake import Arrived, take_in
 from usage.models import PoisonEvent
 from xerotier_site.admin_site import SIDEBAR
@@ -53,6 +61,7 @@ class Platform:
         make_endpoint(project, "chat")
         issued = make_key(project)
         worker = make_worker("engine")
+        self.secrets += [make_join_key(project).secret, make_agent(project).public_key]
         app = SocialApp(provider="openid_connect", provider_id="x", name="X", client_id="c")
         app.settings = {"server_url": "https://x.example"}
         services.save_provider(app=app, secret=SECRET, by=SYSTEM)

@@ -15,7 +15,7 @@ from inference.contracts.agents import AgentEntry
 from inference.tests.identities import Identity as Enrolled
 from tests.plane.caller import request
 from tests.plane.conftest import Running, until
-from tests.plane.test_tunnel import TUNNEL, Fleet
+from tests.plane.enrolled import TUNNEL, Fleet
 from tests.plane.world import CHAT, KEY, World
 from xim.agent.keeper import Keeper
 from xim.agent.node import Node

@@ -151,7 +151,7 @@ async def test_draining_agent_refuses_untouched_finishes_what_runs_and_says_good
 async def test_silent_gateway_is_given_up_and_dialled_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timing, "SILENCE_S", 0.3)
+    monkeypatch.setattr(timing, "SILENCE_S", 1.5)
     monkeypatch.setattr(connection, "WATCH_S", 0.05)
     gateway = Gateway()
     async with idle(gateway):

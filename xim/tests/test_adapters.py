@@ -202,6 +202,7 @@ async def test_task_is_told_by_the_name_or_as_said() -> None:
         ({"data": "none"}, "not with a list of models"),
         ([1], "not with an object"),
         ("<html>", "Expecting value"),
+        ("[" * 200_000, "recursion"),
     ],
 )
 async def test_engine_that_is_none_is_trouble_in_words(page: Any, words: str) -> None:

@@ -243,6 +243,7 @@ async def test_two_of_one_folder_do_not_run(tmp_path: Path) -> None:
         (["run", "--engine", "sim", "--metrics-port", "x"], USAGE, "--metrics-port takes a port"),
         (["run", "--engine", "sim", "--slots", "-1"], USAGE, "can't be negative"),
         (["run", "--engine", "sim", "--engine-key-file", "/no"], USAGE, "can't be read"),
+        (["run", "--engine", "sim", "--engine-key-file", __file__], USAGE, "is no key"),
         (["sim", "--scale", "0"], USAGE, "a scale above 0"),
     ],
 )

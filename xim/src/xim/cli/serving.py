@@ -82,9 +82,12 @@ def _key(path: str) -> str:
     if not path:
         return ""
     try:
-        return Path(path).expanduser().read_text().strip()
+        key = Path(path).expanduser().read_text().strip()
     except (OSError, UnicodeDecodeError) as fault:
         raise Stop(f"--engine-key-file {path} can't be read: {fault}.") from fault
+    if not (key and key.isascii() and key.isprintable()):
+        raise Stop(f"--engine-key-file {path} is no key: one line of plain characters is.")
+    return key
 
 
 def _gguf(said: argparse.Namespace) -> Gguf | None:

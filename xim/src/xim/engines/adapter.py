@@ -27,6 +27,10 @@ EMBEDS = re.compile(r"embed|minilm|\bbge\b|\be5-|\bgte-", re.IGNORECASE)
 SCORES = re.compile(r"rerank", re.IGNORECASE)
 
 
+FAULTS = (CallFault, ValueError, TimeoutError, RecursionError)
+"""What asking an engine may come to; JSON may be nested without end."""
+
+
 class Unclear(ValueError):
     """An engine answers, but not what was asked."""
 
@@ -61,7 +65,7 @@ class Adapter:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 models = await self.models()
-        except (CallFault, ValueError, TimeoutError) as fault:
+        except FAULTS as fault:
             return Seen(trouble=_trouble(fault, self.options.address))
         load, version = await asyncio.gather(self._quietly_load(), self._quietly_version())
         sound = tuple(model for model in models if model.is_sound)
@@ -101,7 +105,7 @@ class Adapter:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await self.load()
-        except (CallFault, ValueError, TimeoutError):
+        except FAULTS:
             return Load()
 
     async def _quietly_version(self) -> str:
@@ -109,7 +113,7 @@ class Adapter:
             async with asyncio.timeout(PATIENCE_S):
                 said = await self.version()
                 return "".join(filter(str.isprintable, said))[:64]
-        except (CallFault, ValueError, TimeoutError):
+        except FAULTS:
             return ""
 
     async def get_json(

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from projects.models import Project
 
 
+_WANTED: dict[str, dict[str, object]] = {
+    "pending": {"state": AgentState.PENDING},
+    "away": {"state": AgentState.ACTIVE, "is_linked": False},
+    "retired": {"state": AgentState.RETIRED},
+}
 SERVES = Q(state=WorkerState.ACTIVE, is_offered=True)
 """Takes work: nobody suspended it, and its machine has the model ready."""
 
@@ -132,6 +137,20 @@ def agents_of(*, project: Project | None) -> QuerySet[Agent]:
     """Return the agents of an owner that are not retired, by name; none: the operator's."""
     rows = Agent.objects.filter(project=project).exclude(state=AgentState.RETIRED)
     return rows.prefetch_related("workers").order_by("name", "id")
+
+
+def found_agents(*, project: Project, query: str, state: str) -> QuerySet[Agent]:
+    """Return a project's agents whose name or id holds a text: in a state, or all that live."""
+    rows = Agent.objects.filter(project=project).prefetch_related("workers")
+    rows = rows.filter(**_WANTED[state]) if state in _WANTED else rows
+    if state != AgentState.RETIRED:
+        rows = rows.exclude(state=AgentState.RETIRED)
+    return rows.filter(Q(name__icontains=query) | Q(public_id=query)) if query else rows
+
+
+def has_any(*, project: Project) -> bool:
+    """Say whether a project ever had an agent."""
+    return Agent.objects.filter(project=project).exists()
 
 
 def all_agents() -> QuerySet[Agent]:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents.lifecycle import REASON_MAX
-from agents.rules import SHOWN_STATES, shown_state, text
+from agents.rules import COUNT_MAX, SHOWN_STATES, shown_state, text
 from common.rest import StrictSerializer
 
 if TYPE_CHECKING:
@@ -145,4 +145,5 @@ def _served(one: dict[str, Any], row: Any) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | int | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and 0 <= value <= COUNT_MAX else None  # NaN is in no range.

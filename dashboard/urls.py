@@ -13,6 +13,9 @@ from dashboard.endpoints import pages as endpoints
 from dashboard.endpoints import tier as endpoint_tier
 from dashboard.keys import key, rotation
 from dashboard.keys import pages as keys
+from dashboard.machines import decisions as machine
+from dashboard.machines import join
+from dashboard.machines import pages as machines
 from dashboard.money import billing, budgets
 from dashboard.people import invitations, members, seats
 from dashboard.project import audit, names, overview, settings
@@ -39,6 +42,19 @@ project = [
     path("keys/<str:key_id>/rotate/", rotation.rotate, name="rotate-key"),
     path("keys/<str:key_id>/end-old/", rotation.end_old_secret, name="end-old-secret"),
     path("keys/<str:key_id>/revoke/", keys.revoke_key, name="revoke-key"),
+    path("machines/", machines.machine_list, name="machines"),
+    path("machines/join-keys/", join.join_key_list, name="join-keys"),
+    path("machines/join-keys/new/", join.new_join_key, name="new-join-key"),
+    path(
+        "machines/join-keys/<str:join_key_id>/revoke/",
+        join.revoke_join_key,
+        name="revoke-join-key",
+    ),
+    path("machines/<str:agent_id>/", machines.machine_page, name="machine"),
+    path("machines/<str:agent_id>/approve/", machine.approve, name="approve-machine"),
+    path("machines/<str:agent_id>/suspend/", machine.suspend, name="suspend-machine"),
+    path("machines/<str:agent_id>/resume/", machine.resume, name="resume-machine"),
+    path("machines/<str:agent_id>/revoke/", machine.revoke, name="revoke-machine"),
     path("models/", models.model_list, name="models"),
     path("models/<path:name>/", models.model_page, name="model"),
     path("names/", names.names, name="names"),

@@ -119,6 +119,13 @@ def _is_served(endpoint: Endpoint, workers: Iterable[Worker]) -> bool:
     )
 
 
+def servable_by(*, project: Project, model_names: Iterable[str]) -> QuerySet[Endpoint]:
+    """Return the endpoints that a machine of the project's own serves with these models."""
+    return endpoints_of(project=project).filter(
+        tier__is_self_hosted=True, model__name__in=model_names
+    )
+
+
 def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:
     """Return the living endpoints of a project on one tier."""
     return endpoints_of(project=project).filter(tier=tier)

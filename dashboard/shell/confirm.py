@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from django.http import HttpRequest, HttpResponse
-from django_htmx.middleware import HtmxDetails
 
 from dashboard.shell.contexts import Crumb, Shell
-from dashboard.shell.door import show
+from dashboard.shell.door import is_part, show
 from dashboard.shell.forms import HTTP_UNPROCESSABLE
 
 
@@ -40,9 +39,9 @@ def confirm(request: HttpRequest, question: Confirmation) -> HttpResponse:
     if request.method == "POST":
         mistyped = replace(question, fault=f"Type {question.word} exactly.")
         return show(request, "dashboard/shell/confirm.html", mistyped, status=HTTP_UNPROCESSABLE)
-    htmx = getattr(request, "htmx", None)
-    is_dialog = isinstance(htmx, HtmxDetails) and bool(htmx)
     template = (
-        "dashboard/shell/confirm_dialog.html" if is_dialog else "dashboard/shell/confirm.html"
+        "dashboard/shell/confirm_dialog.html"
+        if is_part(request)
+        else "dashboard/shell/confirm.html"
     )
     return show(request, template, question)

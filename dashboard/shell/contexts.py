@@ -115,6 +115,7 @@ _ITEMS = (
     ("Endpoints", "endpoints"),
     ("Usage", "usage"),
     ("Keys", "keys"),
+    ("Machines", "machines"),
     ("Models", "models"),
 )
 _TABS = (

@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
+from django_htmx.middleware import HtmxDetails
 
 from common.actor import REQUEST_ID
 from common.addresses import caller_address
@@ -110,6 +111,12 @@ def show(
 ) -> TemplateResponse:
     """Answer with a template; ``context`` is a frozen dataclass, known there as ``page``."""
     return TemplateResponse(request, template, {"page": context}, status=status)
+
+
+def is_part(request: HttpRequest) -> bool:
+    """Say whether a page asks for a part of itself, without the frame around it."""
+    htmx = getattr(request, "htmx", None)
+    return isinstance(htmx, HtmxDetails) and bool(htmx)
 
 
 def refuse(request: HttpRequest, problem: Problem) -> TemplateResponse:

@@ -10,6 +10,7 @@ PATHS: dict[str, str] = {
     "endpoints": "M4 7h16M4 12h16M4 17h10",
     "usage": "M5 20V10M12 20V4M19 20v-7",
     "keys": "M15 7a4 4 0 1 0-3.5 6L5 19.5V22h3l1-2h2l1-2.5 1.5-1.5A4 4 0 0 0 15 7z",
+    "machines": "M4 4h16v7H4zM4 13h16v7H4zM8 7.5h.01M8 16.5h.01M12 7.5h4M12 16.5h4",
     "models": "M12 3l9 5-9 5-9-5zM3 13l9 5 9-5",
     "settings": "M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4",
     "docs": "M6 3h9l4 4v14H6zM9 12h7M9 16h7",

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from agents.models import Agent, AgentState
 from apikeys.models import ApiKey, KeySecret
 from dashboard.shell.lists import PAGE
 from dashboard.tests.cast import signed_in, used
@@ -65,6 +66,20 @@ def many_budgets(project: Project, keys: list[ApiKey]) -> None:
     )
 
 
+def many_machines(project: Project) -> None:
+    now = timezone.now()
+    Agent.objects.bulk_create(
+        Agent(
+            project=project,
+            name=f"runner-{number}",
+            public_key=f"{number:043}",
+            state=AgentState.ACTIVE,
+            enrolled_at=now,
+        )
+        for number in range(MANY)
+    )
+
+
 def many_people(project: Project) -> None:
     now = timezone.now()
     people = User.objects.bulk_create(
@@ -94,6 +109,7 @@ def test_no_page_reads_all_there_is_to_show_a_few(page: Client, acme: Project) -
     many_endpoints(acme)
     many_budgets(acme, keys)
     many_people(acme)
+    many_machines(acme)
     paths = (
         "",
         "endpoints/",
@@ -101,6 +117,8 @@ def test_no_page_reads_all_there_is_to_show_a_few(page: Client, acme: Project) -
         "keys/",
         "keys/new/",
         f"keys/{keys[0].public_id}/",
+        "machines/",
+        "machines/join-keys/",
         "usage/",
         "settings/billing/",
         "settings/billing/budgets/",

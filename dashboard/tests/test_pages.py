@@ -15,10 +15,11 @@ from accounts.models import User
 from audit.models import AuditEntry
 from catalog.services import load_defaults
 from dashboard.tests.cast import database_blocked, signed_in, used
+from enrolment.models import JoinKey
 from projects import access, invitations
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_user, seat
+from tests.make import make_agent, make_endpoint, make_key, make_user, seat
 from usage.budgets import set_budget
 
 LEAVE = "settings/leave/"
@@ -29,6 +30,9 @@ READABLE = (
     "endpoints/chat/",
     "keys/",
     "keys/{key}/",
+    "machines/",
+    "machines/join-keys/",
+    "machines/{machine}/",
     "models/",
     "models/smollm2-135m-instruct/",
     "names/?of=key",
@@ -50,6 +54,10 @@ WRITABLE = (
     "keys/{key}/end-old/",
     "keys/{key}/revoke/",
     "keys/{key}/rotate/",
+    "machines/join-keys/new/",
+    "machines/join-keys/{join_key}/revoke/",
+    "machines/{machine}/revoke/",
+    "machines/{machine}/suspend/",
     "settings/audit/",
     "settings/billing/budgets/new/",
     "settings/billing/budgets/{budget}/",
@@ -67,6 +75,8 @@ SENT = (
     "keys/{key}/?form=change",
     "keys/{key}/?form=ip-rules",
     "keys/{key}/?form=quota",
+    "machines/{machine}/approve/",
+    "machines/{machine}/resume/",
     "settings/",
     "settings/restore/",
     "settings/second-factor/",
@@ -85,7 +95,10 @@ def furnished(ada: User, acme: Project) -> Callable[[str], str]:
         seat=access.seat(ada, acme.public_id), email="grace@example.com", role=Role.MEMBER
     )
     budget = set_budget(project=acme, scope="project", subject_id=acme.public_id, amount=1_000_000)
+    machine = make_agent(acme)
     names = {
+        "machine": machine.public_id,
+        "join_key": JoinKey.objects.get(project=acme).public_id,
         "budget": budget.public_id,
         "key": key.public_id,
         "request": request.request_id,
@@ -160,7 +173,8 @@ def test_viewer_reads_and_is_offered_no_change(
     if path != LEAVE:
         assert 'method="post"' not in main
     assert not re.search(
-        r"/(new|revoke|rotate|pause|retire|role|remove|invite|transfer|delete)/", main
+        r"/(new|revoke|rotate|pause|retire|suspend|resume|approve|role|remove|invite|transfer|delete)/",
+        main,
     )
 
 
@@ -191,7 +205,9 @@ def test_viewer_changes_nothing_by_sending_it(
     assert AuditEntry.objects.count() == said
 
 
-@pytest.mark.parametrize("path", ["", "endpoints/", "keys/", "usage/"])
+@pytest.mark.parametrize(
+    "path", ["", "endpoints/", "keys/", "machines/", "machines/join-keys/", "usage/"]
+)
 def test_empty_page_says_what_it_is_for_and_offers_a_step(
     acme: Project, ada: User, path: str
 ) -> None:

@@ -38,6 +38,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "keys/new/": {"name": "new", "scopes": ["inference"]},
     "keys/<str:key_id>/rotate/": {"grace_s": "86400"},
     "keys/<str:key_id>/": {"name": "ci", "scopes": ["inference", "management"]},
+    "machines/join-keys/new/": {"name": "new", "uses_max": "1", "lasts_s": "86400"},
     "settings/second-factor/": {"required": "0"},
     "settings/delete/": {"confirmation": "acme"},
     "settings/transfer/": {"member": "{member}"},

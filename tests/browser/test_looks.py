@@ -21,7 +21,7 @@ from projects.models import Project
 from projects.rules import Role
 from projects.services import mark_for_deletion
 from tests.browser.conftest import NewContext, sign_in
-from tests.make import make_project, make_user, seat
+from tests.make import make_agent, make_join_key, make_project, make_user, seat
 from usage.budgets import set_budget
 
 PUBLIC = (
@@ -52,6 +52,13 @@ OWN = (
     "keys/{key}/end-old/",
     "keys/{key}/revoke/",
     "keys/{key}/rotate/",
+    "machines/",
+    "machines/join-keys/",
+    "machines/join-keys/new/",
+    "machines/join-keys/{join_key}/revoke/",
+    "machines/{machine}/",
+    "machines/{machine}/revoke/",
+    "machines/{machine}/suspend/",
     "models/",
     "models/smollm2-135m-instruct/",
     "usage/",
@@ -75,6 +82,7 @@ OWN = (
 FAULTY = (
     ("keys/{key}/", "allow", "10.0.0.0/8\nnot-an-address"),
     ("keys/{key}/", "requests", "-1"),
+    ("machines/join-keys/new/", "uses_max", "0"),
     ("settings/billing/budgets/new/", "amount", "ten"),
     ("settings/members/invite/", "email", "nobody"),
 )
@@ -131,10 +139,13 @@ def places(project: Project) -> list[Place]:
     invitation = invite(
         seat=access.seat(owner, project.public_id), email="grace@example.com", role=Role.VIEWER
     )
+    join_key = make_join_key(project).join_key
     names = {
         "budget": budget.public_id,
         "invitation": invitation.public_id,
+        "join_key": join_key.public_id,
         "key": key.public_id,
+        "machine": make_agent(project, name="rack-3-gpu-1").public_id,
         "member": bob.public_id,
     }
     base = f"/dashboard/{project.public_id}/"

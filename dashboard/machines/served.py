@@ -1,0 +1,85 @@
+"""The models a machine says it has: which of them are served, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from agents.reports import SERVING, unknown_models
+from agents.rules import shown_state, text
+from common.names import visible
+from dashboard.shell.contexts import State
+
+if TYPE_CHECKING:
+    from agents.models import Agent, Worker
+
+UNKNOWN = (
+    "The catalog has no model of this name, so nobody can be sent to it. "
+    "Ask the platform’s operator to add it, or serve it under a name of the catalog."
+)
+_BY_STATE = {
+    "pending": "An admin has yet to approve the machine.",
+    "suspended": "The machine is suspended.",
+    "disconnected": "The machine has no link now.",
+    "dead": "The machine has had no link for long.",
+    "retired": "The machine was revoked.",
+}
+_SERVED = State("good", "served")
+_NOT_SERVED = State("warning", "not served")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model of a machine; ``why_not`` is empty where it is served."""
+
+    name: str
+    model: str
+    context: int | None
+    state: State
+    why_not: str
+
+
+def model_rows(agent: Agent, catalog_names: Collection[str]) -> tuple[ModelRow, ...]:
+    """Lay out what a machine reported last; its workers are expected to be loaded."""
+    unknown = frozenset(unknown_models(agent.reported, catalog_names))
+    rows = {row.served_name: row for row in agent.workers.all()}
+    stands = shown_state(agent.state, is_linked=agent.is_linked, is_dead=agent.is_dead)
+    return tuple(
+        _row(one, rows.get(one["name"]), why_not_served(one, unknown, stands))
+        for one in agent.reported.get("models", [])
+    )
+
+
+def why_not_served(one: dict[str, Any], unknown: Collection[str], stands: str) -> str:
+    """Say why a model is not served; empty if nothing is in its way."""
+    if one["name"] in unknown:
+        return UNKNOWN
+    if stands != "active":
+        return _BY_STATE[stands]
+    status = visible(text(one.get("status")))
+    if status in SERVING:
+        return ""
+    reason = visible(text(one.get("reason")))
+    said = f"The machine says: {status or 'not ready'}"
+    return f"{said} ({reason})." if reason else f"{said}."
+
+
+def _row(one: dict[str, Any], worker: Worker | None, why_not: str) -> ModelRow:
+    if not why_not:
+        why_not = _why_not_offered(worker)
+    return ModelRow(
+        name=visible(one["name"]),
+        model=worker.model_name if worker else "",
+        context=worker.context_length if worker else None,
+        state=_NOT_SERVED if why_not else _SERVED,
+        why_not=why_not,
+    )
+
+
+def _why_not_offered(worker: Worker | None) -> str:
+    if worker is None:
+        return "It was heard of just now, and is offered in a moment."
+    if worker.state != "active":
+        return f"The operator of the platform has {worker.state} it."
+    return "" if worker.is_offered else "It is offered again in a moment."

@@ -27,6 +27,7 @@ FACTS_SHOWN = 24
 FACT_MAX = 200
 BYTES_MAX = 2**63
 NOTHING = "–"
+_LABELS = {"os": "OS", "cpus": "CPUs", "arch": "Architecture", "memory_bytes": "Memory"}
 _TONES = {
     "pending": "waiting",
     "active": "good",
@@ -116,7 +117,7 @@ def fact_rows(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return what a machine says of itself in words: nobody vouches for any of it."""
     named = list(facts.items())[:FACTS_SHOWN]
     return tuple(
-        (visible(name.removesuffix("_bytes").replace("_", " "))[:40], _said(name, value))
+        (_LABELS.get(name) or visible(name.replace("_", " ")).capitalize()[:40], _said(name, value))
         for name, value in named
     )
 

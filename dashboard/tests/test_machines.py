@@ -149,7 +149,7 @@ def test_page_names_links_events_and_the_endpoints_it_can_serve(
     assert [slug for slug, _, _ in shown.endpoints] == ["own"]
     assert [(one.gateway, one.peer) for one in shown.links] == [("gw1", "10.0.0.9")]
     assert [event.what for event in shown.events] == ["linked", "enrolled"]
-    assert dict(shown.facts) == {"hostname": "h1", "memory": "8.0 GiB"}
+    assert dict(shown.facts) == {"Hostname": "h1", "Memory": "8.0 GiB"}
     assert agent.fingerprint in answer.content.decode()
 
 

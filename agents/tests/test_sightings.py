@@ -94,6 +94,6 @@ def test_without_valkey_nothing_is_known_and_nobody_is_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     away = redis.Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=0.1)
-    monkeypatch.setattr(sightings, "_client", lambda: away)
+    monkeypatch.setattr(sightings, "client", lambda: away)
 
     assert worker_health(["wrk_a"]) == {"wrk_a": UNSEEN}

@@ -24,6 +24,7 @@ APPS = (
     "agents",
     "api",
     "apikeys",
+    "enrolment",
     "audit",
     "catalog",
     "common",

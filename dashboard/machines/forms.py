@@ -23,6 +23,7 @@ LIVES = (
     ("2592000", "For 30 days"),
     ("0", "Until it is revoked"),
 )
+_HOW_MANY = f"A join key lets in 1 to {rules.USES_MAX:,} machines, or any number."
 
 
 class JoinKeyForm(forms.Form):
@@ -38,6 +39,9 @@ class JoinKeyForm(forms.Form):
         label="How many machines",
         required=False,
         initial=1,
+        min_value=1,
+        max_value=rules.USES_MAX,
+        error_messages=dict.fromkeys(("min_value", "max_value"), _HOW_MANY),
         help_text="It is used up when so many have joined. Empty: any number.",
     )
     lasts_s = forms.TypedChoiceField(

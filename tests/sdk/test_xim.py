@@ -6,7 +6,8 @@ import hashlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.sdk
 
 MODEL = "joined"
 PATIENCE_S = 60
+REVOKED = 77
 
 
 class Machine:
@@ -77,44 +79,76 @@ def add_model(platform: Platform) -> None:
         [*argv, "--task", "generate", "--context", "32768", "--size", "1"],
         cwd=ROOT,
         env=platform.settings,
-        check=True,
+        check=False,  # Another test may have added it.
         capture_output=True,
     )
 
 
-def test_machine_joins_serves_an_endpoint_and_leaves(machine: Machine) -> None:
-    add_model(machine.platform)
-    key = machine.post("/join-keys", {"name": "for a test"})["secret"]
-    joined = machine.xim("enroll", "--url", machine.platform.url, "--join-key", "-", said=key)
-    assert joined.returncode == 0, joined.stderr
+@contextmanager
+def serving(machine: Machine) -> Generator[subprocess.Popen[bytes]]:
+    """Let the machine run with a simulated engine, until its model is on offer."""
     run = machine.argv("run", "--engine", "sim", "--sim-models", MODEL, "--sim-scale", "0.1")
     running = subprocess.Popen(run, env=clean_environment())  # noqa: S603 - our own words
     try:
-        until(lambda: [one for one in machine.agents() if one["models"]])
-        machine.post("/endpoints", {"slug": MODEL, "model": MODEL, "tier": "self_hosted"})
-        said = streamed(machine, "What is this?")
-        [listed] = machine.agents()
-        drained = machine.xim("drain")
-        ended = running.wait(PATIENCE_S)
+        until(
+            lambda: [one for found in machine.agents() for one in found["models"] if one["worker"]]
+        )
+        yield running
     finally:
         running.kill()
         running.wait()
+
+
+def join(machine: Machine) -> tuple[str, str]:
+    """Let the machine join; return its join key and what it said."""
+    key = machine.post("/join-keys", {"name": machine.state.name})["secret"]
+    joined = machine.xim("enroll", "--url", machine.platform.url, "--join-key", "-", said=key)
+    assert joined.returncode == 0, joined.stderr
+    return key, joined.stdout
+
+
+def test_machine_joins_serves_an_endpoint_and_leaves(machine: Machine) -> None:
+    add_model(machine.platform)
+    key, told = join(machine)
+    with serving(machine) as running:
+        machine.post("/endpoints", {"slug": "joined", "model": MODEL, "tier": "self_hosted"})
+        said = streamed(machine, "What is this?", "joined")
+        [listed] = machine.agents()
+        drained = machine.xim("drain")
+        ended = running.wait(PATIENCE_S)
     again = machine.xim("enroll", "--url", machine.platform.url, "--join-key", "-", said=key)
     left = machine.xim("leave")
 
     assert hashlib.sha256(b"What is this?").hexdigest()[:12] in said
-    assert listed["fingerprint"] in joined.stdout
+    assert listed["fingerprint"] in told
     assert (listed["state"], listed["engine"]) == ("active", "sim")
     assert (drained.returncode, ended, again.returncode, left.returncode) == (0, 0, 78, 0)
     assert machine.agents() == []
 
 
-def streamed(machine: Machine, text: str) -> str:
-    """Ask by the official SDK, as soon as gateways know the endpoint."""
+def test_revoked_machine_ends_and_serves_nothing_more(machine: Machine) -> None:
+    add_model(machine.platform)
+    join(machine)
+    with serving(machine) as running:
+        machine.post("/endpoints", {"slug": "revoked", "model": MODEL, "tier": "self_hosted"})
+        assert streamed(machine, "Before", "revoked")
+        [listed] = machine.agents()
+
+        assert machine.api.delete(f"/agents/{listed['id']}").status_code == 204
+
+        assert running.wait(PATIENCE_S) == REVOKED
+    with pytest.raises(openai.InternalServerError):
+        streamed(machine, "After", "revoked")
+    assert machine.agents() == []
+
+
+def streamed(machine: Machine, text: str, slug: str) -> str:
+    """Ask by the official SDK."""
     client = openai.OpenAI(
-        base_url=f"{machine.base}/{MODEL}/v1",
+        base_url=f"{machine.base}/{slug}/v1",
         api_key=machine.platform.quickstart["OPENAI_API_KEY"],
         timeout=PATIENCE_S,
+        max_retries=0,
     )
     stream = client.chat.completions.create(
         model=MODEL, messages=[{"role": "user", "content": text}], max_tokens=40, stream=True

@@ -19,6 +19,7 @@ from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerState
 from agents.sightings import worker_health
 from catalog import selectors as catalog
 from common.admin import KeptAdmin, ReadOnlyAdmin, operator
+from common.outgoing.rules import EVERYWHERE
 from common.problems import Problem
 
 
@@ -82,7 +83,7 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no arg
     def _ask(self, said: dict[str, Any]) -> None:
         if catalog.listed_model(said["model_name"]) is None:
             self.add_error("model_name", "The catalog lists no such model. Add it there first.")
-        found = asking.ask(said["url"], said["secret"])
+        found = asking.ask(said["url"], said["secret"], EVERYWHERE)
         wished = said["served_name"] or said["model_name"]
         names = ", ".join(one.name for one in found.models)
         if found.fault:

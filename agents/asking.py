@@ -1,23 +1,22 @@
 """Ask a server what it serves before it becomes a worker.
 
-An operator typed its address: one question for its models, and one with an empty body for
-each operation. Bounded in time and size; redirects are not followed.
+Somebody typed its address: one question for its models, and one with an empty body for each
+operation, by way of ``common/outgoing``. Where operators ask, every network is allowed.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from agents.rules import OPERATIONS, fault_in_url
+from common.outgoing.connector import Answer, Call, Refused, Unreachable, send
+from common.outgoing.rules import Network
 
-WAIT_S = 5.0
-MOST_BYTES = 1024 * 1024
 MODELS_MAX = 200
 UNSPOKEN = {
     HTTPStatus.NOT_FOUND,
@@ -55,56 +54,54 @@ class Found:
         return next((one for one in self.models if one.name.lower() == name.lower()), None)
 
 
-def ask(url: str, credential: str = "") -> Found:
-    """Ask a server at its URL, or below it at ``/v1`` if nothing of the kind is there."""
+def ask(url: str, credential: str, allowed: Sequence[Network]) -> Found:
+    """Ask a server at its URL, or below it at ``/v1`` if nothing of the kind is there.
+
+    It is asked at a public address, or where the networks allow it.
+    """
     wrong = fault_in_url(url)
     if wrong:
         return Found(url, fault=wrong)
-    found = _ask(url.rstrip("/"), credential)
+    asker = _Asker(credential, allowed)
+    found = asker.ask(url.rstrip("/"))
     if found.fault and not urlsplit(url).path.rstrip("/").endswith("/v1"):
-        below = _ask(f"{url.rstrip('/')}/v1", credential)
+        below = asker.ask(f"{url.rstrip('/')}/v1")
         return found if below.fault else below
     return found
 
 
-def _ask(url: str, credential: str) -> Found:
-    try:
-        status, body = _send("GET", f"{url}/models", credential)
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        return Found(url, fault=f"Nothing answers at {url}: {str(fault) or type(fault).__name__}.")
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return Found(url, fault=f"{url} wants a credential, or another one ({status}).")
-    models = _models(body) if status == HTTPStatus.OK else ()
-    if not models:
-        return Found(url, fault=f"{url}/models lists no models ({status}): is it an OpenAI URL?")
-    spoken = tuple(one for one in OPERATIONS if _speaks(url, one, credential))
-    return Found(url, models, spoken)
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    credential: str
+    allowed: Sequence[Network]
 
+    def ask(self, url: str) -> Found:
+        try:
+            answer = self._send("GET", f"{url}/models")
+        except Refused as refused:
+            return Found(url, fault=str(refused))
+        except Unreachable as fault:
+            return Found(url, fault=f"Nothing answers at {url}: {fault}.")
+        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            words = f"{url} wants a credential, or another one ({answer.status})."
+            return Found(url, fault=words)
+        models = _models(answer.body) if answer.status == HTTPStatus.OK else ()
+        if not models:
+            words = f"{url}/models lists no models ({answer.status}): is it an OpenAI URL?"
+            return Found(url, fault=words)
+        return Found(url, models, tuple(one for one in OPERATIONS if self._speaks(url, one)))
 
-def _speaks(url: str, operation: str, credential: str) -> bool:
-    try:
-        status, _ = _send("POST", f"{url}/{operation}", credential, b"{}")
-    except (OSError, http.client.HTTPException):
-        return False
-    return status not in UNSPOKEN
+    def _speaks(self, url: str, operation: str) -> bool:
+        try:
+            return self._send("POST", f"{url}/{operation}", b"{}").status not in UNSPOKEN
+        except Unreachable:
+            return False
 
-
-def _send(method: str, url: str, credential: str, body: bytes | None = None) -> tuple[int, bytes]:
-    parts = urlsplit(url)
-    kinds: dict[str, Callable[..., http.client.HTTPConnection]] = {
-        "http": http.client.HTTPConnection,
-        "https": http.client.HTTPSConnection,
-    }
-    connection = kinds[parts.scheme](parts.hostname or "", parts.port, timeout=WAIT_S)
-    headers = {"Accept": "application/json", "Content-Type": "application/json"}
-    if credential:
-        headers["Authorization"] = f"Bearer {credential}"
-    try:
-        connection.request(method, parts.path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(MOST_BYTES)
-    finally:
-        connection.close()
+    def _send(self, method: str, url: str, body: bytes | None = None) -> Answer:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        if self.credential:
+            headers["Authorization"] = f"Bearer {self.credential}"
+        return send(Call(method, url, headers, body), self.allowed)
 
 
 def _models(body: bytes) -> tuple[Served, ...]:

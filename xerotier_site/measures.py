@@ -28,3 +28,5 @@ MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
 ENROLMENTS_PER_MIN = env.number("XEROTIER_ENROLMENTS_PER_MIN", 120, least=1)
 """Machines that join or renew, a minute from one address."""
 """Management requests a minute for each key, each person and each unknown address."""
+OUTGOING_ALLOW = env.networks("XEROTIER_OUTGOING_ALLOW")
+"""Networks besides the public ones that calls to addresses of tenants may go to."""

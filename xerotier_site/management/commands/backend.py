@@ -13,6 +13,7 @@ from agents import asking, rules, selectors, services
 from agents.asking import Found, Served
 from agents.models import CacheScope, Worker
 from catalog import selectors as catalog
+from common.outgoing.rules import EVERYWHERE
 from common.problems import Problem
 from endpoints.selectors import left_without
 from inference.contracts.operations import OPERATIONS
@@ -103,7 +104,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{worker.public_id} serves {worker.model_name} at {worker.url}")
 
     def _ask(self, url: str, credential: str) -> Found:
-        found = asking.ask(url, credential)
+        found = asking.ask(url, credential, EVERYWHERE)
         if found.fault:
             raise CommandError(f"{found.fault} To add it all the same: --force.")
         if found.url != url.rstrip("/"):

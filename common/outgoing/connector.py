@@ -1,0 +1,249 @@
+"""The one way to call an address that somebody typed.
+
+A name is looked up once, every address it has must be allowed, and the call goes to one of
+those: a name that answers otherwise a moment later gains nothing. No redirect is followed, no
+proxy of the environment is used, and all of it has one deadline, however slowly it drips.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+
+from common.outgoing import rules
+from common.outgoing.rules import Network
+
+WAIT_S = 5.0
+MOST_BYTES = 1024 * 1024
+TRIED_MOST = 8
+"""Of the addresses of one name. All of them are looked at, and must be allowed."""
+PORTS = {"http": 80, "https": 443}
+
+
+class Unreachable(OSError):
+    """There is no answer to be had; the words say why."""
+
+
+class Refused(Unreachable):
+    """A call would lead where none may go; the words say where, and what can be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to ask whom, and how long and how much of an answer to wait for."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    wait_s: float = WAIT_S
+    most_bytes: int = MOST_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered; of the body no more than the call asked for."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An address as the sockets want it."""
+
+    family: int
+    whole: Any  # why: two or four parts, by family
+
+    @property
+    def address(self) -> rules.Address:
+        return _parsed(self.whole[0])
+
+
+def allowed_networks() -> tuple[Network, ...]:
+    """Return the networks besides the public ones that operators opened for all."""
+    return rules.networks(settings.OUTGOING_ALLOW)
+
+
+def send(call: Call, allowed: Sequence[Network]) -> Answer:
+    """Make a call to a public address, or to one in a network that is allowed.
+
+    Raises ``Unreachable``, with a sentence for whoever typed the address.
+    """
+    try:
+        return _Caller(call, allowed).answer()
+    except Unreachable:
+        raise
+    except TimeoutError as fault:
+        raise Unreachable(f"no whole answer within {call.wait_s:g} s") from fault
+    except OSError as fault:
+        raise Unreachable(str(fault) or type(fault).__name__) from fault
+    except (http.client.InvalidURL, ValueError) as fault:
+        # Not in its own words: they quote headers, credentials among them.
+        raise Unreachable("its address or a header can't be sent") from fault
+    except http.client.HTTPException as fault:
+        raise Unreachable(f"its answer is no HTTP ({type(fault).__name__})") from fault
+
+
+class _Caller:
+    def __init__(self, call: Call, allowed: Sequence[Network]) -> None:
+        self._call = call
+        self._allowed = allowed
+        self._clock = _Clock(call.wait_s)
+        self._parts = _split(call.url)
+
+    def answer(self) -> Answer:
+        parts, call = self._parts, self._call
+        host, port = parts.hostname or "", PORTS[parts.scheme] if parts.port is None else parts.port
+        connection = http.client.HTTPConnection(host, port)
+        connection.default_port = PORTS[parts.scheme]  # Where Host names no port.
+        with self._connected(host, port) as sock:
+            # What has a socket connects no more: to nowhere else, and through no proxy.
+            connection.sock = _Stream(sock, self._clock)
+            target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+            headers = {"Connection": "close", **call.headers}
+            connection.request(call.method, target, call.body, headers)
+            with connection.getresponse() as response:
+                return Answer(response.status, response.read(call.most_bytes))
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        sock = self._first_of(self._places(host, port)[:TRIED_MOST])
+        if self._parts.scheme == "http":
+            return sock
+        try:
+            sock.settimeout(self._clock.left())
+            context = ssl.create_default_context()
+            context.set_alpn_protocols(["http/1.1"])
+            return context.wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _places(self, host: str, port: int) -> list[_Place]:
+        places = _looked_up(host, port, self._clock.left())
+        if not places:
+            raise Unreachable(f"{host} has no address")
+        for place in places:
+            self._check(host, place.address)
+        return places
+
+    def _check(self, host: str, address: rules.Address) -> None:
+        fault = rules.fault_in(address, self._allowed)
+        if fault:
+            raise Refused(f"{host} may not be called: {fault}")
+
+    def _first_of(self, places: list[_Place]) -> socket.socket:
+        place, *others = places
+        try:
+            return self._at(place, self._clock.left() / len(places))
+        except OSError:
+            if not others:
+                raise
+        return self._first_of(others)
+
+    def _at(self, place: _Place, wait_s: float) -> socket.socket:
+        sock = socket.socket(place.family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(wait_s)
+            sock.connect(place.whole)
+            _check_peer(sock, place)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class _Clock:
+    """What is left of the time for everything together."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._end = time.monotonic() + wait_s
+
+    def left(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _Stream:
+    """A socket as ``http.client`` uses one, each of whose steps ends at the deadline."""
+
+    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._clock))
+
+    def sendall(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            self._sock.settimeout(self._clock.left())
+            rest = rest[self._sock.send(rest) :]
+
+    def close(self) -> None:
+        """Leave it open: ``http.client`` lets go before the answer is read."""
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # why: whatever has a buffer
+        self._sock.settimeout(self._clock.left())
+        return self._sock.recv_into(buffer)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as fault:
+        raise Unreachable("its address is none") from fault
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise Unreachable("an address begins with http:// or https:// and names a host")
+    if parts.username is not None or parts.password is not None:
+        raise Unreachable("a credential has no place in an address")
+    return parts
+
+
+def _looked_up(host: str, port: int, wait_s: float) -> list[_Place]:
+    """Return all addresses of a name. The system's look-up knows no deadline: a thread waits."""
+    found: Future[list[_Place]] = Future()
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([_Place(family, whole) for family, _, _, _, whole in rows])
+        except (OSError, ValueError) as fault:
+            found.set_exception(fault)
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    return found.result(wait_s)
+
+
+def _check_peer(sock: socket.socket, place: _Place) -> None:
+    peer = _parsed(sock.getpeername()[0])
+    if peer != place.address:
+        raise Refused(f"{peer} was reached instead of {place.address}")
+
+
+def _parsed(text: str) -> rules.Address:
+    return ipaddress.ip_address(text.partition("%")[0])

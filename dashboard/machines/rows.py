@@ -99,7 +99,8 @@ def machine_row(
         is_draining=agent.reported.get("drain") is True,
         models=model_rows(agent, catalog_names),
         load=_load_row(links[0]) if links else None,
-        seen_at=agent.seen_at,
+        # The row's is up to a quarter of a minute old; the link's is of this second.
+        seen_at=datetime.fromtimestamp(links[0].seen, UTC) if links else agent.seen_at,
         version=visible(text(agent.reported.get("xim"))),
         engine=_engine(agent.reported.get("engine")),
     )

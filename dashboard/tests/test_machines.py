@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from agents import lifecycle, reports
 from agents.models import Agent, AgentState
+from common import clock
+from dashboard.machines.rows import machine_row
 from dashboard.machines.served import UNKNOWN
 from dashboard.tests.cast import signed_in
+from inference.contracts.agents import LinkReport
 from projects.models import Project
 from projects.rules import Role
 from tests.links import MODEL, READY, cut, link, state_of
@@ -264,3 +268,13 @@ def test_load_that_can_not_be_breaks_neither_page_nor_api(
 
     assert (shown.at_work, shown.tokens_per_s, shown.kv_percent) == ("0 of 4", "0.0", None)
     assert (told["running"], told["tokens_per_s"], told["kv"]) == (0, 0, None)
+
+
+def test_linked_machine_was_seen_when_its_link_last_said_something(acme: Project) -> None:
+    agent = make_agent(acme)
+    agent.seen_at = clock.now() - timedelta(days=1)
+    seen = clock.now().timestamp() - 2
+    report = LinkReport("gw", seen - 60, seen, 0)
+
+    assert machine_row(acme, agent, [], ()).seen_at == agent.seen_at
+    assert machine_row(acme, agent, [report], ()).seen_at == datetime.fromtimestamp(seen, UTC)

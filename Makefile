@@ -44,7 +44,7 @@ soak: compiled ## Load two gateways for MINUTES (10); a third of the callers lea
 pairs: env-dev ## Play 10,000 hostile workers before hostile callers, and compare what was charged (SEED=…)
 	$(PY) -m pytest -n 0 inference/tests/test_pairs.py --pairs 10000 $(if $(SEED),--fuzz-seed $(SEED))
 
-chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering)
+chaos: env-dev ## Kill everything again and again under load, then compare the books (T=metering or T=fleet, ROUNDS, SEED)
 	$(PY) -m tests.chaos $(or $(T),metering) --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 mutants: env-dev ## Put faults into what money and tenants hang on: do its own tests notice? (ONLY=part of a name)

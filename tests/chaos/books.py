@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,6 +16,8 @@ import redis
 from inference.contracts.money import cost_of
 from inference.contracts.names import SHARDS, shard_tag
 from tests.chaos.load import TOKENS_IN, Told
+from tests.platform import ROOT
+from xerotier_site.embedded.process import inherited
 
 REAPER_S = 5.0
 """How often orphans are looked for."""
@@ -95,17 +99,10 @@ def read(database_url: str) -> tuple[dict[str, list[Record]], tuple[Any, ...]]:
 def compare(
     told: Iterable[Told], records: Mapping[str, list[Record]], price_per_million: int
 ) -> Findings:
-    """Hold what callers saw against the records."""
-    found = Findings()
-    seen = [one for one in told if one.ending in ("finished", "cut")]
-    refused = [one for one in told if one.ending == "refused" and one.code in REFUSALS]
-    found.add("lost", [one for one in seen if one.request_id not in records])
-    found.add("twice", [rows for rows in records.values() if len(rows) > 1])
-    singles = [rows[0] for rows in records.values()]
-    found.add("charged twice", [one for one in singles if one.charges > 1])
-    found.add("ledger differs", [one for one in singles if one.amount != -one.cost])
-    found.add("refused but recorded", [one for one in refused if one.request_id in records])
-    finished = [one for one in seen if one.ending == "finished" and one.request_id in records]
+    """Hold what callers saw against the records, and what they were charged."""
+    told = list(told)
+    found = compare_presence(told, records)
+    finished = [one for one in told if one.ending == "finished" and one.request_id in records]
     found.add(
         "wrong amount",
         [
@@ -114,6 +111,20 @@ def compare(
             if not _is_right(one, records[one.request_id][0], price_per_million)
         ],
     )
+    return found
+
+
+def compare_presence(told: Iterable[Told], records: Mapping[str, list[Record]]) -> Findings:
+    """Say which requests have no record, or two, or a charge that is none of theirs."""
+    found, told = Findings(), list(told)
+    seen = [one for one in told if one.ending in ("finished", "cut")]
+    refused = [one for one in told if one.ending == "refused" and one.code in REFUSALS]
+    found.add("lost", [one for one in seen if one.request_id not in records])
+    found.add("twice", [rows for rows in records.values() if len(rows) > 1])
+    singles = [rows[0] for rows in records.values()]
+    found.add("charged twice", [one for one in singles if one.charges > 1])
+    found.add("ledger differs", [one for one in singles if one.amount != -one.cost])
+    found.add("refused but recorded", [one for one in refused if one.request_id in records])
     return found
 
 
@@ -218,3 +229,17 @@ def sources(told: Iterable[Told], records: Mapping[str, list[Record]]) -> Counte
     return Counter(
         row.source for one in told for row in records.get(one.request_id, ()) if one.request_id
     )
+
+
+def reconcile(environment: Mapping[str, str]) -> list[str]:
+    """Have the platform compare its own books; return what it found."""
+    child = subprocess.run(
+        [sys.executable, "manage.py", "reconcile"],
+        cwd=ROOT,
+        env={**inherited(), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(f"reconcile ended with {child.returncode}: {child.stdout.strip()}")
+    return [] if child.returncode == 0 else [child.stdout + child.stderr]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -16,10 +13,10 @@ from typing import Any
 import redis
 
 from tests.chaos import books
+from tests.chaos.faults import words
 from tests.chaos.load import Load, WillingWorker
 from tests.chaos.scene import Scene, furnish
 from tests.chaos.stage import Stage, until
-from tests.platform import ROOT
 
 KINDS = (
     *("gateway", "valkey", "consumer", "postgres", "gateway", "two at once"),
@@ -78,7 +75,7 @@ class Chaos:
         await self._stage.start_again(said)
         seen = Counter(self._load.endings(number))
         self._done.append(said)
-        print(f"{number + 1:3} {said:32} {_words(seen)}", flush=True)
+        print(f"{number + 1:3} {said:32} {words(seen)}", flush=True)
 
     async def _watch_leases(self) -> None:
         while True:
@@ -124,11 +121,11 @@ class Chaos:
             self._stage.valkey, self._scene.project, self._stage.environment["DATABASE_URL"]
         ).wrong
         found.add("overdue leases", self._overdue.items())
-        found.add("reconcile differences", self._reconcile())
+        found.add("reconcile differences", books.reconcile(self._stage.environment))
         self._print_rounds(records)
-        print(f"requests {len(told)}: {_words(Counter(one.ending for one in told))}")
-        print(f"records {len(records)}: {_words(books.sources(told, records))}")
-        print(f"refusals: {_words(Counter(one.code for one in told if one.code))}")
+        print(f"requests {len(told)}: {words(Counter(one.ending for one in told))}")
+        print(f"records {len(records)}: {words(books.sources(told, records))}")
+        print(f"refusals: {words(Counter(one.code for one in told if one.code))}")
         print(f"Valkey's account: {account}")
         for kind, items in found.wrong.items():
             print(f"{kind}: {len(items)}")
@@ -148,18 +145,6 @@ class Chaos:
                 f"{by['estimated']:9} {lost:4}"
             )
 
-    def _reconcile(self) -> list[str]:
-        child = subprocess.run(
-            [sys.executable, "manage.py", "reconcile"],
-            cwd=ROOT,
-            env={**os.environ, **self._stage.environment},  # noqa: TID251 - handed on, not read
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        print(f"reconcile ended with {child.returncode}: {child.stdout.strip()}")
-        return [] if child.returncode == 0 else [child.stdout + child.stderr]
-
 
 def run(rounds: int, chance: random.Random) -> int:
     """Set the stage, run, judge; return the exit status."""
@@ -174,17 +159,7 @@ def run(rounds: int, chance: random.Random) -> int:
             asyncio.run(chaos.run(rounds))
             is_clean = chaos.judge()
         finally:
-            _keep_log(stage)
+            stage.keep_log()
             stage.close()
     print(f"{'clean' if is_clean else 'NOT CLEAN'} after {time.monotonic() - began:.0f} s")
     return 0 if is_clean else 1
-
-
-def _keep_log(stage: Stage) -> None:
-    kept = Path(tempfile.gettempdir()) / "xerotier-chaos.log"
-    kept.write_bytes((stage.folder / "chaos.log").read_bytes())
-    print(f"what the processes said: {kept}")
-
-
-def _words(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.most_common())

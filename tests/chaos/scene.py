@@ -26,7 +26,13 @@ class Scene:
 
 
 def furnish(stage: Stage) -> Scene:
-    """Make the schema and the rows. Django is set up here, for these databases."""
+    """Make the schema and the rows."""
+    prepare(stage)
+    return _rows(free_port())
+
+
+def prepare(stage: Stage) -> None:
+    """Make the schema. Django is set up here, for these databases."""
     stage.environment |= {
         "XEROTIER_ENV": "development",
         "XEROTIER_HOME": str(stage.folder / "home"),
@@ -42,7 +48,6 @@ def furnish(stage: Stage) -> Scene:
 
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
-    return _rows(free_port())
 
 
 def _rows(port: int) -> Scene:

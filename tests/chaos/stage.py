@@ -11,6 +11,7 @@ import asyncio
 import random
 import secrets
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -123,11 +124,12 @@ class Stage:
         for number in (1, 2):
             port = free_port()
             argv = [sys.executable, "-m", "xerotier_site.server", "--plane", f"--port={port}"]
-            self._start(f"gateway-{number}", argv, answers(f"http://127.0.0.1:{port}/healthz"))
+            self.start(f"gateway-{number}", argv, answers(f"http://127.0.0.1:{port}/healthz"))
             self.ports[f"gateway-{number}"] = port
-        self._start("consumer", [sys.executable, "manage.py", "usage_consumer"], lambda: True)
+        self.start("consumer", [sys.executable, "manage.py", "usage_consumer"], lambda: True)
 
-    def _start(self, name: str, argv: list[str], is_up: Callable[[], bool]) -> None:
+    def start(self, name: str, argv: list[str], is_up: Callable[[], bool]) -> None:
+        """Start a program of ours."""
         command = Command(argv, self.environment, folder=ROOT)
         child = spawn(command, output=self.log.fileno())
         self.actors[name] = Actor(name, command, is_up, child)
@@ -184,6 +186,12 @@ class Stage:
         for file in kept:
             file.unlink()
         return lost
+
+    def keep_log(self) -> None:
+        """Keep what the processes said, and say where."""
+        kept = Path(tempfile.gettempdir()) / "xerotier-chaos.log"
+        kept.write_bytes((self.folder / "chaos.log").read_bytes())
+        print(f"what the processes said: {kept}")
 
     def close(self) -> None:
         """End everything that still runs."""

@@ -14,7 +14,7 @@ from tests.chaos.load import Told
 from tests.plane.caller import Connection, Heard, request
 from tests.plane.workers import DONE
 
-CALLERS = 10
+CALLERS = 6
 HUNG_S = 40.0
 """No request may take longer: a silent machine is given up after 9 s."""
 LOST = (OSError, asyncio.IncompleteReadError, ValueError)

@@ -29,7 +29,7 @@ from xerotier_site.embedded.process import Command, lesser_account, spawn
 
 LOST_S = 1.0
 """What an append-only file that is synced every second may lose."""
-PATIENCE_S = 45.0
+PATIENCE_S = 120.0
 
 Environment = dict[str, str]
 

@@ -169,8 +169,11 @@ class Agents:
         self._valkey.call("ZREM", LINKS, link_member(agent, self._name), then=_ignore)
 
     def _on_count(self, reply: Any) -> None:
-        if not isinstance(reply, Exception):
-            self.links.gateways = max(1, int(reply))
+        count = self.links.gateways if isinstance(reply, Exception) else max(1, int(reply))
+        if count != self.links.gateways:
+            self.links.gateways = count
+            for link in self.links.every():
+                link.assign()  # Else an agent dials in vain for one that is gone, or not at all.
 
     # ── Figures ────────────────────────────────────────────────────────────────────────
 

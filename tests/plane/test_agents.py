@@ -93,7 +93,7 @@ async def test_suspended_agent_is_told_keeps_its_link_and_gets_no_work(
             await until(lambda: agent.heard[-1][1].get("version") == version)  # noqa: B023
             assert agent.heard[-1] == (
                 frames.ASSIGN,
-                {"version": version, "state": state, "models": ["a"]},
+                {"version": version, "state": state, "models": ["a"], "gateways": 1},
             )
             heard = await running.ask(ask())
             assert heard.status == (200 if state == ACTIVE else 503)

@@ -159,6 +159,8 @@ class Gateway:
         self.names: list[str] = []
         self.peers: list[Peer] = []
         self.dials = 0
+        self.unsaid: list[int | None] = []
+        """Codes of those that left without a HELLO."""
         self.news = asyncio.Event()
         self.address = ""
         self.welcome: dict[str, Any] = {}
@@ -192,7 +194,8 @@ class Gateway:
         await peer.send(frame(CHALLENGE, msgpack.packb(challenge | now)))
         try:
             message = await peer.wire.recv()
-        except ConnectionClosed:
+        except ConnectionClosed as end:
+            self.unsaid.append(end.rcvd.code if end.rcvd else None)
             return False
         assert isinstance(message, bytes)
         assert message[0] == HELLO

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 
 from link_scene import Scene, agent_of, node_for, scene, scene_before
-from scripted_gateway import DRAIN, Gateway, frame, opening
+from scripted_gateway import ASSIGN, DRAIN, Gateway, frame, opening
 from test_link import ask, mark
 from xim.agent.keeper import Keeper
 from xim.faults import PROTOCOL, REVOKED
@@ -96,6 +96,39 @@ async def test_link_to_a_gateway_that_is_held_already_is_let_go_before_it_is_one
         held = [link for link in agent.keeper.links if link.live_at is not None]
 
     assert len(held) == len(gateway.peers) == 1
+    assert set(gateway.unsaid) == {1000}
+
+
+async def test_agent_dials_no_more_once_it_hears_that_a_gateway_is_gone() -> None:
+    gateway = Gateway(gateways=2)
+    async with idle(gateway) as agent:
+        peer = await gateway.link()
+        await peer.until(lambda: gateway.dials >= 2)
+        said = {"version": 1, "state": "active", "models": [], "gateways": 1}
+        await peer.send(frame(ASSIGN, msgpack.packb(said)))
+        await peer.until(lambda: len(agent.keeper.links) == 1)
+        await asyncio.sleep(0.1)  # One that was under way may still end.
+        dials = gateway.dials
+        await asyncio.sleep(2)
+        assert gateway.dials == dials
+
+        await peer.send(frame(ASSIGN, msgpack.packb({**said, "gateways": 2})))
+        await peer.until(lambda: gateway.dials > dials)
+
+
+async def test_lost_link_is_replaced_whatever_the_number_of_its_seat() -> None:
+    gateway = Gateway(gateways=2)
+    gateway.names, gateway.name = ["gw_1", "gw_2"], "gw_3"
+    async with idle(gateway) as agent:
+        first, _ = await gateway.link(1), await gateway.link(2)
+        await first.wire.close(1011)
+        await gateway.link(3)
+        dials = gateway.dials
+        await asyncio.sleep(1)
+        held = sorted(link.gateway for link in agent.keeper.links if link.live_at is not None)
+
+    assert held == ["gw_2", "gw_3"]
+    assert gateway.dials == dials == 3
 
 
 async def test_gateway_that_drains_is_replaced_first_and_its_streams_end_in_peace() -> None:

@@ -180,7 +180,12 @@ class Link:
             self.close(closing.REVOKED, "the agent was revoked")
         elif entry is not None and entry.version > self.entry.version:
             self.entry = entry
-            self._say(frames.ASSIGN, messages.assign(entry))
+            self.assign()
+
+    def assign(self) -> None:
+        """Say what holds now: of the agent, and how many gateways there are."""
+        if self.is_up:
+            self._say(frames.ASSIGN, messages.assign(self.entry, self._keeper.gateways))
 
     def drain(self, reason: str, spread_s: float) -> None:
         """Let the agent go elsewhere. Requests that were let in before may still begin here."""
@@ -253,7 +258,7 @@ class Link:
         keeper = self._keeper
         welcome = messages.welcome(self.name, entry, keeper.gateways, keeper.config)
         self._say(frames.WELCOME, welcome)
-        self._say(frames.ASSIGN, messages.assign(entry))
+        self.assign()
         self._ping(keeper.now())
 
     def _refuse(self, verdict: str) -> None:

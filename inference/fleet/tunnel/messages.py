@@ -193,9 +193,10 @@ def welcome(link: str, entry: AgentEntry, gateways: int, config: TunnelConfig) -
     return _encode(said)
 
 
-def assign(entry: AgentEntry) -> bytes:
-    """Write what an ASSIGN says: what the agent may do, and what it should have."""
-    return _encode({"version": entry.version, "state": entry.state, "models": entry.models})
+def assign(entry: AgentEntry, gateways: int) -> bytes:
+    """Write what an ASSIGN says: what the agent may do, what it should have, whom it may dial."""
+    said = {"version": entry.version, "state": entry.state, "models": entry.models}
+    return _encode({**said, "gateways": gateways})
 
 
 def drain(reason: str, spread_s: float, last: int) -> bytes:

@@ -45,8 +45,8 @@ class Keeper:
     async def run(self) -> None:
         """Keep links until told to drain, and until the last of them has run out."""
         async with self._group as group:
-            for seat in range(LINKS_MAX):
-                group.create_task(self._seat(seat))
+            for _ in range(LINKS_MAX):
+                group.create_task(self._seat())
 
     def changed(self) -> None:
         """Tell every gateway the machine's state."""
@@ -65,10 +65,10 @@ class Keeper:
         for link in self.links:
             link.leave(reason)
 
-    async def _seat(self, number: int) -> None:
+    async def _seat(self) -> None:
         back_off = BackOff(self._life.chance)
         while not self._drains:
-            if number >= self._wanted:
+            if not self._lacks_one():
                 await self._until_more()
                 continue
             link, ending = await self._one()
@@ -84,6 +84,7 @@ class Keeper:
             self._life,
             is_held=self._is_held,
             on_welcome=self._welcomed,
+            on_count=self._count,
         )
         self.links.append(link)
         task = self._group.create_task(self._kept(link))
@@ -137,8 +138,15 @@ class Keeper:
         self.live.set()
         self.last_words = "live"
         if welcome is not None:
-            self._wanted = max(1, min(welcome.gateways, LINKS_MAX))
-            self._more.set()
+            self._count(welcome.gateways)
+
+    def _count(self, gateways: int) -> None:
+        self._wanted = max(1, min(gateways, LINKS_MAX))
+        self._more.set()
+
+    def _lacks_one(self) -> bool:
+        # A link that is being dialled counts; one that runs out does not.
+        return sum(not link.leaving.is_set() for link in self.links) < self._wanted
 
     def _is_the_end(self, ending: Ending) -> bool:
         """Say whether dialling again is in vain, and have the agent stop if so."""

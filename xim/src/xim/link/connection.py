@@ -81,6 +81,7 @@ class Connection:
         *,
         is_held: Callable[[str], bool] = lambda _: False,
         on_welcome: Callable[[Connection], None] = lambda _: None,
+        on_count: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.gateway = ""
         self.session = Session(self, life.now)
@@ -90,7 +91,7 @@ class Connection:
         self.was_drained = False
         self.live_at: float | None = None
         self._node, self._epoch, self._life = node, epoch, life
-        self._is_held, self._on_welcome = is_held, on_welcome
+        self._is_held, self._on_welcome, self._on_count = is_held, on_welcome, on_count
         self._group = asyncio.TaskGroup()
         self._work = asyncio.Event()
         self._changed = asyncio.Event()
@@ -145,6 +146,8 @@ class Connection:
             log.warning("link closed gateway=%s code=%d %s", self.gateway, fault.close_code, fault)
             await wire.close(fault.close_code, str(fault)[:100])
             return endings.ending_of(fault.close_code)
+        if isinstance(fault, Duplicate):
+            await wire.close()  # In good order: nobody has done anything wrong.
         if isinstance(fault, ConnectionClosed):
             return endings.ending_of(fault.rcvd.code if fault.rcvd else wire.close_code)
         raise fault
@@ -262,6 +265,8 @@ class Connection:
     def assigned(self, assignment: Assignment) -> None:
         """Pass on what the platform wants."""
         self._node.assigned(assignment)
+        if assignment.gateways is not None:
+            self._on_count(assignment.gateways)
 
     def drained(self, drain: Drain) -> None:
         """Let the link run out."""

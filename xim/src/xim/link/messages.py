@@ -50,6 +50,8 @@ class Assignment:
     version: int
     state: str
     models: tuple[str, ...]
+    gateways: int | None = None
+    """How many live now; none where a gateway does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,9 @@ def read_assignment(payload: bytes) -> Assignment:
     if not all(isinstance(one, str) for one in models):
         raise ProtocolFault("ASSIGN names models that are no names")
     state = _member(content, "state", str, "ASSIGN")
-    return Assignment(_member(content, "version", int, "ASSIGN"), state, tuple(models))
+    version = _member(content, "version", int, "ASSIGN")
+    gateways = _member(content, "gateways", int, "ASSIGN") if "gateways" in content else None
+    return Assignment(version, state, tuple(models), gateways)
 
 
 def read_drain(payload: bytes) -> Drain:

@@ -173,7 +173,8 @@ class Agents:
         if count != self.links.gateways:
             self.links.gateways = count
             for link in self.links.every():
-                link.assign()  # Else an agent dials in vain for one that is gone, or not at all.
+                if link.is_up:  # Else its agent dials in vain for one that is gone, or not at all.
+                    link.assign()
 
     # ── Figures ────────────────────────────────────────────────────────────────────────
 

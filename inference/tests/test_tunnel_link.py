@@ -57,7 +57,7 @@ def test_agent_that_answers_the_challenge_is_welcome_and_told_what_it_may(
         "streams": 256,
         "grace_ms": 120000,
     }
-    assert msgpack.decode(assign) == {"version": 1, "state": ACTIVE, "models": [], "gateways": 1}
+    assert msgpack.decode(assign) == {"version": 1, "state": ACTIVE, "models": [], "gateways": 3}
     assert ping[0] == frames.PING
     assert hall.heard.up == [wire.link]
     assert not takes_work(hall, wire)  # Nobody knows yet what it has.

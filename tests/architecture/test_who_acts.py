@@ -43,6 +43,7 @@ WITHOUT = {
     "enrolment.joining.enrol": "recorded as by the join key",
     "enrolment.joining.leave": "recorded as by the machine",
     "enrolment.joining.refresh": "changes nothing",
+    "enrolment.services.check_new": "reads",
     "agents.services.note_billed": "remembers what the ledger holds",
     "projects.services.free_slug": "reads",
     "projects.invitations.forget_closed": "deletes by the clock what is over; its end was recorded",

@@ -55,6 +55,15 @@ BY_API = {
     "new-budget": {"set_budget"},
     "budget": {"get_budget", "change_budget"},
     "end-budget": {"end_budget"},
+    "machines": {"list_agents"},
+    "machine": {"get_agent", "list_agent_events"},
+    "approve-machine": {"change_agent"},
+    "suspend-machine": {"change_agent"},
+    "resume-machine": {"change_agent"},
+    "revoke-machine": {"revoke_agent"},
+    "join-keys": {"list_join_keys"},
+    "new-join-key": {"issue_join_key"},
+    "revoke-join-key": {"revoke_join_key"},
 }
 """Page → the operations that do the same. A new page needs a line here, and its operations."""
 

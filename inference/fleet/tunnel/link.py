@@ -30,7 +30,6 @@ LIVE: Final = 2
 LEAVING: Final = 3  # The agent wants no new streams; those that run go on.
 CLOSED: Final = 4
 
-
 _NOBODY: Final = {
     CHALLENGED: (closing.SILENT, "no HELLO in time"),
     VOUCHING: (closing.OVERLOADED, "nobody could say in time who this is"),
@@ -183,9 +182,8 @@ class Link:
             self.assign()
 
     def assign(self) -> None:
-        """Say what holds now: of the agent, and how many gateways there are."""
-        if self.is_up:
-            self._say(frames.ASSIGN, messages.assign(self.entry, self._keeper.gateways))
+        """Say what holds now, of the agent and of gateways."""
+        self._say(frames.ASSIGN, messages.assign(self.entry, self._keeper.gateways))
 
     def drain(self, reason: str, spread_s: float) -> None:
         """Let the agent go elsewhere. Requests that were let in before may still begin here."""

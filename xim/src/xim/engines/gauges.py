@@ -45,7 +45,7 @@ def read(text: str) -> dict[str, float]:
     """Return each metric's value, added up over its labels; lines that are none are left out."""
     found: dict[str, float] = {}
     for line in text.splitlines():
-        if not line or line[0] == "#":
+        if not line.strip() or line[0] == "#":
             continue
         name, brace, labelled = line.partition("{")
         if brace:

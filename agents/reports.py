@@ -45,8 +45,7 @@ def reconcile() -> int:
 def _settle(agent: Agent, reports: Sequence[LinkReport], names: frozenset[str]) -> bool:
     try:
         return _heard(agent, reports[0], names) if reports else _missed(agent)
-    except Exception:
-        # Whatever one machine manages to say, the others are looked after.
+    except Exception:  # broad on purpose: one tenant's machine must never stop the others
         logger.exception("agent %s was left as it is", agent.public_id)
         return False
 

@@ -127,7 +127,7 @@ class _Caller:
             context = ssl.create_default_context()
             context.set_alpn_protocols(["http/1.1"])
             return context.wrap_socket(sock, server_hostname=host)
-        except BaseException:
+        except BaseException:  # raised again: whatever ends this, the socket is not left open
             sock.close()
             raise
 
@@ -159,7 +159,7 @@ class _Caller:
             sock.settimeout(wait_s)
             sock.connect(place.whole)
             _check_peer(sock, place)
-        except BaseException:
+        except BaseException:  # raised again: whatever ends this, the socket is not left open
             sock.close()
             raise
         return sock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
@@ -48,9 +49,9 @@ class LimitForm(forms.Form):
         return self.sentence(dict(self.initial)) if has_one else "none of its own"
 
     @staticmethod
+    @abstractmethod
     def sentence(figures: dict[str, Any]) -> str:
-        """Write a limit with these figures."""
-        raise NotImplementedError
+        """Write a limit with these figures; each kind has words of its own."""
 
 
 class QuotaForm(LimitForm):

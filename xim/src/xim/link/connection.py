@@ -285,6 +285,6 @@ class Connection:
     async def _answered(self, stream: Stream) -> None:
         try:
             await self._node.answer(stream)
-        except Exception:  # whatever it was, it must end one request and no other
+        except Exception:  # broad on purpose: a fault of ours ends one request and no other
             log.exception("request failed here request=%s", stream.ask.request_id)
             stream.refuse(Code.INTERNAL, "xim failed; its log says how")

@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.people import make_person, register, sign_in
+from agents.models import Agent
 from api.tests.test_assignment import TAKING, body_of, offered_by
 from api.tests.test_foreign_ids import NOBODYS, placeholders
 from api.tests.test_openapi import INSTEAD, OURS, World, make_world
@@ -26,7 +27,15 @@ from dashboard.tests.test_pages import READABLE
 from projects import access, invitations, services
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_endpoint, make_key, make_project, make_user, seat, session_of
+from tests.make import (
+    make_agent,
+    make_endpoint,
+    make_key,
+    make_project,
+    make_user,
+    seat,
+    session_of,
+)
 from usage.models import UsageRecord
 
 PAYLOADS = [
@@ -100,8 +109,8 @@ def test_field_of_a_body_is_kept_as_it_is_or_refused(
     before = facts()
 
     for number, payload in enumerate(PAYLOADS):
-        if known == "operator_add_model":
-            body["name"] = f"model-{number}"  # Kept, the one before has the name.
+        if known in {"operator_add_model", "issue_join_key"}:
+            body["name"] = f"one-{number}"  # Kept, the one before has the name.
         said = {**body, name: payload}
         answer = getattr(client, method)(path.format(**world.ids), said, format="json")
 
@@ -162,6 +171,7 @@ def nasty(ada: User) -> Project:
     project = make_project("acme", owner=ada)
     endpoint = make_endpoint(project, "chat")
     key = make_key(project, name=NASTY).key
+    make_agent(project, facts=dict.fromkeys(("hostname", "os", "cpu", "version"), NASTY))
     services.rename_project(project=project, name=NASTY, by=access.person_actor(ada, asked()))
     used(project, endpoint=endpoint.slug, key_id=key.public_id, caller_request_id=NASTY)
     odd = make_user("bob")
@@ -187,6 +197,7 @@ def test_page_shows_what_was_written_and_runs_none_of_it(
     names = {
         "key": ApiKey.objects.get(project=nasty).public_id,
         "request": UsageRecord.objects.get(project=nasty).request_id,
+        "machine": Agent.objects.get(project=nasty).public_id,
     }
     answer = signed_in(ada).get(f"/dashboard/{nasty.public_id}/{path.format(**names)}")
 

@@ -19,8 +19,8 @@ from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerState
 from agents.sightings import worker_health
 from catalog import selectors as catalog
 from common.admin import KeptAdmin, ReadOnlyAdmin, operator
-from common.outgoing.rules import EVERYWHERE
 from common.problems import Problem
+from inference.contracts.addresses import EVERYWHERE
 
 
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argument at run time

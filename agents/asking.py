@@ -7,7 +7,6 @@ operation, by way of ``common/outgoing``. Where operators ask, every network is 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 from agents.rules import OPERATIONS, fault_in_url
 from common.outgoing.connector import Answer, Call, Refused, Unreachable, send
-from common.outgoing.rules import Network
+from inference.contracts.addresses import Reach
 
 MODELS_MAX = 200
 UNSPOKEN = {
@@ -54,7 +53,7 @@ class Found:
         return next((one for one in self.models if one.name.lower() == name.lower()), None)
 
 
-def ask(url: str, credential: str, allowed: Sequence[Network]) -> Found:
+def ask(url: str, credential: str, reach: Reach) -> Found:
     """Ask a server at its URL, or below it at ``/v1`` if nothing of the kind is there.
 
     It is asked at a public address, or where the networks allow it.
@@ -62,7 +61,7 @@ def ask(url: str, credential: str, allowed: Sequence[Network]) -> Found:
     wrong = fault_in_url(url)
     if wrong:
         return Found(url, fault=wrong)
-    asker = _Asker(credential, allowed)
+    asker = _Asker(credential, reach)
     found = asker.ask(url.rstrip("/"))
     if found.fault and not urlsplit(url).path.rstrip("/").endswith("/v1"):
         below = asker.ask(f"{url.rstrip('/')}/v1")
@@ -73,7 +72,7 @@ def ask(url: str, credential: str, allowed: Sequence[Network]) -> Found:
 @dataclass(frozen=True, slots=True)
 class _Asker:
     credential: str
-    allowed: Sequence[Network]
+    reach: Reach
 
     def ask(self, url: str) -> Found:
         try:
@@ -101,7 +100,7 @@ class _Asker:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential}"
-        return send(Call(method, url, headers, body), self.allowed)
+        return send(Call(method, url, headers, body), self.reach)
 
 
 def _models(body: bytes) -> tuple[Served, ...]:

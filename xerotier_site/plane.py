@@ -42,6 +42,7 @@ def read_config() -> PlaneConfig:
         peppers=tuple(pepper.partition(":")[2].encode() for pepper in peppers[:PEPPERS_MAX]),
         keyring=tuple(env.keyring("XEROTIER_KEYRING")),
         trusted_proxies=tuple(env.networks("XEROTIER_TRUSTED_PROXIES")),
+        outgoing_allow=tuple(env.networks("XEROTIER_OUTGOING_ALLOW")),
         origins=_origins(),
         allowed_hosts=tuple(env.names("XEROTIER_HOSTS", ["localhost", "127.0.0.1", "[::1]"])),
         outage_s=float(env.number("XEROTIER_OUTAGE_S", 600)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from agents.asking import Found, Served
 from agents.rules import OPERATIONS
 from common.outgoing import connector
 from common.outgoing.connector import Call, Refused, Unreachable
-from common.outgoing.rules import EVERYWHERE, Network
+from inference.contracts.addresses import EVERYWHERE, PUBLIC, Reach
 
 Answer = tuple[int, bytes] | Exception
 Sent = list[tuple[str, str, str]]
@@ -35,8 +35,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Tell:
     def tell(answers: dict[str, Answer]) -> Sent:
         asked: Sent = []
 
-        def send(call: Call, allowed: Sequence[Network]) -> connector.Answer:
-            assert allowed == EVERYWHERE
+        def send(call: Call, reach: Reach) -> connector.Answer:
+            assert reach == EVERYWHERE
             credential = call.headers.get("Authorization", "").removeprefix("Bearer ")
             asked.append((call.method, call.url, credential))
             said = answers.get(call.url, (404, b""))
@@ -127,7 +127,7 @@ def test_address_that_may_not_be_called_is_named_in_the_connectors_words(server:
 
 
 def test_stranger_asks_no_machine_of_ours() -> None:
-    fault = asking.ask("http://127.0.0.1:9/v1", "", ()).fault
+    fault = asking.ask("http://127.0.0.1:8009/v1", "", PUBLIC).fault
 
     assert fault.startswith("127.0.0.1 may not be called: 127.0.0.1 is the platform's own machine.")
 

@@ -1,1 +1,1 @@
-"""Calls to addresses that somebody typed: which may be called, and the one way to call them."""
+"""The one way to call an address that somebody typed (rules: ``inference/contracts/addresses``)."""

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import http.client
 import io
-import ipaddress
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,13 +21,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from common.outgoing import rules
-from common.outgoing.rules import Network
+from inference.contracts import addresses
+from inference.contracts.addresses import TRIED_MOST, Aim, Place, Reach
 
 WAIT_S = 5.0
 MOST_BYTES = 1024 * 1024
-TRIED_MOST = 8
-"""Of the addresses of one name. All of them are looked at, and must be allowed."""
 PORTS = {"http": 80, "https": 443}
 
 
@@ -60,30 +57,18 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """An address as the sockets want it."""
-
-    family: int
-    whole: Any  # why: two or four parts, by family
-
-    @property
-    def address(self) -> rules.Address:
-        return _parsed(self.whole[0])
+def tenants_reach() -> Reach:
+    """Return where people other than operators may call: what operators opened for all."""
+    return Reach(addresses.networks(settings.OUTGOING_ALLOW))
 
 
-def allowed_networks() -> tuple[Network, ...]:
-    """Return the networks besides the public ones that operators opened for all."""
-    return rules.networks(settings.OUTGOING_ALLOW)
-
-
-def send(call: Call, allowed: Sequence[Network]) -> Answer:
-    """Make a call to a public address, or to one in a network that is allowed.
+def send(call: Call, reach: Reach) -> Answer:
+    """Make a call to a public address, or to where ``reach`` allows it.
 
     Raises ``Unreachable``, with a sentence for whoever typed the address.
     """
     try:
-        return _Caller(call, allowed).answer()
+        return _Caller(call, reach).answer()
     except Unreachable:
         raise
     except TimeoutError as fault:
@@ -98,9 +83,9 @@ def send(call: Call, allowed: Sequence[Network]) -> Answer:
 
 
 class _Caller:
-    def __init__(self, call: Call, allowed: Sequence[Network]) -> None:
+    def __init__(self, call: Call, reach: Reach) -> None:
         self._call = call
-        self._allowed = allowed
+        self._reach = reach
         self._clock = _Clock(call.wait_s)
         self._parts = _split(call.url)
 
@@ -131,21 +116,16 @@ class _Caller:
             sock.close()
             raise
 
-    def _places(self, host: str, port: int) -> list[_Place]:
+    def _places(self, host: str, port: int) -> tuple[Place, ...]:
         places = _looked_up(host, port, self._clock.left())
-        if not places:
-            raise Unreachable(f"{host} has no address")
-        for place in places:
-            self._check(host, place.address)
+        tells = self._parts.scheme == "http" and "Authorization" in self._call.headers
+        fault = addresses.fault_in_places(Aim(host, port, tells), places, self._reach)
+        if fault:
+            raise Refused(fault)
         return places
 
-    def _check(self, host: str, address: rules.Address) -> None:
-        fault = rules.fault_in(address, self._allowed)
-        if fault:
-            raise Refused(f"{host} may not be called: {fault}")
-
-    def _first_of(self, places: list[_Place]) -> socket.socket:
-        place, *others = places
+    def _first_of(self, places: tuple[Place, ...]) -> socket.socket:
+        place, others = places[0], places[1:]
         try:
             return self._at(place, self._clock.left() / len(places))
         except OSError:
@@ -153,7 +133,7 @@ class _Caller:
                 raise
         return self._first_of(others)
 
-    def _at(self, place: _Place, wait_s: float) -> socket.socket:
+    def _at(self, place: Place, wait_s: float) -> socket.socket:
         sock = socket.socket(place.family, socket.SOCK_STREAM)
         try:
             sock.settimeout(wait_s)
@@ -224,14 +204,14 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _looked_up(host: str, port: int, wait_s: float) -> list[_Place]:
+def _looked_up(host: str, port: int, wait_s: float) -> tuple[Place, ...]:
     """Return all addresses of a name. The system's look-up knows no deadline: a thread waits."""
-    found: Future[list[_Place]] = Future()
+    found: Future[tuple[Place, ...]] = Future()
 
     def look_up() -> None:
         try:
             rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([_Place(family, whole) for family, _, _, _, whole in rows])
+            found.set_result(addresses.places_in(rows))
         except (OSError, ValueError) as fault:
             found.set_exception(fault)
 
@@ -239,11 +219,7 @@ def _looked_up(host: str, port: int, wait_s: float) -> list[_Place]:
     return found.result(wait_s)
 
 
-def _check_peer(sock: socket.socket, place: _Place) -> None:
-    peer = _parsed(sock.getpeername()[0])
-    if peer != place.address:
-        raise Refused(f"{peer} was reached instead of {place.address}")
-
-
-def _parsed(text: str) -> rules.Address:
-    return ipaddress.ip_address(text.partition("%")[0])
+def _check_peer(sock: socket.socket, place: Place) -> None:
+    fault = addresses.fault_in_peer(sock.getpeername()[0], place)
+    if fault:
+        raise Refused(fault)

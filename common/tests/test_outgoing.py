@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_django import Settings
 
 from common import clock
-from common.outgoing.connector import Call, Refused, Unreachable, allowed_networks, send
-from common.outgoing.rules import networks
+from common.outgoing.connector import Call, Refused, Unreachable, send, tenants_reach
+from inference.contracts.addresses import PUBLIC, Reach, networks
+from tests.addresses import HOSTILE, NAMES_OF_THIS_MACHINE, answering
 
-HERE = networks(["127.0.0.0/8"])
+HERE = Reach(networks(["127.0.0.0/8"]))
 NAME = "models.example"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Serve = Callable[[socket.socket], None]
@@ -34,23 +35,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     """Answer look-ups with these addresses, another row each time; return who was looked up."""
 
     def tell(*answers: list[str]) -> list[str]:
-        asked: list[str] = []
-
-        def look_up(host: str, port: int, **_: object) -> list[Any]:
-            asked.append(host)
-            rows = answers[min(len(asked), len(answers)) - 1]
-            return [_row(address, port) for address in rows]
-
+        look_up, asked = answering(*answers)
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         return asked
 
     return tell
-
-
-def _row(address: str, port: int) -> tuple[Any, ...]:
-    if ":" in address:
-        return (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
-    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
 
 
 class Server:
@@ -99,33 +88,11 @@ def server(said: bytes | Serve = OK, tls: ssl.SSLContext | None = None) -> Itera
         one.close()
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "0177.0.0.1",
-        "017700000001",
-        "127.1",
-        "0",
-        "localhost",
-        "[::1]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[64:ff9b::7f00:1]",
-        "[2002:7f00:1::]",
-        "169.254.169.254",
-        "2852039166",
-        "[fe80::1%lo]",
-        "１２７.0.0.1",
-    ],
-)
+@pytest.mark.parametrize("host", NAMES_OF_THIS_MACHINE)
 def test_this_machine_is_reached_under_none_of_its_names(host: str) -> None:
     with server() as ours:
         with pytest.raises(Refused, match="may not be called"):
-            send(Call("GET", f"http://{host}:{ours.port}/"), ())
+            send(Call("GET", f"http://{host}:{ours.port}/"), PUBLIC)
 
         assert ours.heads == []
 
@@ -134,12 +101,29 @@ def test_what_was_refused_is_named_with_what_an_operator_can_do(names: Names) ->
     names(["10.0.0.5"])
 
     with pytest.raises(Refused) as refused:
-        send(Call("GET", f"http://{NAME}/"), ())
+        send(Call("GET", f"http://{NAME}/"), PUBLIC)
 
     assert str(refused.value) == (
         "models.example may not be called: 10.0.0.5 is private. "
         "An operator can allow its network: XEROTIER_OUTGOING_ALLOW."
     )
+
+
+@pytest.mark.parametrize(("address", "kind"), HOSTILE)
+def test_name_that_leads_to_no_public_address_is_called_by_nobody(
+    names: Names, address: str, kind: str
+) -> None:
+    names(["8.8.8.8", address])
+
+    with pytest.raises(Refused, match=kind):
+        send(Call("GET", f"http://{NAME}/"), PUBLIC)
+
+
+def test_credential_is_told_in_the_clear_to_nobody_in_public(names: Names) -> None:
+    names(["8.8.8.8"])
+
+    with pytest.raises(Refused, match=r"could be read on the way\. Write https://"):
+        send(Call("GET", f"http://{NAME}/", {"Authorization": "Bearer s3cret"}), HERE)
 
 
 @pytest.mark.parametrize("rows", [["127.0.0.1", "10.0.0.5"], ["10.0.0.5", "127.0.0.1"]])
@@ -343,7 +327,7 @@ def test_certificate_of_the_address_is_none_of_the_name(
 def test_what_operators_allow_is_a_setting(settings: Settings) -> None:
     settings.OUTGOING_ALLOW = ["10.1.0.0/16", "fd00::1"]
 
-    assert allowed_networks() == networks(["10.1.0.0/16", "fd00::1/128"])
+    assert tenants_reach() == Reach(networks(["10.1.0.0/16", "fd00::1/128"]))
 
 
 def certified(folder: Path, whose: x509.GeneralName) -> ssl.SSLContext:

@@ -93,13 +93,14 @@ class Route:
 
 @dataclass(frozen=True)
 class Worker:
-    """One place that serves a model. Its address is a URL or an agent.
+    """One place that serves a model. Its address is a URL, a tenant's URL, or an agent.
 
-    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``); ``agent`` is the id
-    of the machine whose own link leads there, and then ``url`` is empty: a gateway that knows no
-    agents finds no address, and asks another worker. ``served_name`` is what it calls the model
-    itself, empty where it takes any name; ``credential`` is what it wants as bearer, sealed with
-    the platform's keyring.
+    ``url`` is the base of its OpenAI surface (``http://127.0.0.1:9000/v1``), as an operator says;
+    ``tenant_url`` is the same as a project says it, and is called at public addresses alone;
+    ``agent`` is the id of the machine whose own link leads there. With either of these ``url`` is
+    empty: a gateway that does not know them finds no address, and asks another worker.
+    ``served_name`` is what it calls the model itself, empty where it takes any name;
+    ``credential`` is what it wants as bearer, sealed with the platform's keyring.
     """
 
     worker_id: str
@@ -110,6 +111,7 @@ class Worker:
     slots: int | None = None
     served_name: str = ""
     agent: str = ""
+    tenant_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class PlaneConfig:
     """What one gateway process needs to know. Peppers are newest first, two at most.
 
     ``origins``: pages that may read answers of every project (``inference.origins``).
+    ``outgoing_allow``: networks besides public ones where tenants' workers are called.
     Without a ``journal_dir`` the journal dies with the process' temporary folder.
     """
 
@@ -55,6 +56,7 @@ class PlaneConfig:
     peppers: tuple[bytes, ...]
     keyring: tuple[str, ...] = field(default=(), repr=False)
     trusted_proxies: tuple[str, ...] = ()
+    outgoing_allow: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ("*",)
     outage_s: float = 600.0

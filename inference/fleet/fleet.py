@@ -62,9 +62,8 @@ class _Nowhere(Transport):
 
     def probe(self, worker: Worker, answer: Answer) -> Call:
         """Fail."""
-        address = (
-            f"agent {worker.agent}" if worker.agent else worker.url or "a worker without an address"
-        )
+        url = worker.url or worker.tenant_url or "a worker without an address"
+        address = f"agent {worker.agent}" if worker.agent else url
         return RefusedCall(answer, f"this gateway has no way to reach {address}")
 
     def connections(self) -> Connections:

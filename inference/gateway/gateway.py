@@ -13,6 +13,7 @@ from random import Random
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from inference.admission.service import Admission
+from inference.contracts.addresses import Reach, networks
 from inference.contracts.entries import Worker
 from inference.exchange import exchange as core
 from inference.exchange.config import PlaneConfig
@@ -218,7 +219,11 @@ def _transports(config: PlaneConfig) -> list[Transport]:
     """Make all there are: the first that carries a worker's address has its requests."""
     return [
         HttpTransport(
-            _Credentials(config.keyring), HttpConfig(connect_timeout_s=config.waits.connect_s)
+            _Credentials(config.keyring),
+            HttpConfig(
+                connect_timeout_s=config.waits.connect_s,
+                tenants_reach=Reach(networks(config.outgoing_allow)),
+            ),
         ),
     ]
 

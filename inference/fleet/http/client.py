@@ -2,7 +2,7 @@
 
 Why our own: the upstream client decides what a gateway costs (docs/adr/0003). Nothing here
 waits; what comes of a request is pushed into the object that asked. Bytes pass through as
-they are: no redirect is followed, no cookie kept, nothing decompressed.
+they are: no redirect is followed, no proxy asked, no cookie kept, nothing decompressed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import Callable
 from inference.contracts.entries import Worker
 from inference.fleet.http.call import HttpCall
 from inference.fleet.http.config import HttpConfig
+from inference.fleet.http.dialling import Anywhere, Dialler, Guarded
 from inference.fleet.http.heads import Origin, join_path, parse_base, request_head
+from inference.fleet.http.lookups import Lookups
 from inference.fleet.http.pool import ConnectionPool
 from inference.fleet.load import Load
 from inference.fleet.ports import Answer, Call, Connections, Transport, WorkerFailed
@@ -23,6 +25,10 @@ from inference.http.lines import Lines
 
 PATHS_PER_WORKER = 64
 """Heads kept for each worker; there are about ten operations, so this is only a bound."""
+
+Whose = tuple[Origin, str, bool]
+"""Whose connections a pool holds: an origin's; a tenant's worker has its own, with or without
+a credential."""
 
 
 class _Target:
@@ -77,7 +83,8 @@ class HttpTransport(Transport):
         self._config = config or HttpConfig()
         self._loop = loop or asyncio.get_running_loop()
         self._targets: dict[str, _Target] = {}
-        self._pools: dict[Origin, ConnectionPool] = {}
+        self._pools: dict[Whose, ConnectionPool] = {}
+        self._lookups = Lookups(self._loop)
         self._tls: ssl.SSLContext | None = self._config.tls
         self._closed = False
         self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
@@ -145,34 +152,45 @@ class HttpTransport(Transport):
 
     def _reap(self) -> None:
         now_s = self._loop.time()
-        for origin, pool in list(self._pools.items()):
+        for whose, pool in list(self._pools.items()):
             pool.reap(now_s)
             if not pool.open_count:
-                self._forget(origin, pool)
+                self._forget(whose, pool)
         self._reaper = self._loop.call_later(self._reap_every_s, self._reap)
 
-    def _forget(self, origin: Origin, pool: ConnectionPool) -> None:
+    def _forget(self, whose: Whose, pool: ConnectionPool) -> None:
         # Nothing is open, so nothing is lost; a worker that comes back is aimed at afresh.
-        del self._pools[origin]
+        del self._pools[whose]
         for name, target in list(self._targets.items()):
             if target.pool is pool:
                 del self._targets[name]
 
     def _aim(self, worker: Worker) -> _Target:
-        origin, base = parse_base(worker.url)
+        origin, base = parse_base(worker.url or worker.tenant_url)
         credential = self._credential_of(worker)
         request_head(origin.authority, base, credential)
-        target = _Target(worker, origin, base, self._pool(origin))
+        whose = (origin, "", False)
+        if not worker.url:
+            whose = (origin, worker.worker_id, bool(credential))
+        target = _Target(worker, origin, base, self._pool(whose))
         target.trust(credential)
         self._targets[worker.worker_id] = target
         return target
 
-    def _pool(self, origin: Origin) -> ConnectionPool:
-        pool = self._pools.get(origin)
+    def _pool(self, whose: Whose) -> ConnectionPool:
+        pool = self._pools.get(whose)
         if pool is None:
-            tls = self._context() if origin.secure else None
-            pool = self._pools[origin] = ConnectionPool(origin, self._config, tls, self._loop)
+            pool = ConnectionPool(self._dialler(whose), self._config, self._loop)
+            self._pools[whose] = pool
         return pool
+
+    def _dialler(self, whose: Whose) -> Dialler:
+        origin, tenants_worker, tells = whose
+        tls = self._context() if origin.secure else None
+        if not tenants_worker:
+            return Anywhere(origin, tls, self._loop)
+        reach = self._config.tenants_reach
+        return Guarded(origin, tls, self._loop, lookups=self._lookups, reach=reach, tells=tells)
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from inference.contracts.addresses import PUBLIC, Reach
+
 KIB = 1024
 
 
@@ -18,6 +20,7 @@ class HttpConfig:
     ``max_spare_bytes`` bounds all that is not body: heads (informational ones together with
     the final one), chunk framing between two pieces of body, trailers.
     ``tls`` replaces the default context (system roots, host name checked).
+    ``tenants_reach``: where workers are called whose URL a tenant typed.
     """
 
     connect_timeout_s: float = 5.0
@@ -29,3 +32,4 @@ class HttpConfig:
     max_headers: int = 128
     write_high_bytes: int = 64 * KIB
     tls: ssl.SSLContext | None = None
+    tenants_reach: Reach = PUBLIC

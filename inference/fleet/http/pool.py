@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 
 from inference.fleet.http.call import HttpCall
 from inference.fleet.http.config import HttpConfig
 from inference.fleet.http.connection import Connection
-from inference.fleet.http.heads import Origin
+from inference.fleet.http.dialling import Dialler
 
 
 class ConnectionPool:
@@ -17,10 +16,9 @@ class ConnectionPool:
 
     __slots__ = (
         "_connecting",
+        "_dialler",
         "_idle",
         "_live",
-        "_origin",
-        "_tls",
         "config",
         "connects",
         "loop",
@@ -29,17 +27,15 @@ class ConnectionPool:
 
     def __init__(
         self,
-        origin: Origin,
+        dialler: Dialler,
         config: HttpConfig,
-        tls: ssl.SSLContext | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.config = config
         self.loop = loop
         self.now: Callable[[], float] = loop.time
         self.connects = 0
-        self._origin = origin
-        self._tls = tls
+        self._dialler = dialler
         self._live: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
         self._connecting: dict[asyncio.Task[None], HttpCall] = {}
@@ -130,19 +126,13 @@ class ConnectionPool:
         return True
 
     async def _connect(self, call: HttpCall) -> None:
-        origin, connection = self._origin, Connection(self)
+        connection, wait_s = Connection(self), self.config.connect_timeout_s
         try:
-            async with asyncio.timeout(self.config.connect_timeout_s):
-                await self.loop.create_connection(
-                    lambda: connection,
-                    origin.host,
-                    origin.port,
-                    ssl=self._tls,
-                    server_hostname=origin.host if self._tls else None,
-                )
+            async with asyncio.timeout(wait_s):
+                await self._dialler.dial(lambda: connection, wait_s)
         except (OSError, UnicodeError) as failure:
             self.lost(connection)
-            call.fail("connect", _words(failure, self.config.connect_timeout_s))
+            call.fail("connect", _words(failure, wait_s))
             return
         except asyncio.CancelledError:
             # Given up between being made and being told so: uvloop closes it without a word.

@@ -13,9 +13,9 @@ from agents import asking, rules, selectors, services
 from agents.asking import Found, Served
 from agents.models import CacheScope, Worker
 from catalog import selectors as catalog
-from common.outgoing.rules import EVERYWHERE
 from common.problems import Problem
 from endpoints.selectors import left_without
+from inference.contracts.addresses import EVERYWHERE
 from inference.contracts.operations import OPERATIONS
 from projects import selectors as projects
 from projects.models import Project

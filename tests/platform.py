@@ -25,7 +25,7 @@ from xerotier_site.embedded.process import inherited, leash
 
 ROOT = Path(__file__).parents[1]
 LAST_LINE = "Ctrl-C stops everything."
-PATIENCE_S = 90
+PATIENCE_S = 300
 
 
 @dataclass(frozen=True, slots=True)

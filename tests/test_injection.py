@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ from dashboard.tests.test_pages import READABLE
 from projects import access, invitations, services
 from projects.models import Project
 from projects.rules import Role
+from tests.lasting import lasting
 from tests.make import (
     make_agent,
     make_endpoint,
@@ -38,6 +40,7 @@ from tests.make import (
 )
 from usage.models import UsageRecord
 
+pytestmark = pytest.mark.django_db
 PAYLOADS = [
     "'",
     "'; SELECT 1/0; --",
@@ -84,9 +87,10 @@ QUERIES = [
 PATHS = [one for one in OURS if placeholders(one[0])]
 
 
-@pytest.fixture
-def world(db: None) -> World:
-    return make_world(1)
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with lasting(django_db_blocker):
+        yield make_world(1)
 
 
 def caller_of(path: str, world: World) -> APIClient:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -15,7 +17,9 @@ from api.tests.test_openapi import World, make_world
 from dashboard.tests.cast import signed_in, used
 from projects.models import Membership, Project
 from tests.architecture.access_table import API, DOORS, LEAD_BACK, OPEN, PAGE, SELF
+from tests.lasting import lasting
 
+pytestmark = pytest.mark.django_db
 WRITES = re.compile(
     r"^\s*(?:WITH\b.*)?\b(INSERT INTO|UPDATE|DELETE FROM|MERGE INTO)\s+\"?(\w+)", re.S
 )
@@ -25,14 +29,15 @@ READABLE = sorted(route for route, doors in DOORS.items() if "GET" in doors)
 REST = sorted({*OPEN, *SELF})
 
 
-@pytest.fixture
-def world(db: None) -> World:
-    made = make_world(1)
-    made.ids["request_id"] = used(made.project).request_id
-    EmailAddress.objects.create(
-        user=made.owner, email=made.owner.email, verified=True, primary=True
-    )
-    return made
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with lasting(django_db_blocker):
+        made = make_world(1)
+        made.ids["request_id"] = used(made.project).request_id
+        EmailAddress.objects.create(
+            user=made.owner, email=made.owner.email, verified=True, primary=True
+        )
+        yield made
 
 
 def written(client: Client, url: str) -> tuple[int, set[str]]:

@@ -15,8 +15,10 @@ from api.tests.test_openapi import OPERATORS, World, make_world
 from api.tests.test_openapi import OURS as ALL
 from projects.models import Membership, Project
 from tests.architecture.access_table import PAGE, PAGES
+from tests.lasting import lasting
 from tests.make import make_key, session_of
 
+pytestmark = pytest.mark.django_db
 NOBODYS = {
     "slug": "none",
     "key_id": "key_none",
@@ -33,9 +35,10 @@ OURS = [one for one in ALL if not one[0].startswith(OPERATORS)]
 Operation = tuple[str, str, dict[str, Any]]
 
 
-@pytest.fixture
-def ours(db: None) -> World:
-    return make_world(1)
+@pytest.fixture(scope="module")
+def ours(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    with lasting(django_db_blocker):
+        yield make_world(1)
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -15,6 +16,8 @@ from common.rest.errors import BodyTooLarge
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 BODY_LIMIT_BYTES = 1 << 20
+NAMES_SHOWN = 20
+NAME_SHOWN = 40
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -25,8 +28,17 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, dict):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
-                raise serializers.ValidationError({unknown[0]: ["This field is not known."]})
+                raise serializers.ValidationError({unknown[0]: [_not_known(unknown)]})
         return super().to_internal_value(data)
+
+
+def _not_known(names: Sequence[str]) -> str:
+    """Say which fields nobody named, all at once, so that one try more is enough."""
+    if len(names) == 1:
+        return "This field is not known."
+    shown = ", ".join(name[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
+    left = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"These fields are not known: {shown}{left}."
 
 
 class NoQuery(StrictSerializer):

@@ -15,7 +15,15 @@ from rest_framework.test import APIRequestFactory
 from common.problems import Stale
 from common.rest import StrictSerializer, Window, as_list, check_match, etag_of
 from common.rest.errors import BodyTooLarge, PreconditionRequired
-from common.rest.inputs import BODY_LIMIT_BYTES, BoundedJSONParser, NoQuery, parse, parse_query
+from common.rest.inputs import (
+    BODY_LIMIT_BYTES,
+    NAME_SHOWN,
+    NAMES_SHOWN,
+    BoundedJSONParser,
+    NoQuery,
+    parse,
+    parse_query,
+)
 from common.rest.negotiation import AlwaysJson
 
 
@@ -41,6 +49,21 @@ def wrong(shape: type[StrictSerializer], text: str) -> dict[str, Any]:
         parse_query(shape, query(text))
     detail: Any = refused.value.detail
     return {name: str(faults[0]) for name, faults in detail.items()}
+
+
+def test_all_fields_that_are_not_known_are_named_at_once_and_bounded() -> None:
+    many = dict.fromkeys((f"f{number:02}" + "x" * 99 for number in range(NAMES_SHOWN + 3)), 1)
+    assert said_of({"name": "ada", "zz": 1, "aa": 2}) == "These fields are not known: aa, zz."
+    assert said_of(many).startswith(f"These fields are not known: f00{'x' * (NAME_SHOWN - 3)}, f01")
+    assert said_of(many).endswith(" and 3 more.")
+
+
+def said_of(body_said: dict[str, Any]) -> str:
+    with pytest.raises(serializers.ValidationError) as refused:
+        parse(Named, body(body_said))
+    detail: Any = refused.value.detail
+    [faults] = detail.values()
+    return str(faults[0])
 
 
 def test_body_is_returned_as_it_was_validated() -> None:

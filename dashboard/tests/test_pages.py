@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -19,9 +20,11 @@ from enrolment.models import JoinKey
 from projects import access, invitations
 from projects.models import Project
 from projects.rules import Role
-from tests.make import make_agent, make_endpoint, make_key, make_user, seat
+from tests.lasting import lasting
+from tests.make import make_agent, make_endpoint, make_key, make_project, make_user, seat
 from usage.budgets import set_budget
 
+pytestmark = pytest.mark.django_db
 LEAVE = "settings/leave/"
 """The one change that is everybody's own."""
 READABLE = (
@@ -85,8 +88,16 @@ SENT = (
 NOT_SENT = ("endpoints/new/slug/?slug=x", "settings/audit/")
 
 
-@pytest.fixture
-def furnished(ada: User, acme: Project) -> Callable[[str], str]:
+@pytest.fixture(scope="module")
+def cast(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, str]]:
+    """Furnish acme once for all these tests, and name what is in it."""
+    with lasting(django_db_blocker):
+        make_user("rex")
+        ada = make_user("ada")
+        yield furnish(ada, make_project("acme", owner=ada))
+
+
+def furnish(ada: User, acme: Project) -> dict[str, str]:
     make_endpoint(acme, "chat")
     key = make_key(acme, name="ci").key
     request = used(acme, endpoint="chat", key_id=key.public_id)
@@ -96,7 +107,7 @@ def furnished(ada: User, acme: Project) -> Callable[[str], str]:
     )
     budget = set_budget(project=acme, scope="project", subject_id=acme.public_id, amount=1_000_000)
     machine = make_agent(acme)
-    names = {
+    return {
         "machine": machine.public_id,
         "join_key": JoinKey.objects.get(project=acme).public_id,
         "budget": budget.public_id,
@@ -105,7 +116,26 @@ def furnished(ada: User, acme: Project) -> Callable[[str], str]:
         "member": bob.public_id,
         "invitation": asked.public_id,
     }
-    return lambda path: f"/dashboard/{acme.public_id}/{path.format(**names)}"
+
+
+@pytest.fixture
+def ada(cast: dict[str, str]) -> User:
+    return User.objects.get(email="ada@example.com")
+
+
+@pytest.fixture
+def rex(cast: dict[str, str]) -> User:
+    return User.objects.get(email="rex@example.com")
+
+
+@pytest.fixture
+def acme(cast: dict[str, str]) -> Project:
+    return Project.objects.get(slug="acme")
+
+
+@pytest.fixture
+def furnished(cast: dict[str, str], acme: Project) -> Callable[[str], str]:
+    return lambda path: f"/dashboard/{acme.public_id}/{path.format(**cast)}"
 
 
 @pytest.mark.parametrize("path", READABLE + WRITABLE)
@@ -209,11 +239,11 @@ def test_viewer_changes_nothing_by_sending_it(
     "path", ["", "endpoints/", "keys/", "machines/", "machines/join-keys/", "usage/"]
 )
 def test_empty_page_says_what_it_is_for_and_offers_a_step(
-    acme: Project, ada: User, path: str
+    rex: User, rival: Project, path: str
 ) -> None:
     load_defaults()
 
-    page = signed_in(ada).get(f"/dashboard/{acme.public_id}/{path}").content.decode()
+    page = signed_in(rex).get(f"/dashboard/{rival.public_id}/{path}").content.decode()
 
     assert "x-empty" in page
     assert "x-sketch" in page

@@ -40,6 +40,7 @@ from tests.architecture.access_table import (
     Door,
     Gate,
 )
+from tests.lasting import lasting
 from tests.make import make_key, make_project, make_user, prove, seat
 
 pytestmark = pytest.mark.django_db
@@ -169,16 +170,12 @@ def make_world() -> World:
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
     """Hand out the world, in a process that has assumed the role of the application."""
-    # Hundreds of requests a minute are the point here; limits have tests of their own.
-    unlimited = override_settings(
-        MANAGEMENT_PER_MIN=10**6, ACCOUNT_RATE_LIMITS=False, USERSESSIONS_TRACK_ACTIVITY=False
-    )
-    with django_db_blocker.unblock(), unlimited, transaction.atomic():
+    unlimited = override_settings(ACCOUNT_RATE_LIMITS=False, USERSESSIONS_TRACK_ACTIVITY=False)
+    with lasting(django_db_blocker), unlimited:
         made = make_world()
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('role', %s, true)", [tenancy.ROLE])
         yield made
-        transaction.set_rollback(True)
 
 
 def passes(route: str, door: Door, caller: Caller) -> bool:

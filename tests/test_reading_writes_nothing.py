@@ -84,15 +84,16 @@ def test_looking_at_what_is_of_no_project_writes_nothing(route: str, world: Worl
 
 
 def test_newcomer_without_a_seat_is_led_to_a_form_and_nothing_is_opened(db: None) -> None:
-    client = signed_in(make_person())
+    person, there_were = make_person(), Project.objects.count()
+    client = signed_in(person)
 
     answer = client.get("/dashboard/", follow=True)
 
     assert answer.redirect_chain == [("/dashboard/new/", 302)]
     assert 'method="post"' in answer.content.decode()
-    assert not Project.objects.exists()
+    assert Project.objects.count() == there_were
     client.post("/dashboard/new/", {"name": "Mine", "slug": "mine"})
-    assert Membership.objects.get().project.slug == "mine"
+    assert Membership.objects.get(user=person).project.slug == "mine"
 
 
 def test_writing_is_noticed(world: World) -> None:

@@ -38,6 +38,13 @@ class TierUnavailable(Problem):
     status = 409
 
 
+class RegionUnavailable(Problem):
+    """No machine in this region serves this model on this tier."""
+
+    code = "region_unavailable"
+    status = 409
+
+
 class OperationUnknown(Problem):
     """An operation the gateway does not know."""
 

@@ -160,6 +160,7 @@ class Worker(Versioned):
         help_text="Whose prompts the engine may reuse. Where it is everyone's, a tenant can "
         "find out by trying, word by word, whether another one sent the same beginning",
     )
+    region = models.CharField(max_length=40, blank=True, help_text="Where it is, as in eu-west")
     state = models.CharField(max_length=16, choices=WorkerState.choices, default=WorkerState.ACTIVE)
     is_offered = models.BooleanField(
         default=True, editable=False, help_text="Its agent has it ready; a URL always has"

@@ -7,15 +7,16 @@ have a live machine for this model and this project, and what to say of the othe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agents import selectors
-from agents.errors import TierUnavailable
+from agents.errors import RegionUnavailable, TierUnavailable
 from agents.models import Worker
+from agents.placement import Wish, obstacle
 from catalog import selectors as catalog
 from catalog.errors import ModelUnknown, TierUnknown
+from common.names import check_region
 
 if TYPE_CHECKING:
     from catalog.models import CatalogModel, ServiceTier
@@ -26,6 +27,14 @@ NO_OWN = (
     "choose another tier."
 )
 NO_MACHINE = "No machine of this tier serves it here. Choose another tier or another model."
+NO_OWN_THERE = (
+    "This project has no machine in region “{}” that serves it. Let one join with a join key of "
+    "that region, or name another region or none."
+)
+NONE_THERE = (
+    "No machine of this tier in region “{}” serves it. Name another region or none, or choose "
+    "another tier."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +43,44 @@ class Offer:
 
     tier: ServiceTier
     machines: int
+    region: str = ""
 
     @property
     def reason(self) -> str:
         """Say why nobody can open an endpoint on it; empty if they can."""
         if self.machines:
             return ""
+        if self.region:
+            return (NO_OWN_THERE if self.tier.is_self_hosted else NONE_THERE).format(self.region)
         return NO_OWN if self.tier.is_self_hosted else NO_MACHINE
 
 
-def offers_to(project: Project, *, model_name: str | None = None) -> list[Offer]:
+def offers_to(project: Project, *, model_name: str | None = None, region: str = "") -> list[Offer]:
     """Return every offered tier, for one model or for whichever it has machines."""
-    rows = selectors.workers_for(project=project, model_name=model_name)
-    live = selectors.alive(rows)
-    return [Offer(tier, _count(tier, live)) for tier in catalog.offered_tiers()]
+    able = _Able(project, model_name, region)
+    return [Offer(tier, len(able.on(tier)), region) for tier in catalog.offered_tiers()]
 
 
 def machines_by_model(project: Project) -> Counter[str]:
     """Return how many live machines would serve a project each model, by its name."""
-    live = selectors.alive(selectors.workers_for(project=project))
-    return Counter(worker.model_name for worker in live)
+    able, tiers = _Able(project), list(catalog.offered_tiers())
+    serving = {worker.pk: worker for tier in tiers for worker in able.on(tier)}
+    return Counter(worker.model_name for worker in serving.values())
 
 
 def tiers_by_model(project: Project) -> dict[str, list[str]]:
     """Return for each served model the tiers that a project could open it on."""
+    able = _Able(project)
     found: dict[str, set[str]] = {}
-    own = [tier.slug for tier in catalog.offered_tiers() if tier.is_self_hosted]
-    for worker in selectors.alive(selectors.workers_for(project=project)):
-        carried = own if worker.project_id is not None else worker.tiers
-        found.setdefault(worker.model_name, set()).update(carried)
+    for tier in catalog.offered_tiers():
+        for worker in able.on(tier):
+            found.setdefault(worker.model_name, set()).add(tier.slug)
     return {name: sorted(slugs) for name, slugs in found.items()}
+
+
+def regions_for(project: Project) -> list[str]:
+    """Return the regions in which a live machine would serve a project."""
+    return sorted({worker.region for worker in _Able(project).live if worker.region})
 
 
 def chosen_model(name: str) -> CatalogModel:
@@ -74,33 +91,55 @@ def chosen_model(name: str) -> CatalogModel:
     return model
 
 
-def known_tier(slug: str) -> ServiceTier:
+def known_tier(slug: str, *, param: str = "tier") -> ServiceTier:
     """Return an offered tier, whether anybody serves it or not. Raises ``TierUnknown``."""
     tier = catalog.offered_tier(slug)
     if tier is None:
-        raise TierUnknown(f"There is no tier “{slug}”.", param="tier")
+        raise TierUnknown(f"There is no tier “{slug}”.", param=param)
     return tier
 
 
-def chosen_tier(slug: str, *, project: Project, model: CatalogModel) -> ServiceTier:
-    """Return a tier that an endpoint of this model can be opened on, or moved to.
+def chosen_tier(
+    slug: str, *, project: Project, model: CatalogModel, region: str = ""
+) -> ServiceTier:
+    """Return a tier that an endpoint of this model can be opened on, or moved to, in a region.
 
-    Raises ``TierUnknown``, or ``TierUnavailable`` where no live machine would serve it.
+    Raises ``TierUnknown``, ``RegionMalformed``, or ``TierUnavailable`` or ``RegionUnavailable``
+    where no live machine would serve it.
     """
+    check_region(region)
     tier = known_tier(slug)
-    live = selectors.live_workers(
-        project=project,
-        model_name=model.name,
-        tier=tier.slug,
-        is_self_hosted=tier.is_self_hosted,
-    )
-    reason = Offer(tier, len(live)).reason
-    if reason:
-        raise TierUnavailable(f"{tier.name}, {model.name}: {reason}", param="tier")
+    wish = wish_of(project.pk, model, tier, region)
+    live = selectors.live_workers(replace(wish, region=""))
+    there = [one for one in live if not obstacle(selectors.served_by(one), wish)]
+    if live and not there:
+        reason = Offer(tier, 0, region).reason
+        raise RegionUnavailable(f"{tier.name}, {model.name}: {reason}", param="region")
+    if not live:
+        raise TierUnavailable(f"{tier.name}, {model.name}: {Offer(tier, 0).reason}", param="tier")
     return tier
 
 
-def _count(tier: ServiceTier, live: Iterable[Worker]) -> int:
-    if tier.is_self_hosted:
-        return sum(worker.project_id is not None for worker in live)
-    return sum(worker.project_id is None and tier.slug in worker.tiers for worker in live)
+def wish_of(project_pk: int, model: CatalogModel, tier: ServiceTier, region: str) -> Wish:
+    """Return what an endpoint of a project asks of machines."""
+    return Wish(project_pk, model.name, model.task, tier.slug, tier.is_self_hosted, region)
+
+
+class _Able:
+    """The live machines that a project may use at all: which of them serve a tier."""
+
+    def __init__(self, project: Project, model_name: str | None = None, region: str = "") -> None:
+        self.live = selectors.alive(selectors.workers_for(project=project, model_name=model_name))
+        self._project = project
+        self._region = region
+        self._tasks = catalog.tasks()
+
+    def on(self, tier: ServiceTier) -> list[Worker]:
+        """Return those that serve endpoints on a tier, each of its own model."""
+        return [worker for worker in self.live if self._serves(worker, tier)]
+
+    def _serves(self, worker: Worker, tier: ServiceTier) -> bool:
+        name = worker.model_name
+        task = self._tasks.get(name, "")
+        wish = Wish(self._project.pk, name, task, tier.slug, tier.is_self_hosted, self._region)
+        return not obstacle(selectors.served_by(worker), wish)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents import links, rules, selectors
+from agents import links, placement, rules, selectors
 from agents.lifecycle import note_event
 from agents.models import Agent, AgentState, Worker
 from agents.rules import DEFAULT_OPERATIONS, OPERATIONS, count, text
@@ -30,6 +31,16 @@ SEEN_EVERY = timedelta(seconds=15)
 SERVING = ("ready", "sleeping")
 """A sleeping model is loaded by the first request for it."""
 MODELS_MAX = 64
+SIZE_MAX = 2**50
+"""Bytes of a model; who says more has miscounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog knows: what each model is for, and what tiers ask of machines."""
+
+    tasks: Mapping[str, str]
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 def reconcile() -> int:
@@ -37,14 +48,14 @@ def reconcile() -> int:
     present = links.present()
     if present is None:
         return 0
-    names = frozenset(catalog.listed_names())
+    known = Known(catalog.tasks(), catalog.needed_accelerators())
     living = selectors.all_agents().exclude(state=AgentState.RETIRED).prefetch_related("workers")
-    return sum(_settle(agent, present.get(agent.public_id, []), names) for agent in living)
+    return sum(_settle(agent, present.get(agent.public_id, []), known) for agent in living)
 
 
-def _settle(agent: Agent, reports: Sequence[LinkReport], names: frozenset[str]) -> bool:
+def _settle(agent: Agent, reports: Sequence[LinkReport], known: Known) -> bool:
     try:
-        return _heard(agent, reports[0], names) if reports else _missed(agent)
+        return _heard(agent, reports[0], known) if reports else _missed(agent)
     except Exception:  # broad on purpose: one tenant's machine must never stop the others
         logger.exception("agent %s was left as it is", agent.public_id)
         return False
@@ -67,18 +78,33 @@ def _lasting_model(one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: text(one.get(name)) for name in ("name", "status", "reason", "task")},
         "context": count(one.get("context")),
+        "size_bytes": count(one.get("size_bytes"), SIZE_MAX),
+        "operations": _spoken(one),
     }
 
 
-def offered(state: Mapping[str, Any], names: frozenset[str]) -> list[Offered]:
-    """Return the models of a state that can serve: ready, and known to the catalog."""
-    by_name = {name.lower(): name for name in names}
+def offered(state: Mapping[str, Any], tasks: Mapping[str, str]) -> list[Offered]:
+    """Return the models of a state that can serve: ready, and what the catalog takes them for."""
+    by_name = {name.lower(): name for name in tasks}
     found: dict[str, Offered] = {}
     for one in _models(state):
         name = by_name.get(one["name"].lower())
         if name is not None and one.get("status") in SERVING:
-            found.setdefault(one["name"], _offer(one, name, state))
+            offer = _offer(one, name, state)
+            if placement.speaks(tasks[name], offer.operations):
+                found.setdefault(one["name"], offer)
     return list(found.values())
+
+
+def misplaced_models(state: Mapping[str, Any], tasks: Mapping[str, str]) -> dict[str, str]:
+    """Return the models of which a machine can't do what they are for, with what that is."""
+    by_name = {name.lower(): task for name, task in tasks.items()}
+    known = [(one, by_name.get(one["name"].lower(), "")) for one in _models(state)]
+    return {
+        one["name"]: task
+        for one, task in known
+        if task and not placement.speaks(task, _offer(one, one["name"], state).operations)
+    }
 
 
 def unknown_models(state: Mapping[str, Any], names: Iterable[str]) -> list[str]:
@@ -88,7 +114,7 @@ def unknown_models(state: Mapping[str, Any], names: Iterable[str]) -> list[str]:
 
 
 def _offer(one: Mapping[str, Any], name: str, state: Mapping[str, Any]) -> Offered:
-    spoken = [operation for operation in OPERATIONS if operation in _list(one.get("operations"))]
+    spoken = _spoken(one)
     task = one.get("task")
     usual = DEFAULT_OPERATIONS.get(task if isinstance(task, str) else "generate", ())
     return Offered(
@@ -101,7 +127,12 @@ def _offer(one: Mapping[str, Any], name: str, state: Mapping[str, Any]) -> Offer
     )
 
 
-def _heard(agent: Agent, report: LinkReport, names: frozenset[str]) -> bool:
+def _spoken(one: Mapping[str, Any]) -> list[str]:
+    said = _list(one.get("operations"))
+    return [operation for operation in OPERATIONS if operation in said]
+
+
+def _heard(agent: Agent, report: LinkReport, known: Known) -> bool:
     now = clock.now()
     changes: dict[str, Any] = {}
     if not agent.is_linked:
@@ -118,23 +149,27 @@ def _heard(agent: Agent, report: LinkReport, names: frozenset[str]) -> bool:
     # Also where nothing changed here: the catalog may know a model since, or a person decided.
     moved = 0
     if agent.state == AgentState.ACTIVE and report.state:
-        wanted = offered(report.state, names)
+        wanted = _placed(agent, offered(report.state, known.tasks), known.needs)
         moved = 0 if _is_offered(agent, wanted) else offer_models(agent, wanted)
     return bool(changes.keys() - {"seen_at"} or moved)
+
+
+def _placed(agent: Agent, wanted: Sequence[Offered], needs: Mapping[str, str]) -> list[Offered]:
+    """Return what is offered with where it may serve, by what its machine is fit for."""
+    tiers = placement.fitting_tiers(agent.tiers, needs, agent.facts)
+    return [replace(one, tiers=tiers, region=agent.region) for one in wanted]
 
 
 def _is_offered(agent: Agent, wanted: Sequence[Offered]) -> bool:
     """Say whether the rows are as the machine says: so they are nearly always."""
     rows = {row.served_name: row for row in agent.workers.all() if row.is_offered}
     return rows.keys() == {one.served_name for one in wanted} and all(
-        _is_as_said(rows[one.served_name], one, agent.tiers) for one in wanted
+        _is_as_said(rows[one.served_name], one) for one in wanted
     )
 
 
-def _is_as_said(row: Worker, one: Offered, tiers: Sequence[str]) -> bool:
-    return row.tiers == tiers and all(
-        getattr(row, name) == getattr(one, name) for name in one.__slots__
-    )
+def _is_as_said(row: Worker, one: Offered) -> bool:
+    return all(getattr(row, name) == getattr(one, name) for name in one.__slots__)
 
 
 def _missed(agent: Agent) -> bool:

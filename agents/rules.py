@@ -28,6 +28,7 @@ CHANGEABLE = (
     "engine",
     "context_length",
     "cache_scope",
+    "region",
 )
 """What of a worker may change. Name, model and owner are for life."""
 
@@ -86,7 +87,7 @@ def text(value: Any) -> str:
     return value[:TEXT_MAX].replace("\0", "") if isinstance(value, str) else ""
 
 
-def count(value: Any) -> int | None:
+def count(value: Any, most: int = COUNT_MAX) -> int | None:
     """Return a number of a machine's that counts something; none if it can't."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and 0 < value <= COUNT_MAX else None
+    return value if is_count and 0 < value <= most else None

@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 
 from agents import sightings
 from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerShift, WorkerState
+from agents.placement import Served, Wish, obstacle
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -37,7 +38,7 @@ def workers_for(
 
     With a ``tier`` only the shared ones that carry it.
     """
-    active = Worker.objects.filter(SERVES)
+    active = Worker.objects.filter(SERVES).select_related("agent")
     if model_name is not None:
         active = active.filter(model_name=model_name)
     shared = active.filter(project=None)
@@ -46,19 +47,31 @@ def workers_for(
     return shared | active.filter(project=project)
 
 
-def live_workers(
-    *, project: Project, model_name: str, tier: str, is_self_hosted: bool
-) -> list[Worker]:
-    """Return the workers that an endpoint of a project could be served by right now.
+def served_by(worker: Worker) -> Served:
+    """Return a worker as its place is decided by; its agent is expected to be loaded."""
+    agent = worker.agent
+    is_paused = agent is not None and agent.state != AgentState.ACTIVE
+    return Served(
+        model_name=worker.model_name,
+        operations=worker.operations,
+        owner=worker.project_id,
+        tiers=worker.tiers,
+        region=worker.region,
+        is_ready=worker.is_offered,
+        is_paused=is_paused or worker.state != WorkerState.ACTIVE,
+        is_draining=agent is not None and agent.reported.get("drain") is True,
+    )
 
-    Active, of the model, of the tier (or the project's own), and not seen out by the
-    gateways that look after them.
+
+def live_workers(wish: Wish) -> list[Worker]:
+    """Return the workers that an endpoint could be served by right now.
+
+    Placed there by ``placement``, and not seen out by the gateways that look after them.
     """
-    if is_self_hosted:
-        rows = workers_of_model(model_name, project=project).filter(SERVES)
-    else:
-        rows = workers_for(project=project, model_name=model_name, tier=tier)
-    return alive(rows)
+    owner = wish.project if wish.is_self_hosted else None
+    rows = Worker.objects.filter(SERVES, model_name=wish.model_name, project=owner)
+    found = alive(rows.select_related("agent").order_by("id"))
+    return [worker for worker in found if not obstacle(served_by(worker), wish)]
 
 
 def carrying(tier: str, *, is_self_hosted: bool) -> QuerySet[Worker]:

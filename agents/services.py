@@ -30,6 +30,7 @@ from audit import services as audit
 from catalog import selectors as catalog
 from common import clock, outbox, vault
 from common.actor import SYSTEM, Actor
+from common.names import check_region
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -54,11 +55,15 @@ class Enrolment:
     engine: str = ""
     context_length: int | None = None
     cache_scope: str = CacheScope.NONE
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A model an agent has ready: its name in the catalog, and what the machine says of it."""
+    """A model an agent has ready: its name in the catalog, and what the machine says of it.
+
+    ``tiers`` and ``region`` are its machine's, as far as that is fit for them.
+    """
 
     served_name: str
     model_name: str
@@ -66,15 +71,18 @@ class Offered:
     slots: int | None = None
     context_length: int | None = None
     engine: str = ""
+    tiers: Sequence[str] = ()
+    region: str = ""
 
 
 def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
     """Register an OpenAI-compatible server: shared by everyone, or as a project's own.
 
-    Raises ``WorkerUrlMalformed``, ``OperationUnknown``, ``TierNotForWorkers`` or
-    ``WorkerNameTaken``.
+    Raises ``WorkerUrlMalformed``, ``OperationUnknown``, ``TierNotForWorkers``,
+    ``RegionMalformed`` or ``WorkerNameTaken``.
     """
     _check_url(enrolment.url)
+    check_region(enrolment.region)
     _check_operations(enrolment.operations)
     check_tiers(enrolment.tiers, enrolment.project)
     said = {field: getattr(enrolment, field) for field in enrolment.__slots__}
@@ -109,6 +117,8 @@ def change_worker(*, worker: Worker, by: Actor = SYSTEM, **said: Any) -> None:
         _check_operations(said["operations"])
     if "tiers" in said:
         check_tiers(said["tiers"], worker.project)
+    if "region" in said:
+        check_region(said["region"])
     told = {name: value for name, value in said.items() if name != "credential"}
     if said.get("credential") is not None:
         said["credential"] = vault.seal(said["credential"])
@@ -170,7 +180,7 @@ def withdraw_workers(agent: Agent) -> int:
 
 def _offer(agent: Agent, row: Worker | None, one: Offered) -> bool:
     said = {name: getattr(one, name) for name in one.__slots__ if name != "served_name"}
-    said |= {"tiers": list(agent.tiers), "operations": list(one.operations), "is_offered": True}
+    said |= {"tiers": list(one.tiers), "operations": list(one.operations), "is_offered": True}
     if row is None:
         _add_offered(agent, one.served_name, said)
         return True

@@ -99,6 +99,9 @@ class OperatorTierOut(serializers.Serializer[Any]):
     is_offered = serializers.BooleanField()
     is_self_hosted = serializers.BooleanField()
     is_preemptible = serializers.BooleanField()
+    accelerator = serializers.CharField(
+        help_text="What a machine has to report to serve it; empty: nothing"
+    )
     machines = serializers.SerializerMethodField(help_text="Live machines that carry it")
     endpoints = serializers.SerializerMethodField(help_text="Living endpoints on it")
     terms = serializers.SerializerMethodField(help_text="In force now")

@@ -32,7 +32,7 @@ FURNISH = f"""
 from agents.services import Enrolment, add_worker
 from catalog import selectors as catalog
 from catalog.services import set_terms
-from endpoints.services import open_endpoint
+from endpoints.services import NewEndpoint, open_endpoint
 from projects.models import Project
 from accounts.models import User
 from publisher.services import reconcile
@@ -48,9 +48,8 @@ set_terms(tier=tier, numbers=dict(
     request_timeout_s=60, idle_timeout_s=60, priority=20,
 ))
 project = Project.objects.get()
-open_endpoint(
-    project=project, slug="steady", model=model, tier=tier, opened_by=User.objects.get()
-)
+new = NewEndpoint(project=project, slug="steady", model=model, tier=tier)
+open_endpoint(new, opened_by=User.objects.get())
 reconcile()
 """
 

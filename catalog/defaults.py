@@ -19,6 +19,7 @@ class ShippedTier:
     numbers: Mapping[str, Any]
     is_preemptible: bool = False
     is_self_hosted: bool = False
+    accelerator: str = ""
 
 
 def _paid(price: int, tokens: int, requests: int, concurrent: int, priority: int) -> dict[str, Any]:
@@ -69,18 +70,21 @@ TIERS: tuple[ShippedTier, ...] = (
         "GPU, NVIDIA",
         "Shared NVIDIA accelerators.",
         _paid(1_250_000, 500_000, 256, 50, 25),
+        accelerator="cuda",
     ),
     ShippedTier(
         "gpu_amd_shared",
         "GPU, AMD",
         "Shared AMD accelerators.",
         _paid(1_000_000, 500_000, 256, 50, 25),
+        accelerator="rocm",
     ),
     ShippedTier(
         "gpu_intel_shared",
         "GPU, Intel",
         "Shared Intel accelerators.",
         _paid(1_000_000, 500_000, 256, 50, 25),
+        accelerator="xpu",
     ),
     ShippedTier(
         "self_hosted",

@@ -65,6 +65,14 @@ class CatalogModel(Versioned):
         return self.name
 
 
+class Accelerator(models.TextChoices):
+    """Kinds of accelerator, as machines report them."""
+
+    CUDA = "cuda", "NVIDIA (CUDA)"
+    ROCM = "rocm", "AMD (ROCm)"
+    XPU = "xpu", "Intel (XPU)"
+
+
 class ServiceTier(models.Model):
     """A class of service an endpoint runs on. Its numbers are its ``TierTerms``."""
 
@@ -79,6 +87,12 @@ class ServiceTier(models.Model):
         help_text="Served by machines of the project itself, and never by shared ones",
     )
     is_preemptible = models.BooleanField("preemptible", default=False)
+    accelerator = models.CharField(
+        max_length=8,
+        blank=True,
+        choices=Accelerator.choices,
+        help_text="What a machine that joined has to report to serve it. Empty: nothing",
+    )
 
     class Meta:
         ordering = ["rank", "slug"]

@@ -21,6 +21,17 @@ def listed_names() -> list[str]:
     return list(CatalogModel.objects.filter(is_listed=True).values_list("name", flat=True))
 
 
+def tasks() -> dict[str, str]:
+    """Return what each model is for that may be deployed, by its name."""
+    return dict(CatalogModel.objects.filter(is_listed=True).values_list("name", "task"))
+
+
+def needed_accelerators() -> dict[str, str]:
+    """Return the kind of accelerator that each tier asks for, by its slug, if it asks for one."""
+    rows = ServiceTier.objects.exclude(accelerator="")
+    return dict(rows.values_list("slug", "accelerator"))
+
+
 def listed_model(name: str) -> CatalogModel | None:
     """Return one listed model by its name, however its capitals are written."""
     return listed_models().filter(name__iexact=name).first()

@@ -203,6 +203,7 @@ def _add_tier(rank: int, shipped: defaults.ShippedTier) -> bool:
                 "rank": rank,
                 "is_preemptible": shipped.is_preemptible,
                 "is_self_hosted": shipped.is_self_hosted,
+                "accelerator": shipped.accelerator,
             },
         )
         if is_new:

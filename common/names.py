@@ -6,6 +6,7 @@ that are not, in a list where somebody chooses which to revoke.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from common.problems import Problem
@@ -15,10 +16,20 @@ BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\
 """Letters and marks, says Unicode, of which nobody sees anything."""
 
 
+REGION_MAX = 40
+_REGION = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?)?")
+
+
 class NameMalformed(Problem):
     """The name has a character that nobody can see."""
 
     code = "name_malformed"
+
+
+class RegionMalformed(Problem):
+    """A region could not be called so."""
+
+    code = "region_malformed"
 
 
 def hidden_in(text: str) -> str | None:
@@ -41,4 +52,17 @@ def check_name(text: str, *, param: str = "name") -> None:
             f"Take out U+{ord(hidden):04X} ({said}): it can’t be seen, so two names could look "
             "alike.",
             param=param,
+        )
+
+
+def check_region(text: str) -> None:
+    """Refuse what is no name of a region; none is fine. Raises ``RegionMalformed``.
+
+    Machines and endpoints meet by it, so it is a word that can be written in one way only.
+    """
+    if len(text) > REGION_MAX or _REGION.fullmatch(text) is None:
+        raise RegionMalformed(
+            f"Write a region in small letters, digits and hyphens, at most {REGION_MAX}, with a "
+            "letter or a digit at both ends: eu-west, rack7.",
+            param="region",
         )

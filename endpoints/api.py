@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from agents import offers
 from catalog.rules import NAME_MAX
 from common import clock
+from common.names import REGION_MAX
 from common.rest import (
     ManagementView,
     StrictSerializer,
@@ -35,12 +36,33 @@ if TYPE_CHECKING:
     from endpoints.models import Endpoint
 
 
+def _region() -> serializers.CharField:
+    return serializers.CharField(
+        max_length=REGION_MAX,
+        required=False,
+        allow_blank=True,
+        help_text="Where its machines have to be, as in `eu-west`; empty: anywhere",
+    )
+
+
+def _fallback(more: str = "") -> serializers.CharField:
+    said = (
+        "Of an endpoint on machines of the project's own: the tier that serves it, at that tier's "
+        "price, while none of them is there or each is full."
+    )
+    return serializers.CharField(
+        max_length=40, required=False, allow_null=True, help_text=f"{said} {more}".strip()
+    )
+
+
 class EndpointIn(StrictSerializer):
     """What a caller may say about a new endpoint."""
 
     slug = serializers.CharField(max_length=63)
     model = serializers.CharField(max_length=NAME_MAX, help_text="A name of the catalog")
     tier = serializers.CharField(max_length=40, default="free")
+    region = _region()
+    fallback = _fallback()
 
 
 class EndpointPatch(StrictSerializer):
@@ -51,6 +73,10 @@ class EndpointPatch(StrictSerializer):
         max_length=40,
         required=False,
         help_text="For owners, and management keys that owners made",
+    )
+    region = _region()
+    fallback = _fallback(
+        "Null: to none. To fall back to a tier is for owners, and management keys that owners made"
     )
 
 
@@ -88,6 +114,13 @@ class EndpointOut(serializers.Serializer[Any]):
     slug = serializers.CharField()
     model = serializers.CharField(source="model.name")
     tier = serializers.CharField(source="tier.slug")
+    region = serializers.CharField(help_text="Where its machines have to be; empty: anywhere")
+    fallback = serializers.CharField(
+        source="fallback.slug",
+        default=None,
+        allow_null=True,
+        help_text="The tier that serves it while machines of the project's own can't; null: none",
+    )
     state = serializers.ChoiceField(
         ["active", "paused", "retired"], help_text="What was asked for; `live` says what is so"
     )
@@ -173,16 +206,14 @@ class EndpointDetail(ManagementView):
         responses=EndpointOut,
     )
     def patch(self, request: Request, project_id: str, slug: str) -> Response:
-        """Pause or resume an endpoint, or move it to another tier."""
+        """Pause or resume an endpoint, or say anew by which machines it is served."""
         seat = seat_of(request, project_id, at_least=Role.MEMBER)
         said = parse(EndpointPatch, request)
         endpoint = _endpoint(seat, slug)
         seat.check_own(endpoint.created_by_id)
         check_match(request, etag_of(endpoint.version))
-        tier = _other_tier(seat, endpoint, said.get("tier", endpoint.tier.slug))
-        services.change_endpoint(
-            endpoint=endpoint, state=said.get("state"), tier=tier, by=seat.actor
-        )
+        changes = _changes(seat, endpoint, said)
+        services.change_endpoint(endpoint=endpoint, by=seat.actor, **changes)
         return _shown(_endpoint(seat, slug))
 
     @extend_schema(
@@ -217,21 +248,41 @@ def _endpoint(seat: Seat, name: str) -> Endpoint:
     return endpoint
 
 
-def _other_tier(seat: Seat, endpoint: Endpoint, slug: str) -> ServiceTier | None:
+def _changes(seat: Seat, endpoint: Endpoint, said: dict[str, Any]) -> services.Change:
+    """Return what is to change, each tier of it as one that has machines. Raises what they do."""
+    found = cast("services.Change", dict(said))
+    region = said.get("region", endpoint.region)
+    is_moved = region != endpoint.region
+    if "tier" in said or is_moved:
+        slug = said.get("tier", endpoint.tier.slug)
+        found["tier"] = _tier(seat, endpoint, slug, region, may_stay=not is_moved)
+    if said.get("fallback") is not None:
+        fallback = offers.known_tier(said["fallback"], param="fallback")
+        if fallback.pk != endpoint.fallback_id:
+            seat.check_money("What an endpoint falls back to changes what it costs")
+        found["fallback"] = fallback
+    return found
+
+
+def _tier(seat: Seat, endpoint: Endpoint, slug: str, region: str, *, may_stay: bool) -> ServiceTier:
     if slug == endpoint.tier.slug:
-        return None
-    offers.known_tier(slug)
-    seat.check_money("Moving an endpoint to another tier changes what it costs")
-    return offers.chosen_tier(slug, project=seat.project, model=endpoint.model)
+        if may_stay or not region:
+            return endpoint.tier
+    else:
+        offers.known_tier(slug)
+        seat.check_money("Moving an endpoint to another tier changes what it costs")
+    return offers.chosen_tier(slug, project=seat.project, model=endpoint.model, region=region)
 
 
 def _open(seat: Seat, said: dict[str, Any]) -> Endpoint:
-    model = offers.chosen_model(said["model"])
-    return services.open_endpoint(
+    model, region = offers.chosen_model(said["model"]), said.get("region", "")
+    fallback = said.get("fallback")
+    new = services.NewEndpoint(
         project=seat.project,
         slug=said["slug"],
         model=model,
-        tier=offers.chosen_tier(said["tier"], project=seat.project, model=model),
-        opened_by=seat.maker,
-        by=seat.actor,
+        tier=offers.chosen_tier(said["tier"], project=seat.project, model=model, region=region),
+        region=region,
+        fallback=offers.known_tier(fallback, param="fallback") if fallback else None,
     )
+    return services.open_endpoint(new, opened_by=seat.maker, by=seat.actor)

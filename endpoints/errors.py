@@ -32,6 +32,12 @@ class AllowanceElsewhere(Problem):
     status = 409
 
 
+class FallbackNotAllowed(Problem):
+    """An endpoint can't fall back to this tier, or to none at all."""
+
+    code = "fallback_not_allowed"
+
+
 class ModelTooLarge(Problem):
     """The tier does not serve models of this size."""
 

@@ -47,6 +47,7 @@ class TierForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no argum
             "is_offered",
             "is_preemptible",
             "is_self_hosted",
+            "accelerator",
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

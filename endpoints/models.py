@@ -34,6 +34,17 @@ class Endpoint(ProjectOwned, Versioned):
     slug = models.CharField(max_length=63, validators=[RegexValidator(SLUG)])
     model = models.ForeignKey(CatalogModel, models.PROTECT, related_name="+")
     tier = models.ForeignKey(ServiceTier, models.PROTECT, related_name="+")
+    region = models.CharField(
+        max_length=40, blank=True, help_text="Where its machines have to be. Empty: anywhere"
+    )
+    fallback = models.ForeignKey(
+        ServiceTier,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Tier of the platform's machines that serves when the project's own can't",
+    )
     state = models.CharField(
         max_length=16, choices=EndpointState.choices, default=EndpointState.ACTIVE
     )

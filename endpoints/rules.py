@@ -55,6 +55,31 @@ def told(changes: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]
         yield _STATE_ACTIONS[str(changes["state"])], {}
     if "tier" in changes:
         yield "endpoint.moved_to_tier", {"tier": str(changes["tier"])}
+    if "region" in changes:
+        yield "endpoint.region_changed", {"region": changes["region"]}
+    if "fallback" in changes:
+        yield "endpoint.fallback_changed", {"fallback": str(changes["fallback"] or "")}
+
+
+def fault_in_fallback(*, is_self_hosted: bool, to_self_hosted: bool, to_allowance: bool) -> str:
+    """Say why an endpoint can't fall back to a tier; empty if it can.
+
+    ``is_self_hosted``: of the endpoint's own tier. ``to_…``: of the tier it would fall back to;
+    ``to_allowance`` where that gives so many tokens a month and no more.
+    """
+    if not is_self_hosted:
+        return (
+            "Only an endpoint on machines of the project's own can fall back to those of the "
+            "platform. This one is served by them already."
+        )
+    if to_self_hosted:
+        return "Choose a tier that the platform's machines serve: this one needs your own."
+    if to_allowance:
+        return (
+            "A tier with a monthly allowance is nobody's second choice: the allowance is one a "
+            "person. Choose a tier with a price."
+        )
+    return ""
 
 
 # ── What the world says of an endpoint ─────────────────────────────────────────────────
@@ -66,6 +91,7 @@ class Live:
 
     word: str
     sentence: str
+    is_on_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,9 @@ class Facts:
     balance: str
     spent_budget: str
     used_allowance: str
+    region: str = ""
+    fallback: str = ""
+    """The name of the tier that serves it now in place of machines of the project's own."""
 
 
 SERVING = "serving"
@@ -104,7 +133,7 @@ def live_of(facts: Facts) -> Live:
         (
             not facts.has_worker,
             "no_worker",
-            "No machine serves its model on its tier now: requests are refused.",
+            f"No machine serves its model on its tier {_where(facts)}now: requests are refused.",
         ),
         (
             facts.is_paid and facts.is_broke,
@@ -123,7 +152,21 @@ def live_of(facts: Facts) -> Live:
         ),
     )
     found = next(((word, sentence) for is_so, word, sentence in stops if is_so), None)
-    return Live(*(found or (SERVING, "It answers requests.")))
+    if found is not None:
+        return Live(*found)
+    return Live(SERVING, _serving(facts), is_on_fallback=bool(facts.fallback))
+
+
+def _where(facts: Facts) -> str:
+    return f"in region “{facts.region}” " if facts.region else ""
+
+
+def _serving(facts: Facts) -> str:
+    if facts.fallback:
+        return (
+            f"None of your machines serves it now: requests go to {facts.fallback}, at its price."
+        )
+    return "It answers requests."
 
 
 # ── Limits that are not the tier's ─────────────────────────────────────────────────────

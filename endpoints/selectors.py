@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.db.models import F, Q, QuerySet
 
+from agents import offers
 from agents.models import Worker, WorkerState
+from agents.placement import Wish, nearest, obstacle
+from agents.selectors import served_by
 from catalog.models import CatalogModel
 from endpoints.models import Endpoint, EndpointState, LimitOverride
 from endpoints.rules import LIMITS, limits_in_force
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
     from catalog.models import ServiceTier
     from projects.models import Project
 
+_PASSING = ("not_ready", "draining")
+"""Obstacles that go by themselves: a machine with one of them is still there."""
+
 
 def endpoints_of(*, project: Project) -> QuerySet[Endpoint]:
     """Return the endpoints of a project that are not retired, newest first."""
     return (
         Endpoint.objects.filter(project=project)
         .exclude(state=EndpointState.RETIRED)
-        .select_related("model", "tier")
+        .select_related("model", "tier", "fallback")
         .order_by("-created_at", "-id")
     )
 
@@ -89,8 +95,8 @@ def is_slug_taken(*, project: Project, slug: str) -> bool:
 
 def reach_of(of: ServiceTier | CatalogModel) -> tuple[int, int]:
     """Return how many living endpoints of how many projects a tier or model has: for operators."""
-    named = {"model" if isinstance(of, CatalogModel) else "tier": of}
-    living = Endpoint.objects.filter(**named).exclude(state=EndpointState.RETIRED)
+    wanted = Q(model=of) if isinstance(of, CatalogModel) else Q(tier=of) | Q(fallback=of)
+    living = Endpoint.objects.filter(wanted).exclude(state=EndpointState.RETIRED)
     return living.count(), living.order_by().values("project").distinct().count()
 
 
@@ -103,6 +109,7 @@ def left_without(workers: Iterable[Worker]) -> list[Endpoint]:
     gone = [worker for worker in workers if worker.state == WorkerState.ACTIVE]
     names = {worker.model_name for worker in gone}
     staying = Worker.objects.filter(state=WorkerState.ACTIVE, model_name__in=names)
+    staying = staying.select_related("agent")
     others = list(staying.exclude(pk__in=[worker.pk for worker in gone]))
     living = Endpoint.objects.filter(model__name__in=names).exclude(state=EndpointState.RETIRED)
     rows = living.select_related("project", "model", "tier").order_by("project__slug", "slug")
@@ -110,25 +117,31 @@ def left_without(workers: Iterable[Worker]) -> list[Endpoint]:
 
 
 def _is_served(endpoint: Endpoint, workers: Iterable[Worker]) -> bool:
-    owner = endpoint.project_id if endpoint.tier.is_self_hosted else None
-    return any(
-        worker.model_name == endpoint.model.name
-        and worker.project_id == owner
-        and (owner is not None or endpoint.tier.slug in worker.tiers)
-        for worker in workers
-    )
+    """Say whether one of these would serve it once it is ready: for whom is a machine needed."""
+    wish = wish_of(endpoint)
+    return any(obstacle(served_by(worker), wish) in {"", *_PASSING} for worker in workers)
 
 
-def servable_by(*, project: Project, model_names: Iterable[str]) -> QuerySet[Endpoint]:
-    """Return the endpoints that a machine of the project's own serves with these models."""
-    return endpoints_of(project=project).filter(
-        tier__is_self_hosted=True, model__name__in=model_names
-    )
+def wish_of(endpoint: Endpoint, *, of_fallback: bool = False) -> Wish:
+    """Return what an endpoint asks of machines: of its own tier, or of that it falls back to."""
+    tier = endpoint.fallback if of_fallback and endpoint.fallback else endpoint.tier
+    return offers.wish_of(endpoint.project_id, endpoint.model, tier, endpoint.region)
+
+
+def serving_with(*, project: Project, workers: Iterable[Worker]) -> list[tuple[Endpoint, str]]:
+    """Return the endpoints of a project that machines of its own serve, and what keeps them.
+
+    Only those of their models; an obstacle is empty where nothing is in the way.
+    """
+    served = [served_by(worker) for worker in workers]
+    names = {one.model_name for one in served}
+    rows = endpoints_of(project=project).filter(tier__is_self_hosted=True, model__name__in=names)
+    return [(row, nearest(obstacle(one, wish_of(row)) for one in served)) for row in rows]
 
 
 def on_tier(*, project: Project, tier: ServiceTier) -> QuerySet[Endpoint]:
-    """Return the living endpoints of a project on one tier."""
-    return endpoints_of(project=project).filter(tier=tier)
+    """Return the living endpoints of a project that are on one tier, or fall back to it."""
+    return endpoints_of(project=project).filter(Q(tier=tier) | Q(fallback=tier))
 
 
 def overrides_of(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from audit import services as audit
 from catalog import selectors as catalog
 from common import clock, outbox
 from common.actor import SYSTEM, Actor
+from common.names import check_region
 from common.problems import Stale
 from endpoints import allowance, rules, selectors
 from endpoints.errors import (
     EndpointRetired,
+    FallbackNotAllowed,
     ModelTooLarge,
     SlugMalformed,
     SlugTaken,
@@ -28,35 +31,46 @@ if TYPE_CHECKING:
     from catalog.models import CatalogModel, ServiceTier, TierTerms
 
 
+@dataclass(frozen=True, slots=True)
+class NewEndpoint:
+    """What is said of an endpoint when it is opened.
+
+    ``region``: where its machines have to be; empty: anywhere. ``fallback``: the tier that serves
+    it at its own price when machines of the project's own can't; none: then nobody does.
+    """
+
+    project: Project
+    slug: str
+    model: CatalogModel
+    tier: ServiceTier
+    region: str = ""
+    fallback: ServiceTier | None = None
+
+
 def open_endpoint(
-    *,
-    project: Project,
-    slug: str,
-    model: CatalogModel,
-    tier: ServiceTier,
-    opened_by: User | None = None,
-    by: Actor = SYSTEM,
+    new: NewEndpoint, *, opened_by: User | None = None, by: Actor = SYSTEM
 ) -> Endpoint:
     """Give a project a new permanent URL.
 
-    Raises ``SlugMalformed``, ``SlugTaken``, ``ModelTooLarge`` or ``TooManyEndpoints``.
+    Raises ``SlugMalformed``, ``SlugTaken``, ``RegionMalformed``, ``FallbackNotAllowed``,
+    ``ModelTooLarge`` or ``TooManyEndpoints``.
     """
-    fault = rules.fault_in_slug(slug)
+    fault = rules.fault_in_slug(new.slug)
     if fault:
         raise SlugMalformed(fault, param="slug")
-    terms = catalog.terms_at(tier, clock.now())
-    _check_size(model, terms)
+    check_region(new.region)
+    _check_fallback(new.tier, new.fallback)
+    columns = {name: getattr(new, name) for name in new.__slots__}
     try:
         with transaction.atomic():
-            _check_counts(project, tier, terms, model)
-            endpoint = Endpoint.objects.create(
-                project=project, slug=slug, model=model, tier=tier, created_by=opened_by
-            )
-            _note(endpoint, by, "endpoint.opened", {"model": model.name, "tier": tier.slug})
+            for tier in filter(None, (new.tier, new.fallback)):
+                _check_room(new.project, tier, new.model)
+            endpoint = Endpoint.objects.create(created_by=opened_by, **columns)
+            _note(endpoint, by, "endpoint.opened", _told(new))
             outbox.announce("endpoint", endpoint.pk)
     except IntegrityError as clash:
         raise SlugTaken(
-            f"This project has, or had, an endpoint “{slug}”. Slugs are never reused.",
+            f"This project has, or had, an endpoint “{new.slug}”. Slugs are never reused.",
             param="slug",
         ) from clash
     return endpoint
@@ -80,28 +94,51 @@ def retire_endpoint(*, endpoint: Endpoint, by: Actor = SYSTEM) -> None:
 def change_endpoint(
     *,
     endpoint: Endpoint,
-    state: str | None = None,
-    tier: ServiceTier | None = None,
     by: Actor = SYSTEM,
+    **said: Unpack[Change],
 ) -> None:
-    """Change what may change, all or nothing; what is not said stays.
+    """Change what may change, all or nothing; what is not said stays, or is none.
 
-    Raises ``Stale`` if the endpoint is no longer as ``endpoint`` shows it.
+    An endpoint that leaves the project's own machines falls back to nobody any more. Raises
+    ``Stale`` if it is no longer as ``endpoint`` shows it, and what ``open_endpoint`` raises.
     """
-    changes = {"state": state, "tier": tier}
-    said = {name: value for name, value in changes.items() if value is not None}
-    if tier is not None and tier.pk == endpoint.tier_id:
-        said.pop("tier")
-    if not said:
+    changes = _changes(endpoint, said)
+    if not changes:
         return
     with transaction.atomic():
-        if "tier" in said and tier is not None:
-            terms = catalog.terms_at(tier, clock.now())
-            _check_size(endpoint.model, terms)
-            _check_counts(endpoint.project, tier, terms, endpoint.model)
+        for name in ("tier", "fallback"):
+            if changes.get(name) is not None:
+                _check_room(endpoint.project, changes[name], endpoint.model)
         if not selectors.is_at_version(endpoint):
             raise Stale("The endpoint has changed since you read it. Read it again.")
-        _change(endpoint, by=by, **said)
+        _change(endpoint, by=by, **changes)
+
+
+class Change(TypedDict, total=False):
+    """What may change in an endpoint's life. No ``state`` and no ``tier`` are no change."""
+
+    state: str | None
+    tier: ServiceTier | None
+    region: str
+    fallback: ServiceTier | None
+
+
+def _changes(endpoint: Endpoint, said: Change) -> dict[str, Any]:
+    """Return what is said and is not so already."""
+    changes: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    if "fallback" in said:
+        changes["fallback"] = said["fallback"]
+    tier = changes.get("tier", endpoint.tier)
+    if not tier.is_self_hosted and endpoint.fallback is not None:
+        changes.setdefault("fallback", None)
+    check_region(changes.get("region", ""))
+    _check_fallback(tier, changes.get("fallback"))
+    # A state that is as it was is said again all the same: it is an order, not a fact.
+    return {
+        name: value
+        for name, value in changes.items()
+        if name == "state" or value != getattr(endpoint, name)
+    }
 
 
 def touch_endpoints(**criteria: int) -> list[int]:
@@ -109,7 +146,8 @@ def touch_endpoints(**criteria: int) -> list[int]:
 
     ``criteria`` is ``tier_id=…``, ``model_id=…`` or ``project_id=…``. Returns the primary keys.
     """
-    touched = Endpoint.objects.filter(**criteria)
+    others = {"fallback_id" if name == "tier_id" else name: pk for name, pk in criteria.items()}
+    touched = Endpoint.objects.filter(Q(**criteria) | Q(**others))
     touched.update(version=F("version") + 1)
     return list(touched.values_list("pk", flat=True))
 
@@ -147,6 +185,32 @@ def _note(endpoint: Endpoint, by: Actor, action: str, after: dict[str, object]) 
         subject=("endpoint", endpoint.public_id),
         after={"slug": endpoint.slug, **after},
     )
+
+
+def _told(new: NewEndpoint) -> dict[str, object]:
+    told: dict[str, object] = {"model": new.model.name, "tier": new.tier.slug}
+    if new.region:
+        told["region"] = new.region
+    return told | ({"fallback": new.fallback.slug} if new.fallback else {})
+
+
+def _check_fallback(tier: ServiceTier, fallback: ServiceTier | None) -> None:
+    if fallback is None:
+        return
+    fault = rules.fault_in_fallback(
+        is_self_hosted=tier.is_self_hosted,
+        to_self_hosted=fallback.is_self_hosted,
+        to_allowance=catalog.has_allowance(fallback),
+    )
+    if fault:
+        raise FallbackNotAllowed(fault, param="fallback")
+
+
+def _check_room(project: Project, tier: ServiceTier, model: CatalogModel) -> None:
+    """Refuse what a tier has no room for, before an endpoint is on it or falls back to it."""
+    terms = catalog.terms_at(tier, clock.now())
+    _check_size(model, terms)
+    _check_counts(project, tier, terms, model)
 
 
 def _check_size(model: CatalogModel, terms: TierTerms) -> None:

@@ -13,7 +13,7 @@ from agents.services import check_tiers
 from audit import services as audit
 from common import clock
 from common.actor import SYSTEM, Actor
-from common.names import check_name
+from common.names import check_name, check_region
 from enrolment import rules, secrets, selectors
 from enrolment.errors import JoinKeyMalformed, JoinKeyNameTaken, TooManyJoinKeys
 from enrolment.models import JoinKey
@@ -50,8 +50,8 @@ def issue_join_key(
 ) -> IssuedJoinKey:
     """Make a join key. ``issuer_pk``: the person; whether they may is the edge's question.
 
-    Raises ``NameMalformed``, ``JoinKeyMalformed``, ``TierNotForWorkers``, ``JoinKeyNameTaken``
-    or ``TooManyJoinKeys``.
+    Raises ``NameMalformed``, ``RegionMalformed``, ``JoinKeyMalformed``, ``TierNotForWorkers``,
+    ``JoinKeyNameTaken`` or ``TooManyJoinKeys``.
     """
     check_new(new)
     secret = secrets.mint(new.project.slug if new.project else "")
@@ -88,6 +88,7 @@ def revoke_join_key(*, join_key: JoinKey, by: Actor = SYSTEM) -> bool:
 def check_new(new: NewJoinKey) -> None:
     """Refuse what no join key may say. Raises as ``issue_join_key`` but for name and number."""
     check_name(new.name)
+    check_region(new.region)
     check_tiers(new.tiers, new.project)
     fault = rules.fault_in_pattern(new.name_pattern)
     if fault:

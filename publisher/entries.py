@@ -12,7 +12,7 @@ from django.conf import settings
 from apikeys import selectors as apikeys
 from apikeys.models import ApiKey
 from catalog import selectors as catalog
-from catalog.models import TierTerms
+from catalog.models import ServiceTier, TierTerms
 from common import clock
 from endpoints import allowance
 from endpoints import selectors as endpoints
@@ -20,6 +20,7 @@ from endpoints.models import Endpoint, EndpointState
 from inference.contracts import pass_keys as signers
 from inference.contracts.entries import Grant, Route, Terms, dump
 from inference.contracts.names import grant_key, own_pool, route_key, shared_pool
+from projects.models import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def route_of(endpoint: Endpoint) -> Entry:
     project = endpoint.project.public_id
     model = endpoint.model
     now = clock.now()
+    terms, pools = _served_on(endpoint, endpoint.tier, now)
     route = Route(
         version=endpoint.version,
         project=project,
@@ -68,8 +70,8 @@ def route_of(endpoint: Endpoint) -> Entry:
         endpoint_id=endpoint.public_id,
         model=model.name,
         task=model.task,
-        terms=_terms_of(endpoint, now),
-        pools=(_pool_name(endpoint),),
+        terms=terms,
+        pools=pools,
         context_length=model.context_length,
         capabilities=tuple(model.capabilities),
         created_at=int(endpoint.created_at.timestamp()),
@@ -79,7 +81,11 @@ def route_of(endpoint: Endpoint) -> Entry:
         gone=endpoint.state == EndpointState.RETIRED or endpoint.project.delete_after is not None,
         suspended=endpoint.project.suspension_reason if endpoint.project.is_suspended(now) else "",
         origins=tuple(endpoint.project.origins),
+        region=endpoint.region,
     )
+    if endpoint.fallback is not None:
+        terms, pools = _served_on(endpoint, endpoint.fallback, now)
+        route = replace(route, fallback=replace(route, terms=terms, pools=pools))
     return Entry(route_key(project, endpoint.slug), route.version, dump(route))
 
 
@@ -100,27 +106,32 @@ def pass_keys() -> Entry:
     return Entry(signers.NAME, keys.version, signers.dump(keys))
 
 
-def _pool_name(endpoint: Endpoint) -> str:
-    model, tier = endpoint.model.name, endpoint.tier
+def _served_on(
+    endpoint: Endpoint, tier: ServiceTier, now: datetime
+) -> tuple[Terms, tuple[str, ...]]:
+    """Return the terms and the pools of an endpoint on a tier: its own, or its fallback."""
+    model = endpoint.model.name
     if tier.is_self_hosted:
-        return own_pool(endpoint.project.public_id, model)
-    return shared_pool(tier.slug, model)
+        pool = own_pool(endpoint.project.public_id, model)
+    else:
+        pool = shared_pool(tier.slug, model)
+    return _terms_of(endpoint, tier, now), (pool,)
 
 
-def _terms_of(endpoint: Endpoint, now: datetime) -> Terms:
+def _terms_of(endpoint: Endpoint, tier: ServiceTier, now: datetime) -> Terms:
     """Return the tier's terms in force, with the limits that an operator gave this tenant."""
-    terms = _terms(endpoint, catalog.terms_at(endpoint.tier, now))
+    terms = _terms(endpoint.project, tier, catalog.terms_at(tier, now))
     found = endpoints.overrides_of(project=endpoint.project, moment=now, endpoint=endpoint)
     other: dict[str, Any] = endpoints.limits_over(found)
     return replace(terms, **other) if other else terms
 
 
-def _terms(endpoint: Endpoint, row: TierTerms) -> Terms:
+def _terms(project: Project, tier: ServiceTier, row: TierTerms) -> Terms:
     monthly = row.monthly_tokens
-    if monthly and not allowance.is_held(project=endpoint.project, tier=endpoint.tier):
+    if monthly and not allowance.is_held(project=project, tier=tier):
         monthly = 0  # It is one a person, and with another project of theirs.
     return Terms(
-        tier=endpoint.tier.slug,
+        tier=tier.slug,
         version=row.number,
         requests_per_min=row.requests_per_min,
         tokens_per_min=row.tokens_per_min,

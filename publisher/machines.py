@@ -74,6 +74,7 @@ def _pool(name: str, version: int, rows: Iterable[WorkerRow]) -> Entry:
             credential=row.credential,
             slots=row.slots,
             agent=row.agent.public_id if row.agent else "",
+            region=row.region,
         )
         for row in rows
     )

@@ -94,7 +94,7 @@ def _keys() -> QuerySet[ApiKey]:
 
 
 def _endpoints() -> QuerySet[Endpoint]:
-    return Endpoint.objects.select_related("project", "model", "tier")
+    return Endpoint.objects.select_related("project", "model", "tier", "fallback")
 
 
 _READERS: dict[str, Callable[[str], Iterable[Entry]]] = {

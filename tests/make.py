@@ -24,7 +24,7 @@ from catalog import defaults
 from catalog import services as catalog
 from catalog.models import CatalogModel, ServiceTier
 from endpoints.models import Endpoint
-from endpoints.services import open_endpoint
+from endpoints.services import NewEndpoint, open_endpoint
 from enrolment import proofs
 from enrolment.joining import Joining, Proof, enrol
 from enrolment.services import IssuedJoinKey, NewJoinKey, issue_join_key
@@ -133,13 +133,24 @@ def make_model(name: str = "smollm2-135m-instruct") -> CatalogModel:
     return CatalogModel.objects.get(name=name)
 
 
-def make_endpoint(project: Project, slug: str = "", *, tier: str = "gpu_nvidia_shared") -> Endpoint:
+def make_endpoint(
+    project: Project,
+    slug: str = "",
+    *,
+    tier: str = "gpu_nvidia_shared",
+    region: str = "",
+    fallback: str = "",
+) -> Endpoint:
     """Return an endpoint that answers."""
     return open_endpoint(
-        project=project,
-        slug=slug or f"endpoint{next(_serial)}",
-        model=make_model(),
-        tier=make_tier(tier),
+        NewEndpoint(
+            project=project,
+            slug=slug or f"endpoint{next(_serial)}",
+            model=make_model(),
+            tier=make_tier(tier),
+            region=region,
+            fallback=make_tier(fallback) if fallback else None,
+        )
     )
 
 
@@ -162,8 +173,11 @@ def make_worker(
     project: Project | None = None,
     tiers: tuple[str, ...] = ("free", "gpu_nvidia_shared"),
     model: str = "smollm2-135m-instruct",
+    **said: Any,
 ) -> Worker:
-    """Return a worker that serves the demo chat model: shared, or a project's own."""
+    """Return a worker that serves one of our demo models: shared, or a project's own."""
+    is_for_chat = defaults.MODELS.get(model, {}).get("task", "generate") == "generate"
+    operations = ["chat/completions"] if is_for_chat else ["embeddings"]
     carried = () if project is not None else tiers
     for tier in carried:
         make_tier(tier)
@@ -172,10 +186,10 @@ def make_worker(
             name=name or f"worker{next(_serial)}",
             url=url,
             model_name=model,
-            operations=["chat/completions"],
             credential="worker-secret",
             project=project,
             tiers=carried,
+            **{"operations": operations, **said},
         )
     )
 

@@ -244,7 +244,7 @@ def check(platform: Platform) -> None:
     entries = LedgerEntry.objects.values_list("amount", flat=True)
     assert int(account["granted"]) - int(account.get("spent", 0)) == sum(entries)
     assert int(account.get("held", 0)) == 0
-    assert platform.valkey.zcard(f"{platform.tag}:l:ep_1") == 0
+    assert platform.valkey.zcard(f"{platform.tag}:l:ep_1/free") == 0
     assert not PoisonEvent.objects.exists()
     today = (
         min(r.started_at for r in records.values()),

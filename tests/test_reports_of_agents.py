@@ -22,7 +22,7 @@ from inference.contracts.names import LINKS, link_key, link_member
 from projects.models import Project
 from publisher.machines import agent_entry, pools_of
 from tests.links import MODEL, READY, cut, link, state_of
-from tests.make import Machine, make_agent, make_join_key, make_model
+from tests.make import Machine, make_agent, make_join_key, make_model, make_tier
 
 
 @pytest.fixture
@@ -354,3 +354,32 @@ def test_seen_is_no_write_for_every_beat(agent: Agent, valkey: redis.Redis) -> N
     assert seen is not None
     assert clock.now() - seen < timedelta(seconds=10)
     assert fresh(agent).seen_at == seen
+
+
+def test_machine_carries_the_tiers_whose_accelerator_it_reports_and_is_where_its_key_says(
+    db: None, valkey: redis.Redis
+) -> None:
+    make_model(MODEL)
+    make_tier("gpu_nvidia_shared")
+    key = make_join_key(tiers=("gpu_nvidia_shared",), region="eu-west")
+    agent = enrol(Machine().joining(key.secret, name="gpu-1")).agent
+    link(valkey, agent)
+    reports.reconcile()
+    worker = Worker.objects.get()
+    assert (worker.tiers, worker.region) == ([], "eu-west")
+
+    Agent.objects.update(facts={"accelerators": [{"kind": "cuda", "name": "H100"}]})
+    reports.reconcile()
+
+    worker.refresh_from_db()
+    assert worker.tiers == ["gpu_nvidia_shared"]
+
+
+def test_machine_that_has_a_chat_model_for_embeddings_serves_nobody(
+    agent: Agent, valkey: redis.Redis
+) -> None:
+    link(valkey, agent, state_of({**READY, "operations": ["embeddings"]}))
+
+    reports.reconcile()
+
+    assert not Worker.objects.exists()

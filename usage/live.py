@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Sum
@@ -61,18 +62,21 @@ def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
     balance = selectors.account_of(project=project).balance
     shut = _spent_budgets(project, [row.public_id for row in rows])
     allowed = _allowances(project, rows, terms)
-    served: dict[tuple[int, int], bool] = {}
+    is_served = cache(lambda wish: bool(agents.live_workers(wish)))
 
     def facts(row: Endpoint) -> Facts:
-        place = (row.model_id, row.tier_id)
-        if place not in served:
-            served[place] = _has_worker(row)
         allowance = allowed.get(row.tier_id)
+        is_on_own = is_served(endpoints.wish_of(row))
+        fallback = row.fallback if not is_on_own else None
+        if fallback and not is_served(endpoints.wish_of(row, of_fallback=True)):
+            fallback = None
         return Facts(
             state=row.state,
             suspension=suspension,
-            has_worker=served[place],
-            is_paid=terms[row.tier_id].price_per_million > 0,
+            has_worker=is_on_own or fallback is not None,
+            region=row.region,
+            fallback=fallback.name if fallback else "",
+            is_paid=terms[fallback.pk if fallback else row.tier_id].price_per_million > 0,
             is_broke=balance <= 0,
             balance=money(balance),
             spent_budget=shut.get(project.public_id) or shut.get(row.public_id, ""),
@@ -80,17 +84,6 @@ def states_of(project: Project, rows: Sequence[Endpoint]) -> Mapping[int, Live]:
         )
 
     return {row.pk: live_of(facts(row)) for row in rows}
-
-
-def _has_worker(row: Endpoint) -> bool:
-    return bool(
-        agents.live_workers(
-            project=row.project,
-            model_name=row.model.name,
-            tier=row.tier.slug,
-            is_self_hosted=row.tier.is_self_hosted,
-        )
-    )
 
 
 def _said(allowance: Allowance) -> str:
@@ -104,8 +97,9 @@ def _said(allowance: Allowance) -> str:
 
 def _terms(rows: Sequence[Endpoint]) -> dict[int, TierTerms]:
     now = clock.now()
-    tiers = {row.tier_id: row.tier for row in rows}
-    return {pk: catalog.terms_at(tier, now) for pk, tier in tiers.items()}
+    own = {row.tier_id: row.tier for row in rows}
+    others = {row.fallback.pk: row.fallback for row in rows if row.fallback}
+    return {pk: catalog.terms_at(tier, now) for pk, tier in (own | others).items()}
 
 
 def _allowances(
@@ -123,7 +117,7 @@ def _allowances(
             raised.get("monthly_tokens", limit if is_held(project=project, tier=tiers[pk]) else 0),
         )
         for pk, limit in limits.items()
-        if limit is not None
+        if limit is not None and pk in tiers
     }
 
 

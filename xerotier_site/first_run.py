@@ -33,7 +33,7 @@ from catalog import selectors as catalog
 from catalog.services import supersede_terms
 from common import clock
 from endpoints.models import Endpoint
-from endpoints.services import open_endpoint
+from endpoints.services import NewEndpoint, open_endpoint
 from ledger.services import top_up
 from projects.models import Project
 from projects.services import open_project
@@ -158,9 +158,8 @@ def _open(project: Project, built_in: BuiltIn, operator: User) -> Endpoint:
     model, tier = catalog.listed_model(built_in.model), catalog.offered_tier(TIER)
     if model is None or tier is None:
         raise LookupError(f"The defaults lack {built_in.model} or the tier {TIER}.")
-    return open_endpoint(
-        project=project, slug=built_in.slug, model=model, tier=tier, opened_by=operator
-    )
+    new = NewEndpoint(project=project, slug=built_in.slug, model=model, tier=tier)
+    return open_endpoint(new, opened_by=operator)
 
 
 def _key(project: Project, operator: User, name: str, scope: Scope) -> str:

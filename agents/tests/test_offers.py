@@ -10,6 +10,7 @@ import redis
 from agents import offers, selectors, services
 from agents.errors import TierUnavailable
 from agents.models import Worker
+from agents.placement import Wish
 from catalog.errors import ModelUnknown, TierUnknown
 from catalog.models import CatalogModel, ServiceTier
 from common import clock
@@ -73,8 +74,7 @@ def test_machine_that_is_suspended_retired_or_seen_out_is_not_sold(
     see_out(valkey, out)
 
     assert machines(acme)["free"] == 1
-    live = selectors.live_workers(project=acme, model_name=CHAT, tier="free", is_self_hosted=False)
-    assert live == [well]
+    assert selectors.live_workers(Wish(acme.pk, CHAT, "generate", "free", False)) == [well]
 
 
 def test_machines_are_counted_by_model_for_those_a_project_may_use(

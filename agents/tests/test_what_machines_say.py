@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agents import rules
-from agents.reports import lasting, offered, unknown_models
+from agents.reports import lasting, misplaced_models, offered, unknown_models
 
-NAMES = frozenset({"llama-8b", "Qwen/Qwen2.5-7B"})
+TASKS = {"llama-8b": "generate", "Qwen/Qwen2.5-7B": "generate"}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,7 @@ def test_facts_that_can_be_kept_have_no_fault() -> None:
 
 def test_what_lasts_of_a_report_is_no_load() -> None:
     model = {"name": "llama-8b", "status": "ready", "running": 3, "progress": 0.5, "context": 4096}
+    model |= {"size_bytes": 8 * 10**9, "operations": ["dance", "completions"]}
     state = {
         "models": [model],
         "running": 3,
@@ -88,7 +89,15 @@ def test_what_lasts_of_a_report_is_no_load() -> None:
 
     assert lasting({**state, "running": 9, "seq": 8, "kv": 0.9}) == kept
     assert kept["models"] == [
-        {"name": "llama-8b", "status": "ready", "reason": "", "task": "", "context": 4096}
+        {
+            "name": "llama-8b",
+            "status": "ready",
+            "reason": "",
+            "task": "",
+            "context": 4096,
+            "size_bytes": 8 * 10**9,
+            "operations": ["completions"],
+        }
     ]
     assert lasting({**state, "drain": True}) != kept
 
@@ -113,26 +122,26 @@ def test_state_of_nothing_is_kept_in_the_one_form() -> None:
     ],
 )
 def test_model_is_offered_when_it_could_answer(said: dict[str, str], served: bool) -> None:
-    assert bool(offered({"models": [{"name": "LLAMA-8B", **said}]}, NAMES)) is served
+    assert bool(offered({"models": [{"name": "LLAMA-8B", **said}]}, TASKS)) is served
 
 
 @pytest.mark.parametrize(
-    ("said", "operations"),
+    ("said", "operations", "task"),
     [
-        ({"operations": ["embeddings"]}, ["embeddings"]),
-        ({"task": "embed"}, ["embeddings"]),
-        ({"task": "score"}, ["rerank", "score"]),
-        ({"task": "dance"}, ["chat/completions", "completions"]),
-        ({"operations": ["dance"], "task": "embed"}, ["embeddings"]),
-        ({"operations": "embeddings"}, ["chat/completions", "completions"]),
+        ({"operations": ["embeddings"]}, ["embeddings"], "embed"),
+        ({"task": "embed"}, ["embeddings"], "embed"),
+        ({"task": "score"}, ["rerank", "score"], "score"),
+        ({"task": "dance"}, ["chat/completions", "completions"], "generate"),
+        ({"operations": ["dance"], "task": "embed"}, ["embeddings"], "embed"),
+        ({"operations": "embeddings"}, ["chat/completions", "completions"], "generate"),
     ],
 )
 def test_operations_are_what_a_machine_says_or_what_its_task_has(
-    said: dict[str, object], operations: list[str]
+    said: dict[str, object], operations: list[str], task: str
 ) -> None:
     model = {"name": "llama-8b", "status": "ready", **said}
 
-    [one] = offered({"models": [model]}, NAMES)
+    [one] = offered({"models": [model]}, {"llama-8b": task})
 
     assert list(one.operations) == operations
     assert (one.model_name, one.served_name) == ("llama-8b", "llama-8b")
@@ -141,7 +150,7 @@ def test_operations_are_what_a_machine_says_or_what_its_task_has(
 def test_same_model_twice_is_one_worker_and_the_first_word_counts() -> None:
     twice = [{"name": "llama-8b", "status": "ready", "context": size} for size in (1, 2)]
 
-    [one] = offered({"models": twice}, NAMES)
+    [one] = offered({"models": twice}, TASKS)
 
     assert one.context_length == 1
 
@@ -149,4 +158,15 @@ def test_same_model_twice_is_one_worker_and_the_first_word_counts() -> None:
 def test_unknown_models_are_named_as_the_machine_names_them() -> None:
     state = {"models": [{"name": "qwen/QWEN2.5-7b"}, {"name": "Mystery"}, {"name": 7}]}
 
-    assert unknown_models(state, NAMES) == ["Mystery"]
+    assert unknown_models(state, TASKS) == ["Mystery"]
+
+
+def test_model_that_a_machine_has_for_something_else_is_named_and_not_offered() -> None:
+    models = [
+        {"name": "LLAMA-8B", "status": "ready", "task": "embed"},
+        {"name": "qwen/qwen2.5-7b", "status": "ready"},
+        {"name": "mystery", "status": "ready", "task": "embed"},
+    ]
+
+    assert misplaced_models({"models": models}, TASKS) == {"LLAMA-8B": "generate"}
+    assert [one.model_name for one in offered({"models": models}, TASKS)] == ["Qwen/Qwen2.5-7B"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from django import forms
 
 from catalog.rules import NAME_MAX
+from dashboard.endpoints.where import WhereForm
 from endpoints.rules import MAX_LENGTH
 
 
-class EndpointForm(forms.Form):
-    """A new endpoint: which model, on which tier, under which slug."""
+class EndpointForm(WhereForm):
+    """A new endpoint: which model, on which tier, where, under which slug."""
 
     model = forms.CharField(
         max_length=NAME_MAX,

@@ -61,10 +61,10 @@ class SlugCheck:
 @project_page(at_least=Role.MEMBER)
 def new_endpoint(request: HttpRequest, seat: Seat) -> HttpResponse:
     """Ask for a model, a tier and a slug; create the endpoint and show it."""
-    form = _form(request)
+    form = _form(request, seat)
     if request.method == "POST" and form.is_valid():
         try:
-            endpoint = _open(seat, form.cleaned_data)
+            endpoint = _open(seat, form)
         except Problem as problem:
             attach(form, problem)
         else:
@@ -90,31 +90,35 @@ def check_slug(request: HttpRequest, seat: Seat) -> HttpResponse:
     return show(request, "dashboard/endpoints/slug_check.html", SlugCheck(fault, fine, offer))
 
 
-def _form(request: HttpRequest) -> EndpointForm:
-    if request.method == "POST":
-        return EndpointForm(request.POST)
-    wished = {"model": request.GET.get("model", ""), "tier": request.GET.get("tier", "free")}
-    return EndpointForm(initial=wished)
-
-
-def _open(seat: Seat, said: dict[str, str]) -> Endpoint:
-    model = offers.chosen_model(said["model"])
-    tier = offers.chosen_tier(said["tier"], project=seat.project, model=model)
-    return services.open_endpoint(
+def _form(request: HttpRequest, seat: Seat) -> EndpointForm:
+    is_sent = request.method == "POST"
+    said = request.POST if is_sent else request.GET
+    model = said.get("model", "").replace("\x00", "")
+    return EndpointForm(
+        request.POST if is_sent else None,
+        initial={"model": model, "tier": said.get("tier", "free")},
         project=seat.project,
+        tiers=offers.offers_to(seat.project, model_name=model or None),
+    )
+
+
+def _open(seat: Seat, form: EndpointForm) -> Endpoint:
+    said, project = form.cleaned_data, seat.project
+    model, region = offers.chosen_model(said["model"]), said["region"]
+    new = services.NewEndpoint(
+        project=project,
         slug=said["slug"],
         model=model,
-        tier=tier,
-        opened_by=seat.user,
-        by=seat.actor,
+        tier=offers.chosen_tier(said["tier"], project=project, model=model, region=region),
+        region=region,
+        fallback=form.fallback_tier(),
     )
+    return services.open_endpoint(new, opened_by=seat.user, by=seat.actor)
 
 
 def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
     project, now = seat.project, clock.now()
     machines = offers.machines_by_model(project)
-    chosen = str(form["model"].value() or "").replace("\x00", "")
-    on_offer = offers.offers_to(project, model_name=chosen or None)
     return NewEndpoint(
         shell=shell_for(seat, "endpoints"),
         crumbs=crumbs_to(
@@ -122,7 +126,7 @@ def _context(seat: Seat, form: EndpointForm) -> NewEndpoint:
         ),
         form=form,
         models=tuple(model_card(one, machines[one.name]) for one in catalog.listed_models()),
-        tiers=tuple(tier_card(offer.tier, now, offer.reason) for offer in on_offer),
+        tiers=tuple(tier_card(offer.tier, now, offer.reason) for offer in form.tiers_on_offer),
         url_prefix=f"/{project.public_id}/",
         check_url=reverse("project:check-slug", args=[project.public_id]),
         balance=usage.account_of(project=project).balance,

@@ -65,6 +65,7 @@ class EndpointPage:
     refused: Refused
     overrides: tuple[str, ...]
     terms: TierCard
+    fallback: TierCard | None
     allowances: tuple[live.Allowance, ...]
     may_change: bool
     may_move: bool
@@ -116,6 +117,7 @@ def endpoint_page(request: HttpRequest, seat: Seat, slug: str) -> HttpResponse:
         overrides=_overrides(seat, endpoint),
         allowances=tuple(live.allowance_of(project=seat.project, endpoint=endpoint)),
         terms=tier_card(endpoint.tier, clock.now()),
+        fallback=tier_card(endpoint.fallback, clock.now()) if endpoint.fallback else None,
         may_move=may(seat, Role.OWNER),
         may_change=may_change(seat, endpoint.created_by_id),
     )

@@ -42,6 +42,8 @@ class EndpointRow:
     model_title: str
     task: str
     tier: str
+    region: str
+    is_on_fallback: bool
     state: State
     sentence: str
     is_paused: bool
@@ -70,6 +72,8 @@ def _endpoint_row(project: Project, endpoint: Endpoint, found: Live) -> Endpoint
         model_title=endpoint.model.title,
         task=endpoint.model.task,
         tier=endpoint.tier.name,
+        region=endpoint.region,
+        is_on_fallback=found.is_on_fallback,
         state=_LIVE_STATES[found.word],
         sentence=found.sentence,
         is_paused=endpoint.state == "paused",

@@ -21,6 +21,7 @@ from dashboard.machines.rows import (
     link_rows,
     machine_row,
 )
+from dashboard.machines.served import why_not_there
 from dashboard.shell.contexts import Crumb, Shell, crumbs_to, may, shell_for
 from dashboard.shell.door import is_part, project_page, show
 from dashboard.shell.lists import Finder, asked, part_of
@@ -83,7 +84,7 @@ class MachinePage:
     brought_by: str
     facts: tuple[tuple[str, str], ...]
     links: tuple[LinkRow, ...]
-    endpoints: tuple[tuple[str, str, str], ...]
+    endpoints: tuple[tuple[str, str, str, str], ...]
     events: tuple[EventRow, ...]
     decisions: Decisions
     live_url: str
@@ -123,7 +124,7 @@ def machine_page(request: HttpRequest, seat: Seat, agent_id: str) -> HttpRespons
     context = MachinePage(
         shell=shell_for(seat, "machines"),
         crumbs=crumbs_to_machines(seat),
-        machine=machine_row(seat.project, agent, reports, catalog.listed_names()),
+        machine=machine_row(seat.project, agent, reports, catalog.tasks()),
         fingerprint=agent.fingerprint,
         region=agent.region,
         enrolled_at=agent.enrolled_at,
@@ -160,23 +161,23 @@ def event_row(event: AgentEvent) -> EventRow:
 
 def _rows(seat: Seat, agents: list[Agent]) -> tuple[MachineRow, ...]:
     reports = links.of_agents(agent.public_id for agent in agents)
-    names = catalog.listed_names()
+    tasks = catalog.tasks()
     return tuple(
-        machine_row(seat.project, agent, reports.get(agent.public_id, []), names)
+        machine_row(seat.project, agent, reports.get(agent.public_id, []), tasks)
         for agent in agents
     )
 
 
-def _endpoints(seat: Seat, agent: Agent) -> tuple[tuple[str, str, str], ...]:
-    ready = [row.model_name for row in agent.workers.all() if row.is_offered]
-    found = endpoints.servable_by(project=seat.project, model_names=ready)
+def _endpoints(seat: Seat, agent: Agent) -> tuple[tuple[str, str, str, str], ...]:
+    found = endpoints.serving_with(project=seat.project, workers=agent.workers.all())
     return tuple(
         (
             row.slug,
             reverse("project:endpoint", args=[seat.project.public_id, row.slug]),
             row.model.name,
+            why_not_there(obstacle, row.region),
         )
-        for row in found
+        for row, obstacle in found
     )
 
 

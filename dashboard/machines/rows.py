@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -86,7 +86,7 @@ class MachineRow:
 
 
 def machine_row(
-    project: Project, agent: Agent, links: Sequence[LinkReport], catalog_names: Collection[str]
+    project: Project, agent: Agent, links: Sequence[LinkReport], tasks: Mapping[str, str]
 ) -> MachineRow:
     """Lay out a machine; its workers are expected to be loaded, its links freshest first."""
     word = shown_state(agent.state, is_linked=agent.is_linked, is_dead=agent.is_dead)
@@ -97,7 +97,7 @@ def machine_row(
         state=State(_TONES[word], word),
         reason=agent.reason,
         is_draining=agent.reported.get("drain") is True,
-        models=model_rows(agent, catalog_names),
+        models=model_rows(agent, tasks),
         load=_load_row(links[0]) if links else None,
         # The row's is up to a quarter of a minute old; the link's is of this second.
         seen_at=datetime.fromtimestamp(links[0].seen, UTC) if links else agent.seen_at,

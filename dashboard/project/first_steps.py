@@ -9,7 +9,7 @@ from apikeys.services import issue_key
 from catalog import selectors as catalog
 from common import tenancy
 from common.problems import Problem
-from endpoints.services import open_endpoint
+from endpoints.services import NewEndpoint, open_endpoint
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -41,9 +41,8 @@ def make_start(*, project: Project, user: User, by: Actor) -> IssuedKey | None:
         return None
     try:
         with tenancy.within(project.pk, project.public_id):
-            endpoint = open_endpoint(
-                project=project, slug=SLUG, model=model, tier=tier, opened_by=user, by=by
-            )
+            new = NewEndpoint(project=project, slug=SLUG, model=model, tier=tier)
+            endpoint = open_endpoint(new, opened_by=user, by=by)
             return issue_key(project=project, name=KEY, issuer=user, endpoint=endpoint, by=by)
     except Problem:
         return None

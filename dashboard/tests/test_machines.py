@@ -150,7 +150,7 @@ def test_page_names_links_events_and_the_endpoints_it_can_serve(
     answer = page.get(f"{base(acme)}{agent.public_id}/")
 
     shown = answer.context["page"]
-    assert [slug for slug, _, _ in shown.endpoints] == ["own"]
+    assert [(slug, why) for slug, _, _, why in shown.endpoints] == [("own", "")]
     assert [(one.gateway, one.peer) for one in shown.links] == [("gw1", "10.0.0.9")]
     assert [event.what for event in shown.events] == ["linked", "enrolled"]
     assert dict(shown.facts) == {"Hostname": "h1", "Memory": "8.0 GiB"}
@@ -276,5 +276,5 @@ def test_linked_machine_was_seen_when_its_link_last_said_something(acme: Project
     seen = clock.now().timestamp() - 2
     report = LinkReport("gw", seen - 60, seen, 0)
 
-    assert machine_row(acme, agent, [], ()).seen_at == agent.seen_at
-    assert machine_row(acme, agent, [report], ()).seen_at == datetime.fromtimestamp(seen, UTC)
+    assert machine_row(acme, agent, [], {}).seen_at == agent.seen_at
+    assert machine_row(acme, agent, [report], {}).seen_at == datetime.fromtimestamp(seen, UTC)

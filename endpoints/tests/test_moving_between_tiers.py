@@ -13,7 +13,7 @@ from tests.make import make_endpoint, make_key, make_user, make_worker, seat
 pytestmark = pytest.mark.django_db
 
 
-def move(client: APIClient, project: Project, slug: str, **said: str) -> tuple[int, str]:
+def move(client: APIClient, project: Project, slug: str, **said: str | None) -> tuple[int, str]:
     answer = client.patch(
         f"/{project.public_id}/v1/management/endpoints/{slug}",
         said,

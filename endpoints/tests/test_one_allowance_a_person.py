@@ -15,7 +15,7 @@ from common import clock
 from endpoints import allowance
 from endpoints.errors import AllowanceElsewhere
 from endpoints.models import AllowanceClaim, Endpoint
-from endpoints.services import change_endpoint, open_endpoint, retire_endpoint
+from endpoints.services import NewEndpoint, change_endpoint, open_endpoint, retire_endpoint
 from projects.models import Membership, Project
 from projects.rules import Role
 from tests.make import make_endpoint, make_model, make_project, make_tier, make_user, seat
@@ -126,10 +126,12 @@ def test_no_person_has_two_allowances_in_a_month_whatever_is_done(
 def _open(project: Project) -> None:
     try:
         open_endpoint(
-            project=project,
-            slug=f"e{random.randrange(10**9)}",
-            model=make_model(),
-            tier=make_tier("free"),
+            NewEndpoint(
+                project=project,
+                slug=f"e{random.randrange(10**9)}",
+                model=make_model(),
+                tier=make_tier("free"),
+            )
         )
     except AllowanceElsewhere:
         pass

@@ -17,7 +17,7 @@ from endpoints.errors import (
 )
 from endpoints.models import Endpoint
 from endpoints.rules import fault_in_slug
-from endpoints.services import open_endpoint, pause_endpoint, retire_endpoint
+from endpoints.services import NewEndpoint, open_endpoint, pause_endpoint, retire_endpoint
 from projects.models import Project
 from tests.make import make_endpoint, make_key, make_model, make_tier, make_worker
 
@@ -34,7 +34,7 @@ def test_well_formed_slug_passes(slug: str) -> None:
 )
 def test_malformed_slug_is_refused_and_nothing_is_written(acme: Project, slug: str) -> None:
     with pytest.raises(SlugMalformed):
-        open_endpoint(project=acme, slug=slug, model=make_model(), tier=make_tier())
+        open_endpoint(NewEndpoint(acme, slug, make_model(), make_tier()))
 
     assert not Endpoint.objects.exists()
 
@@ -96,7 +96,7 @@ def test_model_above_the_tiers_size_is_refused(acme: Project) -> None:
     model.size_bytes = 49 * 10**9
 
     with pytest.raises(ModelTooLarge):
-        open_endpoint(project=acme, slug="chat", model=model, tier=make_tier("free"))
+        open_endpoint(NewEndpoint(acme, "chat", model, make_tier("free")))
 
 
 def test_change_raises_the_version_and_is_announced(acme: Project) -> None:

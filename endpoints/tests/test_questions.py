@@ -11,7 +11,7 @@ from common.problems import Stale
 from endpoints import selectors, services
 from endpoints.errors import EndpointRetired, ModelTooLarge, TooManyEndpoints
 from endpoints.models import Endpoint, EndpointState
-from endpoints.services import change_endpoint, open_endpoint
+from endpoints.services import NewEndpoint, change_endpoint, open_endpoint
 from projects.models import Project
 from tests.make import make_endpoint, make_model, make_tier, make_worker
 
@@ -26,7 +26,7 @@ def slugs(rows: object) -> list[str]:
 
 def add(project: Project, slug: str, model: str) -> Endpoint:
     tier = make_tier("gpu_nvidia_shared")
-    return open_endpoint(project=project, slug=slug, model=make_model(model), tier=tier)
+    return open_endpoint(NewEndpoint(project, slug, make_model(model), tier))
 
 
 def test_list_is_the_projects_own_newest_first_without_retired_ones(

@@ -5,8 +5,9 @@
 --   :epoch          the moment from which admissions are served; missing: nothing was restored
 --   :restoring      who restores it: gone if everything was lost again meanwhile
 --   :r:{request}    marker of a request: live, reaped, settled or void
---   :l:{endpoint}   leases of an endpoint's running requests, by the moment they end
---   :endpoints      which endpoints have leases, for the reaper
+--   :l:{endpoint}/{tier}  leases of the requests of an endpoint that run on a tier, by the moment
+--                   they end: its own tier, or the one it falls back to, each with its own limit
+--   :endpoints      which of these there may be, for the reaper
 --   :e:{endpoint}   buckets;   at requests tokens            ┐ and in each of these three:
 --   :k:{key}        quota;     q_count q_ends                │ budget budget_v (monthly ceiling),
 --   :p:{project}    balance;   granted seq spent             │ held, m:{month} (spent in it)
@@ -69,7 +70,8 @@ end
 local function project_key(tag, who) return tag .. ':p:' .. who.project end
 local function endpoint_key(tag, who) return tag .. ':e:' .. who.endpoint end
 local function key_key(tag, who) return tag .. ':k:' .. who.key end
-local function leases_key(tag, who) return tag .. ':l:' .. who.endpoint end
+local function leases_name(who) return who.endpoint .. '/' .. who.tier end
+local function leases_key(tag, who) return tag .. ':l:' .. leases_name(who) end
 
 -- ── Markers ──────────────────────────────────────────────────────────────────────────────
 -- A list rather than a map, because one is packed and unpacked twice for every request.
@@ -350,7 +352,7 @@ end
 
 local function let_in(tag, limits, ask, state, accounts, month)
   local who, endpoint, now = limits.who, accounts.endpoint, state.now
-  if not endpoint.values.at then call('SADD', tag .. ':endpoints', who.endpoint) end
+  if state.running() == 0 then call('SADD', tag .. ':endpoints', leases_name(who)) end
   local requests = math.max(get(endpoint, 'requests'), now) + limits.requests.step_us
   fill(endpoint, 'requests', now, requests)
   local tokens = (ask.est_in + ask.est_out) * limits.tokens.step_us
@@ -615,8 +617,8 @@ local function reap(keys, args)
   local tag, limit, now = keys[1], tonumber(args[1]), now_us(args[2])
   if not call('GET', tag .. ':epoch') then return 0 end
   local reaped = 0
-  for _, endpoint in ipairs(call('SMEMBERS', tag .. ':endpoints')) do
-    local leases = leases_key(tag, { endpoint = endpoint })
+  for _, name in ipairs(call('SMEMBERS', tag .. ':endpoints')) do
+    local leases = tag .. ':l:' .. name
     local due = call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit - reaped)
     for _, id in ipairs(due) do reap_one(tag, leases, id, now) end
     reaped = reaped + #due

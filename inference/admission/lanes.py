@@ -34,7 +34,7 @@ _quoted: Final = lru_cache(1024)(json.dumps)
 
 
 class Tally:
-    """How many requests of one endpoint run in this process."""
+    """How many requests of one endpoint run on one tier in this process."""
 
     __slots__ = ("running",)
 
@@ -61,7 +61,7 @@ class Lane:
 
     def __init__(self, ask: Ask, beside: Tally) -> None:
         self.beside = beside
-        """What runs of its endpoint, by all lanes."""
+        """What runs of its endpoint on its tier, by all lanes."""
         self.easy_until = 0.0
         """Until when (loop seconds) every limit counts as far away, as Valkey has said."""
         self.unheard = 0
@@ -125,7 +125,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[int, int, str, bool], Lane] = {}
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
 
     def of(self, ask: Ask) -> Lane:
         """Return the lane of a request."""
@@ -137,7 +137,8 @@ class Lanes:
                 self._lanes.clear()
                 busy = {name: tally for name, tally in self._tallies.items() if tally.running}
                 self._tallies = busy
-            tally = self._tallies.setdefault(ask.route.endpoint_id, Tally())
+            place = (ask.route.endpoint_id, ask.route.terms.tier)
+            tally = self._tallies.setdefault(place, Tally())
             lane = self._lanes[known] = Lane(ask, tally)
         return lane
 

@@ -18,8 +18,8 @@ LASTS_S: Final = 1.0
 """How long one is believed at most: what was held may be given back, a clock may be set."""
 KEPT_MAX: Final = 4096
 
-Name = tuple[str, int, str, int]
-"""A key and an endpoint, each as of one version: other limits are another name."""
+Name = tuple[str, int, str, int, str]
+"""A key and an endpoint, each as of one version, on a tier: other limits are another name."""
 
 Known = tuple[float, float, Verdict]
 
@@ -53,4 +53,4 @@ class Shut:
 
 
 def _name(grant: Grant, route: Route) -> Name:
-    return grant.key_id, grant.version, route.endpoint_id, route.version
+    return grant.key_id, grant.version, route.endpoint_id, route.version, route.terms.tier

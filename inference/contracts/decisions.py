@@ -14,8 +14,14 @@ FACTS: Final = {
     "tried": "Workers that were asked before this one, in vain",
     "candidates": "Workers it was chosen from",
     "in_flight": "Requests it had when it was chosen, as its gateway believed",
+    "fallback": "Why the platform's machines served it and not the project's own: 1, none was "
+    "there; 2, each was full; 0: nobody stood in for another",
 }
 """Each a whole number. One that is new is missing in what was written before it."""
+
+NOBODY_THERE: Final = 1
+ALL_FULL: Final = 2
+"""Why an endpoint fell back to machines of the platform (``fallback``)."""
 
 
 _SMALL: Final = [str(number) for number in range(256)]
@@ -28,11 +34,15 @@ class Decision:
     tried: int
     candidates: int
     in_flight: int
+    fallback: int
 
-    def __init__(self, tried: int = 0, candidates: int = 0, in_flight: int = 0) -> None:
+    def __init__(
+        self, tried: int = 0, candidates: int = 0, in_flight: int = 0, fallback: int = 0
+    ) -> None:
         self.tried = tried
         self.candidates = candidates
         self.in_flight = in_flight
+        self.fallback = fallback
         self._text = ""
 
     def text(self) -> str:
@@ -40,7 +50,7 @@ class Decision:
         if not self._text:
             self._text = (
                 f'{{"tried":{_digits(self.tried)},"candidates":{_digits(self.candidates)},'
-                f'"in_flight":{_digits(self.in_flight)}}}'
+                f'"in_flight":{_digits(self.in_flight)},"fallback":{_digits(self.fallback)}}}'
             )
         return self._text
 

@@ -89,6 +89,11 @@ class Route:
     suspended: str = ""
     """Why the platform's operator has shut the whole project; empty where it is open."""
     origins: tuple[str, ...] = ()
+    region: str = ""
+    """Where its machines have to be; empty: anywhere."""
+    fallback: Route | None = None
+    """The same endpoint on machines of the platform, for when those of its pools can't: other
+    in terms and pools alone. What it serves is asked, limited and billed by those terms."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class Worker:
     served_name: str = ""
     agent: str = ""
     tenant_url: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,11 +135,16 @@ class Pool:
 T = TypeVar("T", Grant, Route, Pool, UsageEvent)
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_OTHER = ("terms", "pools")
+"""What a fallback is other in: all of it that is written."""
 
 
 def dump(thing: Grant | Route | Pool | UsageEvent) -> str:
     """Write a contract as JSON."""
-    return _encode(asdict(thing))
+    values = asdict(thing)
+    if values.get("fallback") is not None:
+        values["fallback"] = {name: values["fallback"][name] for name in _OTHER}
+    return _encode(values)
 
 
 def load(kind: type[T], text: str | bytes) -> T:
@@ -150,6 +161,7 @@ def load(kind: type[T], text: str | bytes) -> T:
     if kind is Route:
         values["terms"] = _nested(Terms, raw["terms"])
         values["defaults"] = raw.get("defaults", {})
+        values["fallback"] = _fallback(values, raw.get("fallback"))
     if kind is Pool:
         values["workers"] = tuple(_nested(Worker, worker) for worker in raw["workers"])
     if kind is UsageEvent:
@@ -157,6 +169,13 @@ def load(kind: type[T], text: str | bytes) -> T:
         values["decision"] = _nested(Decision, decision) if isinstance(decision, dict) else None
     made: T = kind(**values)
     return made
+
+
+def _fallback(values: dict[str, Any], raw: Any) -> Route | None:
+    if not isinstance(raw, dict):
+        return None
+    other = {"terms": _nested(Terms, raw["terms"]), "pools": tuple(raw["pools"])}
+    return Route(**(values | other | {"fallback": None}))
 
 
 def _nested(kind: type[Any], raw: dict[str, Any]) -> Any:

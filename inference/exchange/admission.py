@@ -81,7 +81,7 @@ class Admission:
 
     def _start_early(self, passed: Passed, prepared: Prepared) -> None:
         plane, path = self._request.plane, self._request.head.target.path
-        choice = plane.router.choose(passed.pools, (), passed.route.project)
+        choice = plane.router.choose(passed.pools, (), passed.route.project, passed.fallback)
         if choice is not None:
             body = prepared.body_for(choice.worker) or b""
             self._early = HeadStart(plane, choice, path, self._request.lines_up(), body)

@@ -125,7 +125,8 @@ class Attempts:
         most = FAILOVERS if self._prepared.body is not None else 0
         choice: Choice | None = None
         if len(tried) <= most:
-            choice = plane.router.choose(passed.pools, tried, passed.route.project)
+            project, fallback = passed.route.project, passed.fallback
+            choice = plane.router.choose(passed.pools, tried, project, fallback)
         if choice is None or self._answer is None:
             self._give_up()
             return

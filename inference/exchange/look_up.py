@@ -143,10 +143,12 @@ class LookUp:
         rules.check_operation(self._route, target)
         self._slo = rules.read_slo(self._fields)
         rules.read_encoding(self._fields)
-        self._find_pools(self._route.pools)
+        self._find_pools(self._route)
 
-    def _find_pools(self, names: tuple[str, ...]) -> None:
-        tables = self._plane.tables
+    def _find_pools(self, route: Route) -> None:
+        tables, names = self._plane.tables, route.pools
+        if route.fallback is not None:
+            names += route.fallback.pools
         keys = [pool_key(name) for name in names]
         pools = [tables.look(key) for key in keys]
         if None in pools:
@@ -163,18 +165,46 @@ class LookUp:
             self._refused(refusal)
 
     def _on_found(self, things: list[Thing | None]) -> None:
-        able, name = self._plane.able, (self._route.pools, self._target.rest)
+        route = self._route
+        if route.fallback is None:
+            self._pass(self._able(route, things))
+        else:
+            self._choose(route, route.fallback, things)
+
+    def _choose(self, route: Route, fallback: Route, things: list[Thing | None]) -> None:
+        """Let the project's own machines serve it; the platform's where they can't now."""
+        own = self._able_if_any(route, things[: len(route.pools)])
+        why = self._plane.router.lacks(own)
+        if why:
+            others = self._able_if_any(fallback, things[len(route.pools) :])
+            if self._plane.router.is_any(others):
+                self._route = fallback
+                self._pass(others, why)
+                return
+        self._pass(own or self._able(route, things[: len(route.pools)]))
+
+    def _able(self, route: Route, things: list[Thing | None]) -> list[list[Worker]]:
+        able, name = self._plane.able, (route.pools, self._target.rest, route.region)
         known = able.get(name)
         if known is None or not all(map(is_, known[0], things)):
             pools = [thing if isinstance(thing, Pool) else None for thing in things]
-            known = pools, rules.find_workers(self._route, pools, self._target)
+            known = pools, rules.find_workers(route, pools, self._target)
             if len(able) >= ABLE_MAX:
                 able.clear()
             able[name] = known
-        self._pass(known[1])
+        return known[1]
 
-    def _pass(self, pools: list[list[Worker]]) -> None:
-        self._passed(Passed(self._grant, self._route, pools, self._slo, self._grant_name))
+    def _able_if_any(self, route: Route, things: list[Thing | None]) -> list[list[Worker]]:
+        try:
+            return self._able(route, things)
+        except Refused:
+            return []
+
+    def _pass(self, pools: list[list[Worker]], fallback: int = 0) -> None:
+        passed = Passed(self._grant, self._route, pools, self._slo, self._grant_name)
+        passed.fallback = fallback
+        passed.is_of_a_moment = bool(fallback) or self._route.fallback is not None
+        self._passed(passed)
 
 
 def _need(known: bool) -> None:

@@ -10,7 +10,7 @@ from inference.contracts.origins import preflight_lines
 from inference.exchange.plane import Plane
 from inference.gate.address import HEALTH, Target
 from inference.gate.head import Head
-from inference.gate.rules import OPTIONS, allowed_here
+from inference.gate.rules import OPTIONS, allowed_here, workers_there
 from inference.gate.tables import Found
 from inference.http.fields import lines_of
 from inference.http.lines import Lines
@@ -58,13 +58,14 @@ def find_health(
 
     def on_pools(found: Found, _sure: bool) -> None:
         pools = [thing for thing in found.values() if isinstance(thing, Pool) and not thing.gone]
-        is_served = plane.router.is_any([pool.workers for pool in pools])
+        is_served = plane.router.is_any([workers_there(route, pool) for pool in pools])
         then(SERVED if is_served else UNSERVED)
 
     if route.paused:
         then(UNSERVED)
     else:
-        plane.tables.resolve([pool_key(name) for name in route.pools], on_pools)
+        names = route.pools if route.fallback is None else route.pools + route.fallback.pools
+        plane.tables.resolve([pool_key(name) for name in names], on_pools)
 
 
 def health_body(status: int) -> tuple[Lines, bytes]:

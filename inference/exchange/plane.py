@@ -19,7 +19,7 @@ from inference.http.problems import Refused
 from inference.router.router import Router
 from inference.telemetry.outcome import Outcome
 
-AbleKey = tuple[tuple[str, ...], str]
+AbleKey = tuple[tuple[str, ...], str, str]
 Able = tuple[list[Pool | None], list[list[Worker]]]
 
 
@@ -63,7 +63,7 @@ class Plane:
     reporter: Reporter
     passes: PassBook = field(default_factory=PassBook)
     able: dict[AbleKey, Able] = field(default_factory=dict)
-    """Workers that can serve an operation, found once for each set of pools."""
+    """Workers that can serve an operation, found once for each set of pools and region."""
     stopping: bool = False
     """No new requests should come: probes and connections say so. Those that come are served."""
     draining: bool = False
@@ -73,6 +73,6 @@ class Plane:
 
     def workers_in_use(self) -> list[Worker]:
         """Return the workers of every pool that was asked for, as the pools are known now."""
-        names = {name for pools, _ in self.able for name in pools}
+        names = {name for pools, _, _ in self.able for name in pools}
         pools = [self.tables.recall(pool_key(name)) for name in names]
         return [w for p in pools if isinstance(p, Pool) and not p.gone for w in p.workers]

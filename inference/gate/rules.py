@@ -36,6 +36,17 @@ _NO_OWN = (
     "No machine of this project serves this endpoint right now, and shared machines never serve "
     "its tier. Add a machine of your own, or move the endpoint to another tier."
 )
+_NEITHER = (
+    "No machine of this project serves this endpoint right now, nor does one of the tier {} that "
+    "it falls back to."
+)
+_NO_WORKER_THERE = (
+    "No worker in region “{}” serves this endpoint right now. Name another region, or none."
+)
+_NO_OWN_THERE = (
+    "No machine of this project in region “{}” serves this endpoint right now. Let one join there, "
+    "or name another region or none."
+)
 _KEY_FIELDS = (b"api-key", b"x-api-key")
 _SLO_FIELDS = (b"x-slo-ttft-ms", b"x-slo-tpot-ms")
 
@@ -113,8 +124,12 @@ def check_operation(route: Route, target: Target) -> None:
 
 
 def nobody(route: Route) -> str:
-    """Say that no machine is there, and whose would be needed."""
+    """Say that no machine is there, and whose would be needed, and where."""
     is_own = bool(route.pools) and all(name.startswith(OWN) for name in route.pools)
+    if is_own and route.fallback is not None:
+        return _NEITHER.format(route.fallback.terms.tier)
+    if route.region:
+        return (_NO_OWN_THERE if is_own else _NO_WORKER_THERE).format(route.region)
     return _NO_OWN if is_own else _NO_WORKER
 
 
@@ -126,11 +141,21 @@ def find_workers(route: Route, pools: list[Pool | None], target: Target) -> list
     alive = [pool for pool in pools if pool is not None and not pool.gone and pool.workers]
     if not alive:
         raise Refused("endpoint_inactive", nobody(route))
-    found = [[w for w in pool.workers if target.rest in w.operations] for pool in alive]
+    there = [workers_there(route, pool) for pool in alive]
+    if not any(there):
+        raise Refused("endpoint_inactive", nobody(route))
+    found = [[w for w in workers if target.rest in w.operations] for workers in there]
     able = [workers for workers in found if workers]
     if not able:
         raise _unsupported(target)
     return able
+
+
+def workers_there(route: Route, pool: Pool) -> tuple[Worker, ...]:
+    """Return the workers of a pool that are where an endpoint wants them."""
+    if not route.region:
+        return pool.workers
+    return tuple(worker for worker in pool.workers if worker.region == route.region)
 
 
 def read_slo(fields: Fields) -> Slo:

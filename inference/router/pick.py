@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from inference.contracts.decisions import Decision
+from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
 
 Picked = tuple[Worker, Decision]
@@ -33,11 +33,13 @@ class Picker:
         self._random = random
         self._says_full = says_full
 
-    def pick(self, pools: Sequence[Sequence[Worker]], tried: Sequence[str]) -> Picked | None:
+    def pick(
+        self, pools: Sequence[Sequence[Worker]], tried: Sequence[str], fallback: int = 0
+    ) -> Picked | None:
         """Return a worker of the first pool that has one not tried yet; none if all were.
 
         A worker without a free slot is passed over while another has one; one that is doubted
-        while any other is left.
+        while any other is left. ``fallback``: why these pools stand in for others, if they do.
         """
         doubted: list[Worker] = []
         for workers in pools:
@@ -45,16 +47,27 @@ class Picker:
             sound = [w for w in fresh if not self._is_doubted(w.worker_id)]
             if sound:
                 free = [w for w in sound if not self._is_full(w)]
-                return self._less_busy(free or sound, len(tried))
+                return self._less_busy(free or sound, len(tried), fallback)
             doubted = doubted or fresh
-        return self._less_busy(doubted, len(tried)) if doubted else None
+        return self._less_busy(doubted, len(tried), fallback) if doubted else None
+
+    def lacks(self, pools: Sequence[Sequence[Worker]]) -> int:
+        """Say why no worker should be asked now (``decisions``); 0 if one with room is there."""
+        reason = NOBODY_THERE
+        for workers in pools:
+            for worker in workers:
+                if self._may_try(worker) and not self._is_doubted(worker.worker_id):
+                    if not self._is_full(worker):
+                        return 0
+                    reason = ALL_FULL
+        return reason
 
     def _is_full(self, worker: Worker) -> bool:
         if worker.slots is not None and self._load_of(worker) >= worker.slots:
             return True
         return self._says_full is not None and self._says_full(worker)
 
-    def _less_busy(self, workers: list[Worker], tried: int) -> Picked:
+    def _less_busy(self, workers: list[Worker], tried: int, fallback: int) -> Picked:
         among = len(workers)
         worker = workers[int(self._random.random() * among)] if among > 1 else workers[0]
         in_flight = self._load_of(worker)
@@ -63,4 +76,4 @@ class Picker:
             others = self._load_of(other)
             if others < in_flight:
                 worker, in_flight = other, others
-        return worker, Decision(tried, among, in_flight)
+        return worker, Decision(tried, among, in_flight, fallback)

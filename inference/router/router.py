@@ -54,13 +54,22 @@ class Router:
         self._picker = picker
         self._health = health
 
-    def choose(self, pools: Pools, tried: Sequence[str], project: str) -> Choice | None:
-        """Choose a worker of those not tried yet for a request of a project; none if all were."""
-        picked = self._picker.pick(pools, tried)
+    def choose(
+        self, pools: Pools, tried: Sequence[str], project: str, fallback: int = 0
+    ) -> Choice | None:
+        """Choose a worker of those not tried yet for a request of a project; none if all were.
+
+        ``fallback``: why these pools stand in for others, if they do.
+        """
+        picked = self._picker.pick(pools, tried, fallback)
         if picked is None:
             return None
         worker, decision = picked
         return Choice(worker, decision, project, self._health)
+
+    def lacks(self, pools: Pools) -> int:
+        """Say why none of these should be asked now (``decisions``); 0 if one has room."""
+        return self._picker.lacks(pools)
 
     def is_any(self, pools: Pools) -> bool:
         """Say whether there is a worker that would be asked."""

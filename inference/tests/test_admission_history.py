@@ -348,10 +348,10 @@ class History(RuleBasedStateMachine):
             return
         live = {name for name, held in self.model.requests.items() if held.state == "live"}
         client, tag = self.shard.redis, self.shard.tag
-        leases = [client.zrange(f"{tag}:l:{endpoint}", 0, -1) for endpoint in ENDPOINTS]
+        leases = [client.zrange(f"{tag}:l:{endpoint}/free", 0, -1) for endpoint in ENDPOINTS]
         assert {name.decode() for names in leases for name in names} == live
         for endpoint in ENDPOINTS:
-            leases = client.zcount(f"{tag}:l:{endpoint}", f"({self.shard.now}", "+inf")
+            leases = client.zcount(f"{tag}:l:{endpoint}/free", f"({self.shard.now}", "+inf")
             assert leases <= CONCURRENT + self.returned(endpoint)
 
     def returned(self, endpoint: str) -> int:

@@ -15,7 +15,7 @@ from inference.tests.limits import Stage, stage_in
 
 pytestmark = pytest.mark.anyio
 
-LEASES = f"{shard_tag('proj_a')}:l:ep_1"
+LEASES = f"{shard_tag('proj_a')}:l:ep_1/free"
 
 
 class Clock:

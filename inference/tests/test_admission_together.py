@@ -41,7 +41,7 @@ def test_many_ends_in_one_call_are_each_told_once(shard: Shard) -> None:
     assert shard.account("p:proj_a")["spent"] == 11
     assert shard.account("p:proj_a")["held"] == 0
     assert len(shard.events()) == 2
-    assert not shard.redis.exists(f"{shard.tag}:l:ep_1")
+    assert not shard.redis.exists(f"{shard.tag}:l:ep_1/free")
 
 
 @pytest.mark.parametrize(

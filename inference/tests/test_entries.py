@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
-from inference.contracts.entries import Pool, Worker, dump, load
+from inference.contracts.entries import Pool, Route, Terms, Worker, dump, load
 
 BY_URL = Worker("wrk_1", "http://127.0.0.1:9000/v1", "m", ("embeddings",), slots=2)
 BY_AGENT = Worker("wrk_2", "", "m", ("embeddings",), agent="agt_1")
@@ -37,3 +38,29 @@ def test_gateway_of_before_there_were_agents_finds_all_it_knows() -> None:
     assert {name: by_url[name] for name in BEFORE_AGENTS} == BEFORE_AGENTS
     assert BEFORE_AGENTS.keys() < by_agent.keys()
     assert by_agent["url"] == ""
+
+
+TERMS = Terms("self_hosted", 1, None, None, 100, 30.0, 60.0, 30)
+PAID = Terms("gpu", 4, 60, 1000, 50, 30.0, 60.0, 25, price_per_million=1_000_000)
+ROUTE = Route(2, "proj_a", "chat", "ep_1", "m", "generate", TERMS, ("own/proj_a/m",), region="eu")
+
+
+def test_fallback_is_written_as_what_it_is_other_in_and_read_as_a_whole_route() -> None:
+    fallback = replace(ROUTE, terms=PAID, pools=("shared/gpu/m",))
+    route = replace(ROUTE, fallback=fallback)
+
+    written = dump(route)
+
+    assert set(json.loads(written)["fallback"]) == {"terms", "pools"}
+    assert load(Route, written) == route
+    assert load(Route, written).fallback == fallback
+
+
+def test_route_of_before_there_were_fallbacks_and_regions_has_none() -> None:
+    raw = json.loads(dump(ROUTE))
+    older = {name: value for name, value in raw.items() if name not in {"fallback", "region"}}
+
+    route = load(Route, json.dumps(older))
+
+    assert (route.fallback, route.region) == (None, "")
+    assert load(Route, json.dumps(raw | {"fallback": "free"})).fallback is None

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from inference.contracts.decisions import Decision
+from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
 from inference.router.health import Breakers
 from inference.router.pick import Picker
@@ -117,3 +117,44 @@ def test_endpoint_is_served_while_any_worker_would_be_asked(
     health.put_out("b")
 
     assert (served, router.is_any(pools)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("pools", "out", "full", "reason"),
+    [
+        ([], (), (), NOBODY_THERE),
+        ([["a"]], (), (), 0),
+        ([["a"]], ("a",), (), NOBODY_THERE),
+        ([["a"]], (), ("a",), ALL_FULL),
+        ([["a", "b"]], ("a",), ("b",), ALL_FULL),
+        ([["a"], ["b"]], (), ("a",), 0),
+        ([["a", "b"]], ("b",), (), 0),
+    ],
+)
+def test_pools_lack_a_worker_or_room(
+    pools: list[list[str]], out: tuple[str, ...], full: tuple[str, ...], reason: int
+) -> None:
+    picker = Picker(
+        lambda _: 0,
+        lambda worker: worker.worker_id not in out,
+        lambda _: False,
+        Random(7),
+        lambda worker: worker.worker_id in full,
+    )
+
+    assert picker.lacks([[worker(name) for name in names] for names in pools]) == reason
+
+
+def test_doubted_worker_is_no_one_to_wait_for(health: Breakers, router: Router) -> None:
+    for _ in range(FAILURES):
+        attempt(router, "a", Choice.failed)
+
+    assert router.lacks([[worker("a")]]) == NOBODY_THERE
+    assert router.lacks([[worker("a"), worker("b")]]) == 0
+
+
+def test_choice_says_why_others_stand_in(router: Router) -> None:
+    choice = router.choose([[worker("a")]], (), "proj_a", ALL_FULL)
+
+    assert choice is not None
+    assert choice.decision.fallback == ALL_FULL

@@ -193,7 +193,12 @@ async def test_line_says_why_the_worker_was_chosen_if_one_was() -> None:
     log.flush()
 
     chosen, refused = (json.loads(line) for line in b"".join(written).splitlines())
-    assert chosen["decision"] == {"tried": 1, "candidates": 2, "in_flight": 300}
+    assert chosen["decision"] == {
+        "tried": 1,
+        "candidates": 2,
+        "in_flight": 300,
+        "fallback": 0,
+    }
     assert "decision" not in refused
 
 

@@ -112,3 +112,35 @@ def test_endpoint_that_moves_to_self_hosted_leaves_the_shared_machines(
 
     route = load(Route, str(valkey.get(route_key(acme.public_id, "chat"))))
     assert route.pools == (own_pool(acme.public_id, MODEL),)
+
+
+def test_route_names_its_region_and_the_platforms_machines_it_falls_back_to(
+    valkey: redis.Redis, acme: Project
+) -> None:
+    make_worker(tiers=("gpu_nvidia_shared",), region="eu")
+    make_endpoint(acme, "mine", tier="self_hosted", region="eu", fallback="gpu_nvidia_shared")
+
+    route = load(Route, str(valkey.get(route_key(acme.public_id, "mine"))))
+
+    assert (route.region, route.pools) == ("eu", (own_pool(acme.public_id, MODEL),))
+    assert (route.terms.tier, route.terms.price_per_million) == ("self_hosted", 0)
+    assert route.fallback is not None
+    assert route.fallback.pools == (shared_pool("gpu_nvidia_shared", MODEL),)
+    assert route.fallback.terms.tier == "gpu_nvidia_shared"
+    assert route.fallback.terms.price_per_million == 1_250_000
+    assert route.fallback.terms.least_hold == 0
+    [worker] = pool_in(valkey, route.fallback.pools[0]).workers
+    assert worker.region == "eu"
+
+
+def test_shared_machines_are_in_no_route_that_has_no_fallback(
+    valkey: redis.Redis, acme: Project
+) -> None:
+    make_endpoint(acme, "mine", tier="self_hosted")
+    endpoint = make_endpoint(acme, "falls", tier="self_hosted", fallback="gpu_nvidia_shared")
+
+    change_endpoint(endpoint=endpoint, fallback=None)
+
+    for slug in ("mine", "falls"):
+        route = load(Route, str(valkey.get(route_key(acme.public_id, slug))))
+        assert route.fallback is None

@@ -118,7 +118,12 @@ async def test_usage_says_of_the_last_attempt_why_its_worker_was_chosen(
 
     await until(world.events)
     [event] = world.events()
-    assert event["decision"] == {"tried": 2, "candidates": 3, "in_flight": 0}
+    assert event["decision"] == {
+        "tried": 2,
+        "candidates": 3,
+        "in_flight": 0,
+        "fallback": 0,
+    }
 
 
 async def test_worker_that_keeps_failing_is_passed_over(running: Running, hire: Hire) -> None:

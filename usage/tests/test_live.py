@@ -120,3 +120,27 @@ def test_api_says_what_is_so_beside_what_was_asked_for(as_ada: APIClient, acme: 
     assert one["live"]["word"] == "no_worker"
     assert "No machine" in one["live"]["sentence"]
     assert [row["live"] for row in many] == [one["live"]]
+
+
+def test_endpoint_on_own_machines_stands_as_its_fallback_does_while_they_are_away(
+    acme: Project,
+) -> None:
+    endpoint = make_endpoint(acme, "chat", tier="self_hosted", fallback="gpu_nvidia_shared")
+    assert word(endpoint) == "no_worker"
+
+    make_worker()
+    assert word(endpoint) == "no_balance"
+    top_up(project=acme, amount=1_000_000)
+    stands = live.state_of(endpoint)
+    assert (stands.word, stands.is_on_fallback) == ("serving", True)
+    assert "GPU, NVIDIA" in stands.sentence
+
+    make_worker(project=acme)
+    assert live.state_of(endpoint).is_on_fallback is False
+
+
+def test_endpoint_without_a_machine_in_its_region_says_so(acme: Project) -> None:
+    make_worker(region="us")
+    endpoint = make_endpoint(acme, "chat", region="eu")
+
+    assert "region “eu”" in live.state_of(endpoint).sentence

@@ -56,7 +56,12 @@ def test_decision_is_kept_and_exported_and_none_where_no_worker_was_asked(acme: 
     lines = "".join(export.csv_lines(project=acme, wanted=Filter())).splitlines()
     cells = {row["request_id"]: row["decision"] for row in csv.DictReader(lines)}
     assert kept == {
-        decided.request_id: {"tried": 0, "candidates": 4, "in_flight": 2},
+        decided.request_id: {
+            "tried": 0,
+            "candidates": 4,
+            "in_flight": 2,
+            "fallback": 0,
+        },
         undecided.request_id: None,
     }
     assert json.loads(cells[decided.request_id]) == kept[decided.request_id]

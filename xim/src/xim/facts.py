@@ -12,19 +12,27 @@ from typing import Any
 
 PATIENCE_S = 2.0
 SYSFS = Path("/sys/class/drm")
-AMD = "0x1002"
+AMD, INTEL = "0x1002", "0x8086"
+KINDS = ("cuda", "rocm", "xpu")
 MEBI = 1 << 20
 
 
-def facts() -> dict[str, Any]:
-    """Return what is known of this machine; what can't be found out is left out."""
+def facts(said: str = "") -> dict[str, Any]:
+    """Return what is known of this machine; what can't be found out is left out.
+
+    ``said``: the kind of accelerator that its owner says its engine has, where that can't be
+    seen from here.
+    """
+    seen = [*_nvidia(), *amd_of(SYSFS), *intel_of(SYSFS)]
+    if said and all(one["kind"] != said for one in seen):
+        seen.insert(0, {"kind": said, "name": "as its owner says", "memory_bytes": 0})
     return {
         "hostname": socket.gethostname()[:253],
         "os": f"{platform.system()} {platform.release()}"[:128],
         "arch": platform.machine(),
         "cpus": os.cpu_count() or 1,
         "memory_bytes": _memory(),
-        "accelerators": [*_nvidia(), *amd_of(SYSFS)][:16],
+        "accelerators": seen[:16],
     }
 
 
@@ -68,6 +76,19 @@ def amd_of(folder: Path) -> list[dict[str, Any]]:
             if (card / "vendor").read_text().strip() == AMD:
                 memory = int((card / "mem_info_vram_total").read_text())
                 found.append({"kind": "rocm", "name": "AMD GPU", "memory_bytes": memory})
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def intel_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the Intel accelerators with memory of their own: not what every processor has."""
+    found = []
+    for card in sorted(folder.glob("card*/device")):
+        try:
+            if (card / "vendor").read_text().strip() == INTEL:
+                memory = int((card.parent / "lmem_total_bytes").read_text())
+                found.append({"kind": "xpu", "name": "Intel GPU", "memory_bytes": memory})
         except (OSError, ValueError):
             continue
     return found

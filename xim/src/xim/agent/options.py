@@ -20,6 +20,7 @@ class RunOptions:
     engine_url: str = ""
     engine_key: str = ""
     task: str = ""
+    accelerator: str = ""
     slots: int = 0
     allow_remote_models: bool = False
     gguf: Gguf | None = None

@@ -38,7 +38,7 @@ async def run(options: RunOptions) -> int:
                 adapter=adapter,
                 engine=engine,
                 places=Places(slots),
-                machine=await asyncio.to_thread(facts.facts),
+                machine=await asyncio.to_thread(facts.facts, options.accelerator),
                 quirks=options.sim.quirks if options.engine == "sim" else "",
             )
             renewal = Renewal(state, identity, enrollment, platform)

@@ -13,6 +13,7 @@ from typing import Any
 from xim import __version__
 from xim.engines.kinds import KINDS
 from xim.engines.seen import TASKS
+from xim.facts import KINDS as ACCELERATORS
 from xim.faults import EXIT_CODES
 from xim.sim.batch import SPEEDS
 from xim.sim.faults import MEANINGS
@@ -86,6 +87,11 @@ def _run(options: Options) -> None:
     options.value("--engine-key-file", "a file with the key that the engine wants")
     options.value(
         "--task", "what its models do (default: told by their names)", choices=["", *TASKS]
+    )
+    options.value(
+        "--accelerator",
+        "what its engine runs on (default: what is seen here)",
+        choices=["", *ACCELERATORS],
     )
     options.value("--slots", "requests at once (default: by kind of engine)", "0", type=int)
     options.switch("--allow-remote-models", "serve Ollama's cloud models, too: others see prompts")

@@ -55,6 +55,7 @@ def read(said: argparse.Namespace) -> RunOptions:
         engine_url=said.engine_url,
         engine_key=_key(said.engine_key_file),
         task=said.task,
+        accelerator=said.accelerator,
         slots=said.slots,
         allow_remote_models=said.allow_remote_models,
         gguf=_gguf(said),

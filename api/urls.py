@@ -8,6 +8,7 @@ from rest_framework.authentication import SessionAuthentication
 from api import described, wellknown
 from api.audit import AuditExport, AuditList
 from api.authentication import UsageKeyAuthentication
+from api.operator_cards import OperatorCards
 from api.operator_models import OperatorModel, OperatorModels
 from api.operator_tiers import OperatorTerms, OperatorTermsList, OperatorTier, OperatorTiers
 from api.refusals import UsageRefusals, UsageRequest
@@ -38,6 +39,7 @@ usage = [
 
 operator: list[URLPattern | URLResolver] = [
     path("models", OperatorModels.as_view(), name="operator-models"),
+    path("model-cards", OperatorCards.as_view(), name="operator-model-cards"),
     path("models/<str:model_id>", OperatorModel.as_view(), name="operator-model"),
     path("tiers", OperatorTiers.as_view(), name="operator-tiers"),
     path("tiers/<str:tier>", OperatorTier.as_view(), name="operator-tier"),

@@ -61,7 +61,8 @@ class CatalogForm(forms.ModelForm):  # type: ignore[type-arg] # why: takes no ar
         self.fields["size"].initial = facts.write_size(size) if size else ""
         for name, example in EXAMPLES.items():
             self.fields[name].help_text = f"Words with commas between them, such as {example}"
-            self.initial[name] = ", ".join(getattr(self.instance, name))
+            if not isinstance(self.initial.get(name), str):  # Else a link has said it.
+                self.initial[name] = ", ".join(getattr(self.instance, name))
 
     def clean(self) -> dict[str, Any]:
         """Read what is written otherwise than it is kept, and refuse what can't be said."""

@@ -21,6 +21,11 @@ def listed_names() -> list[str]:
     return list(CatalogModel.objects.filter(is_listed=True).values_list("name", flat=True))
 
 
+def all_names() -> list[str]:
+    """Return the names that models of the catalog have, withdrawn ones too."""
+    return list(CatalogModel.objects.values_list("name", flat=True))
+
+
 def tasks() -> dict[str, str]:
     """Return what each model is for that may be deployed, by its name."""
     return dict(CatalogModel.objects.filter(is_listed=True).values_list("name", "task"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import TruncHour
@@ -12,10 +13,13 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.models import User
+from agents import cards
 from agents import selectors as agents
+from agents.cards import Card
 from agents.models import Worker, WorkerState
 from apikeys.models import ApiKey
 from audit.models import AuditEntry
+from catalog import facts
 from common import clock, deliveries
 from common.models import OutboxEntry
 from endpoints.models import Endpoint, EndpointState
@@ -26,6 +30,16 @@ from xerotier_site import mail, to_set_up
 
 HOURS = 24
 ENTRIES = 8
+MACHINES_NAMED = 3
+CAPABILITIES = {
+    "chat/completions": "chat",
+    "completions": "completions",
+    "responses": "responses",
+    "embeddings": "embeddings",
+    "rerank": "rerank",
+    "score": "score",
+}
+"""What the catalog calls it that a machine does something."""
 LATE = timedelta(seconds=30)
 """A note that nobody carried for this long means that something stands still."""
 
@@ -50,6 +64,16 @@ class Hour:
     share: int
 
 
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """A model that machines have and the catalog lacks, and the form that adds it, filled in."""
+
+    name: str
+    machines: str
+    fault: str
+    link: str
+
+
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the front page's numbers to its context; unfold calls this."""
     now = clock.now()
@@ -57,6 +81,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "title": "Overview",
         "tasks": to_set_up.tasks(cast("User", request.user)),
+        "cards": [_card(card) for card in cards.unknown()],
         "mail_is_sent": mail.is_sent(),
         "mail_place": mail.place(),
         "totals": [*_tenants(now), *_traffic(now)],
@@ -65,6 +90,28 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "workers": Worker.objects.order_by("state", "name")[:20],
         "entries": AuditEntry.objects.order_by("-id")[:ENTRIES],
     }
+
+
+def _card(card: Card) -> CardRow:
+    said = {
+        "name": card.name,
+        "title": card.name.rpartition("/")[2],
+        "task": card.task,
+        "context_length": card.context_length,
+        "size": facts.write_size(card.size_bytes) if card.size_bytes else None,
+        "capabilities": ", ".join(CAPABILITIES[one] for one in card.operations),
+    }
+    known = {name: value for name, value in said.items() if value}
+    machines = ", ".join(
+        f"{one.name} ({one.project or 'shared'})" for one in card.machines[:MACHINES_NAMED]
+    )
+    more = len(card.machines) - MACHINES_NAMED
+    return CardRow(
+        name=card.name,
+        machines=f"{machines} and {more} more" if more > 0 else machines,
+        fault=card.fault,
+        link=f"{reverse('admin:catalog_catalogmodel_add')}?{urlencode(known)}",
+    )
 
 
 def _tenants(now: datetime) -> list[Figure]:

@@ -11,13 +11,14 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tokens import make_token
+from agents.models import Agent
 from audit.models import AuditEntry
 from catalog import selectors, services
 from catalog.models import CatalogModel
 from common import clock
 from common.models import OutboxEntry
 from projects.models import Project
-from tests.make import make_endpoint, make_model, make_tier, make_worker
+from tests.make import make_agent, make_endpoint, make_model, make_tier, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -186,3 +187,18 @@ def test_tier_says_what_carries_it_and_who_has_it(ops: APIClient, acme: Project)
     assert (shown["machines"], shown["endpoints"]) == (1, 1)
     assert shown["terms"]["requests_per_min"] == 64
     assert [one["id"] for one in ops.get("/v1/operator/tiers").json()["data"]][-1:] != []
+
+
+def test_models_that_machines_have_and_the_catalog_lacks_are_listed_until_they_are_added(
+    ops: APIClient,
+) -> None:
+    agent = make_agent(name="gpu-1")
+    said = {"name": NEW["name"], "task": "generate", "context": 4096, "operations": ["completions"]}
+    Agent.objects.filter(pk=agent.pk).update(reported={"models": [said]})
+
+    [card] = ops.get("/v1/operator/model-cards").json()["data"]
+
+    assert (card["name"], card["context_length"], card["size_bytes"]) == (NEW["name"], 4096, None)
+    assert card["machines"] == [{"id": agent.public_id, "name": "gpu-1", "project": ""}]
+    assert send(ops, "post", MODELS, NEW).status_code == 201
+    assert ops.get("/v1/operator/model-cards").json() == {"object": "list", "data": []}

@@ -187,6 +187,7 @@ BY_TOKEN: dict[str, dict[str, int]] = {
     # The operator API: an operator's token is told this, and everybody else 401, an operator's
     # own session too.
     OPERATOR + "models": {"GET": 200, "POST": 400},
+    OPERATOR + "model-cards": {"GET": 200},
     OPERATOR + "models/<str:model_id>": {"GET": 404, "PATCH": 404, "DELETE": 404},
     OPERATOR + "tiers": {"GET": 200},
     OPERATOR + "tiers/<str:tier>": {"GET": 404},

@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agents.models import Agent
 from audit.models import AuditEntry
 from catalog.models import CatalogModel
-from tests.make import make_model
+from projects.models import Project
+from tests.make import make_agent, make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -89,3 +91,31 @@ def test_chosen_models_are_withdrawn_from_the_list(as_operator: Client) -> None:
     )
 
     assert not CatalogModel.objects.get().is_listed
+
+
+def test_model_of_a_machine_is_one_filled_in_form_away_from_the_catalog(
+    as_operator: Client, acme: Project
+) -> None:
+    for name in ("gpu-1", "gpu-2", "gpu-3", "gpu-4"):
+        make_agent(acme, name=name)
+    said = {"task": "embed", "context": 512, "size_bytes": 15_200_000_000}
+    known = {"name": "Qwen/E-7B", **said, "operations": ["embeddings", "score"]}
+    Agent.objects.update(reported={"models": [known, {"name": "z model", **said}]})
+
+    front = as_operator.get(reverse("admin:index"))
+
+    card, unfit = front.context["cards"]
+    assert card.machines == "gpu-1 (acme), gpu-2 (acme), gpu-3 (acme) and 1 more"
+    assert "It can’t be added under this name" in front.content.decode()
+    assert unfit.fault
+    form = as_operator.get(card.link).context["adminform"].form
+    filled = {name: form[name].value() for name in form.fields}
+    told = {name: value for name, value in filled.items() if value not in {None, False}}
+    assert as_operator.post(reverse(ADD), told).status_code == 302
+    model = CatalogModel.objects.get()
+    assert (model.name, model.title, model.task) == ("Qwen/E-7B", "E-7B", "embed")
+    assert (model.context_length, model.size_bytes) == (512, 15_200_000_000)
+    assert model.capabilities == ["embeddings", "score"]
+    assert [one.name for one in as_operator.get(reverse("admin:index")).context["cards"]] == [
+        "z model"
+    ]

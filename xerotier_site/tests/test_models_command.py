@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from agents.models import Agent
 from audit.models import AuditEntry
 from catalog import selectors
 from catalog.models import CatalogModel
 from common.models import OutboxEntry
 from projects.models import Project
-from tests.make import make_endpoint, make_model, make_worker
+from tests.make import make_agent, make_endpoint, make_model, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -111,3 +112,18 @@ def test_what_cannot_be_done_is_one_sentence_that_names_the_option(
 
     after = CatalogModel.objects.get()
     assert after.version == before.version
+
+
+def test_models_of_machines_are_told_with_the_line_that_adds_them(acme: Project) -> None:
+    make_agent(acme, name="gpu-1")
+    make_agent(name="gpu-2")
+    said = {"name": NAME, "task": "generate", "context": 32768, "size_bytes": 15_200_000_000}
+    Agent.objects.update(reported={"models": [said, {**said, "name": "z model"}]})
+
+    first, line, _, fault = models("reported").splitlines()
+
+    assert first == f"{NAME}, on gpu-1 (acme), gpu-2 (shared)"
+    assert line == f"  models add {NAME} --task generate --context 32768 --size 15.2"
+    assert "is none of them" in fault
+    models(*line.split()[1:])
+    assert NAME not in models("reported")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from agents import cards
 from agents import selectors as agents
 from catalog import facts, selectors, services
 from catalog.models import CatalogModel
@@ -34,7 +35,7 @@ OPTIONS: dict[str, tuple[str, str]] = {
 
 
 class Command(BaseCommand):
-    """``manage.py models list | add NAME --task TASK | set NAME --context N | withdraw NAME``."""
+    """``manage.py models list | reported | add NAME --task TASK | set NAME … | withdraw NAME``."""
 
     help = "List the models of the catalog, add one, change one, or offer one no more."
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         """Describe the verbs."""
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="list the models, withdrawn ones too")
+        verbs.add_parser("reported", help="list what machines have and the catalog lacks")
         add = verbs.add_parser("add", help="add a model")
         change = verbs.add_parser("set", help="change what is said of one; the rest stays")
         withdraw = verbs.add_parser("withdraw", help="no new endpoints; those there are go on")
@@ -57,6 +59,7 @@ class Command(BaseCommand):
         """Run the verb."""
         verbs: dict[str, Callable[[dict[str, Any]], None]] = {
             "list": self._list,
+            "reported": self._reported,
             "add": self._add,
             "set": self._set,
             "withdraw": self._withdraw,
@@ -78,6 +81,16 @@ class Command(BaseCommand):
                 f"{facts.write_size(model.size_bytes)} GB  {machines} live machines  "
                 f"{count} endpoints"
             )
+
+    def _reported(self, _options: dict[str, Any]) -> None:
+        for card in cards.unknown():
+            machines = ", ".join(f"{one.name} ({one.project or 'shared'})" for one in card.machines)
+            self.stdout.write(f"{card.name}, on {machines}")
+            said = f"models add {card.name} --task {card.task}"
+            said += f" --context {card.context_length}" if card.context_length else ""
+            size = facts.write_size(card.size_bytes) if card.size_bytes else ""
+            said += f" --size {size}" if size else ""
+            self.stdout.write(f"  {card.fault or said}")
 
     def _add(self, options: dict[str, Any]) -> None:
         said = {"title": options["name"], **_said(options)}

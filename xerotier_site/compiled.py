@@ -49,6 +49,7 @@ INTERPRETED = frozenset(
         "inference.gate.passes",
         "inference.gateway.agents",
         "inference.gateway.gateway",
+        "inference.gateway.hops",
         "inference.gateway.ops",
         "inference.http.jws",
         "inference.sources.url",

@@ -30,6 +30,10 @@ UNSUITED = (
     "one leaves. Start the platform with `make run` or `python -m xerotier_site.server`."
 )
 
+HERE = "local"
+EVERYWHERE = ("0.0.0.0", "[::]", "*")  # noqa: S104 - refused
+PORT_MAX = 65535
+
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 """Another ASGI application; each framework has its own types for the same three things."""
 
@@ -50,6 +54,8 @@ def read_config() -> PlaneConfig:
         metrics_dir=env.text("XEROTIER_METRICS_DIR", ""),
         metrics_allow=tuple(env.networks("XEROTIER_METRICS_ALLOW", ["127.0.0.0/8", "::1/128"])),
         metrics_token=env.text("XEROTIER_METRICS_TOKEN", "").encode(),
+        hop=_hop(),
+        home=env.text("XEROTIER_HOME", "var"),
         fast_edge=env.choice("XEROTIER_EDGE", ["fast", "asgi"], "fast") == "fast",
         waits=Waits(
             drain_delay_s=float(env.number("XEROTIER_DRAIN_DELAY_S", 3)),
@@ -75,6 +81,19 @@ def _origins() -> tuple[str, ...]:
             wrong = f"{origin!r} is no origin such as https://app.example.org"
             env.mistakes.append(f"XEROTIER_CORS_ORIGINS: {wrong}")
     return tuple(found)
+
+
+def _hop() -> str:
+    said = env.text("XEROTIER_HOP", HERE)
+    if said in (HERE, "off"):
+        return HERE if said == HERE else ""
+    host, colon, port = said.rpartition(":")
+    is_port = port.isdecimal() and int(port) <= PORT_MAX
+    if not (colon and is_port and host) or host in EVERYWHERE:
+        wrong = f"{said!r} is not local, off or an address where other gateways reach this machine"
+        env.mistakes.append(f"XEROTIER_HOP: {wrong}, like 10.0.0.5:9400")
+        return ""
+    return said
 
 
 class PlaneMount:

@@ -30,6 +30,7 @@ if __name__ == "__main__":
 
 from inference.edges.context import EdgeContext
 from inference.edges.protocol import PlatformProtocol
+from inference.gateway.gateway import Gateway
 from xerotier_site.logs import configure_logging
 from xerotier_site.plane import PlaneMount, before, read_config
 from xerotier_site.prefork import PreforkServers, end_with_parent
@@ -118,7 +119,7 @@ class PlatformServer(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await self._wait_for_the_end(end)
+        await self._wait_for_the_end(gateway, end)
         for exchange in list(gateway.plane.running):
             exchange.stop()
         await asyncio.sleep(0.1 if self.server_state.connections else 0)
@@ -129,10 +130,15 @@ class PlatformServer(uvicorn.Server):
         self.context.stop()
         await self.lifespan.shutdown()
 
-    async def _wait_for_the_end(self, end: float) -> None:
+    async def _wait_for_the_end(self, gateway: Gateway, end: float) -> None:
+        """Let callers have their answers, and those of other gateways for which we ask an agent."""
         loop = asyncio.get_running_loop()
-        # Polled: it happens once in a process' life.
-        while self.server_state.connections and not self.force_exit and loop.time() < end:  # noqa: ASYNC110
+
+        def is_waited_for() -> bool:
+            runs = bool(self.server_state.connections or gateway.hops.host.running)
+            return runs and not self.force_exit and loop.time() < end
+
+        while is_waited_for():  # noqa: ASYNC110 - polled: it happens once in a process' life
             await asyncio.sleep(0.02)
 
     @contextlib.contextmanager

@@ -22,6 +22,10 @@ ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
 STATES: Final = (PENDING, ACTIVE, SUSPENDED)
 
+READY: Final = "ready"
+SLEEPING: Final = "sleeping"
+"""What an agent says of a model that it would serve; one that sleeps is woken by a request."""
+
 LINK_S: Final = 10
 """How long what a gateway wrote of a link is believed."""
 
@@ -47,7 +51,9 @@ class AgentEntry:
 class LinkReport:
     """What a gateway knows of one link: since when, last seen when, what runs over it.
 
-    ``state`` is what the agent said last, without its ``facts``, which change seldom.
+    ``state`` is what the agent said last, without its ``facts``, which change seldom. ``hop`` is
+    where other gateways ask this one for agents that they have no link to, empty where they
+    can't; ``takes``: whether a request may begin on the link now.
     """
 
     gateway: str
@@ -57,6 +63,8 @@ class LinkReport:
     state: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] | None = None
     peer: str = ""
+    hop: str = ""
+    takes: bool = True
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -16,6 +16,7 @@ FACTS: Final = {
     "in_flight": "Requests it had when it was chosen, as its gateway believed",
     "fallback": "Why the platform's machines served it and not the project's own: 1, none was "
     "there; 2, each was full; 0: nobody stood in for another",
+    "hops": "Other gateways it was asked by way of: 1 where this one had no link to it",
 }
 """Each a whole number. One that is new is missing in what was written before it."""
 
@@ -24,6 +25,7 @@ ALL_FULL: Final = 2
 """Why an endpoint fell back to machines of the platform (``fallback``)."""
 
 
+_NEAR: Final = ',"hops":0}'
 _SMALL: Final = [str(number) for number in range(256)]
 
 
@@ -35,14 +37,21 @@ class Decision:
     candidates: int
     in_flight: int
     fallback: int
+    hops: int
 
     def __init__(
-        self, tried: int = 0, candidates: int = 0, in_flight: int = 0, fallback: int = 0
+        self,
+        tried: int = 0,
+        candidates: int = 0,
+        in_flight: int = 0,
+        fallback: int = 0,
+        hops: int = 0,
     ) -> None:
         self.tried = tried
         self.candidates = candidates
         self.in_flight = in_flight
         self.fallback = fallback
+        self.hops = hops
         self._text = ""
 
     def text(self) -> str:
@@ -50,9 +59,13 @@ class Decision:
         if not self._text:
             self._text = (
                 f'{{"tried":{_digits(self.tried)},"candidates":{_digits(self.candidates)},'
-                f'"in_flight":{_digits(self.in_flight)},"fallback":{_digits(self.fallback)}}}'
+                f'"in_flight":{_digits(self.in_flight)},"fallback":{_digits(self.fallback)}'
+                f"{self._way()}"
             )
         return self._text
+
+    def _way(self) -> str:
+        return f',"hops":{self.hops}}}' if self.hops else _NEAR
 
 
 def _digits(number: int) -> str:

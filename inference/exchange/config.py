@@ -50,6 +50,8 @@ class PlaneConfig:
     ``origins``: pages that may read answers of every project (``inference.origins``).
     ``outgoing_allow``: networks besides public ones where tenants' workers are called.
     Without a ``journal_dir`` the journal dies with the process' temporary folder.
+    ``hop``: where other gateways ask this one for agents whose link is here: ``local``, an address,
+    or empty for nowhere; a socket of that lies in ``home``, if that is given.
     """
 
     valkey_url: str
@@ -65,5 +67,7 @@ class PlaneConfig:
     metrics_token: bytes = field(default=b"", repr=False)
     journal_dir: str = ""
     fast_edge: bool = True
+    hop: str = "local"
+    home: str = ""
     waits: Waits = field(default_factory=Waits)
     bounds: Bounds = field(default_factory=Bounds)

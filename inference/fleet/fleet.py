@@ -125,6 +125,10 @@ class Fleet:
         """Say whether another should be asked first, as far as its machine has said."""
         return self._transport_of(worker).is_full(worker)
 
+    def detour(self, worker: Worker) -> str:
+        """Say whether a worker would be asked by way of another gateway (``ports.Transport``)."""
+        return self._transport_of(worker).detour(worker)
+
     def stats(self) -> FleetStats:
         """Count connections and requests, whatever carries them."""
         held = [transport.connections() for transport in self._transports]

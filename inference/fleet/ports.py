@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from inference.contracts.entries import Worker
 from inference.fleet.load import Load
 from inference.http.lines import Headers, Lines
+
+FREE: Final = "free"
+FULL: Final = "full"
+"""What a detour leads to (``Transport.detour``)."""
 
 
 class WorkerFailed(Exception):
@@ -121,6 +125,14 @@ class Transport(ABC):
     def is_full(self, worker: Worker) -> bool:
         """Say whether a worker is known to have no free place, or to be slow in making one."""
         return False
+
+    def detour(self, worker: Worker) -> str:
+        """Say whether a worker would be asked by way of another gateway, and has room there.
+
+        ``FREE`` or ``FULL``; empty where it is asked straight. ``is_full`` says of either that
+        another should be asked first.
+        """
+        return ""
 
     @abstractmethod
     def connections(self) -> Connections:

@@ -15,6 +15,7 @@ from typing import Any
 from inference.contracts.agents import LINK_S, LinkReport, dump
 from inference.contracts.names import GATEWAYS, LINKS, SIGHTING_S, agent_key, link_key, link_member
 from inference.exchange.config import PlaneConfig
+from inference.fleet.ports import Transport
 from inference.fleet.tunnel.closing import DONE, LOST, REPLACED, RESTART
 from inference.fleet.tunnel.config import TunnelConfig
 from inference.fleet.tunnel.link import Link as AgentLink
@@ -57,11 +58,13 @@ class Agents:
         numbers = TunnelConfig(grace_s=config.waits.grace_s, outage_s=config.outage_s)
         self.links = Links(name, self._trust, told, numbers, self._loop.time, time.time)
         self.tunnel = Tunnel(self.links)
+        self.hop = ""
+        """Where other gateways ask this one; empty where they can't."""
         tables.on_change.append(self._note)
 
-    def transport(self) -> TunnelTransport:
-        """Return what asks them."""
-        return TunnelTransport(self.links)
+    def transport(self, elsewhere: Transport) -> TunnelTransport:
+        """Return what asks them; ``elsewhere`` asks those without a link here."""
+        return TunnelTransport(self.links, elsewhere)
 
     def start(self) -> None:
         """Begin."""
@@ -158,7 +161,9 @@ class Agents:
         state, facts = ({}, None) if link.said is None else as_plain(link.said, link.facts)
         seen = time.time() - link.pulse.silence_s(now)
         running = sum(len(each.streams) for each in links)
-        report = LinkReport(self._name, link.since, seen, running, state, facts, link.peer)
+        takes = self.links.best(agent) is not None and not self.tunnel.is_leaving
+        known = (self._name, link.since, seen, running, state, facts, link.peer)
+        report = LinkReport(*known, hop=self.hop, takes=takes)
         call = self._valkey.call
         call("SET", link_key(agent, self._name), dump(report), "EX", LINK_S, then=_ignore)
         call("ZADD", LINKS, seen, link_member(agent, self._name), then=_ignore)

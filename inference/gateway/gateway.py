@@ -28,6 +28,7 @@ from inference.fleet.http.config import HttpConfig
 from inference.fleet.ports import Transport, WorkerFailed
 from inference.gate.tables import Tables
 from inference.gateway.agents import Agents
+from inference.gateway.hops import Hops
 from inference.router.health import Breakers
 from inference.router.pick import Picker
 from inference.router.roster import Roster
@@ -86,7 +87,8 @@ class Gateway:
         name = uuid.uuid4().hex
         self.roster = Roster(self.link, self.tables, name)
         self.agents = Agents(self.link, self.tables, name, config, self.log.say)
-        self.fleet = Fleet([*_transports(config), self.agents.transport()])
+        self.hops = Hops(self.link, name, config, self.agents, self.log.say)
+        self.fleet = Fleet([*_transports(config), self.agents.transport(self.hops.transport)])
         self.health = Breakers(loop.time, Faults(loop.time, self.log.say))
         picker = Picker(
             self.fleet.load_of,
@@ -94,6 +96,7 @@ class Gateway:
             self.health.is_doubted,
             Random(),  # noqa: S311 - spreads work, hides nothing
             self.fleet.is_full,
+            self.fleet.detour,
         )
         self.plane = Plane(
             config=config,
@@ -130,6 +133,7 @@ class Gateway:
         self.prober.start()
         self.roster.start(self._see)
         self.recheck.start()
+        await self.hops.start()
         self.agents.start()
         self.log.say("gateway_started", compiled=not core.__file__.endswith(".py"))
         if self._snapshots is not None:
@@ -151,6 +155,7 @@ class Gateway:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
         self.plane.wheel.stop()
+        self.hops.stop()
         self.fleet.close()
         await self.changes.stop()
         await self.link.stop()
@@ -194,7 +199,7 @@ class Gateway:
             }
         )
         snapshot["turned_away"] = self.turned_away.counts()
-        snapshot |= self.agents.counts()
+        snapshot |= self.agents.counts() | self.hops.counts()
         snapshot["worker_errors"] = self.health.faults.counts()
         return snapshot
 

@@ -7,6 +7,7 @@ from random import Random
 
 from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
+from inference.fleet.ports import FREE
 
 Picked = tuple[Worker, Decision]
 
@@ -16,7 +17,8 @@ class Picker:
 
     ``load_of`` says how busy a worker is; ``may_try`` whether it is worth asking at all;
     ``is_doubted`` whether another should be asked instead, if there is one; ``says_full``
-    whether its machine itself has said that it has no free place.
+    whether its machine itself has said that it has no free place; ``detour`` whether it would be
+    asked by way of another gateway (``fleet.ports``): then it says full, and there may be room.
     """
 
     def __init__(
@@ -26,12 +28,14 @@ class Picker:
         is_doubted: Callable[[str], bool],
         random: Random,
         says_full: Callable[[Worker], bool] | None = None,
+        detour: Callable[[Worker], str] | None = None,
     ) -> None:
         self._load_of = load_of
         self._may_try = may_try
         self._is_doubted = is_doubted
         self._random = random
         self._says_full = says_full
+        self._detour = detour or _straight
 
     def pick(
         self, pools: Sequence[Sequence[Worker]], tried: Sequence[str], fallback: int = 0
@@ -47,9 +51,11 @@ class Picker:
             sound = [w for w in fresh if not self._is_doubted(w.worker_id)]
             if sound:
                 free = [w for w in sound if not self._is_full(w)]
-                return self._less_busy(free or sound, len(tried), fallback)
+                if free:
+                    return self._less_busy(free, len(tried), fallback)
+                return self._last_resort(sound, len(tried), fallback)
             doubted = doubted or fresh
-        return self._less_busy(doubted, len(tried), fallback) if doubted else None
+        return self._last_resort(doubted, len(tried), fallback) if doubted else None
 
     def lacks(self, pools: Sequence[Sequence[Worker]]) -> int:
         """Say why no worker should be asked now (``decisions``); 0 if one with room is there."""
@@ -57,7 +63,7 @@ class Picker:
         for workers in pools:
             for worker in workers:
                 if self._may_try(worker) and not self._is_doubted(worker.worker_id):
-                    if not self._is_full(worker):
+                    if not self._is_full(worker) or self._detour(worker) == FREE:
                         return 0
                     reason = ALL_FULL
         return reason
@@ -66,6 +72,12 @@ class Picker:
         if worker.slots is not None and self._load_of(worker) >= worker.slots:
             return True
         return self._says_full is not None and self._says_full(worker)
+
+    def _last_resort(self, workers: list[Worker], tried: int, fallback: int) -> Picked:
+        """Choose among those of whom none is free, and note how far away it is."""
+        worker, known = self._less_busy(workers, tried, fallback)
+        hops = 1 if self._detour(worker) else 0
+        return worker, Decision(tried, known.candidates, known.in_flight, fallback, hops)
 
     def _less_busy(self, workers: list[Worker], tried: int, fallback: int) -> Picked:
         among = len(workers)
@@ -77,3 +89,7 @@ class Picker:
             if others < in_flight:
                 worker, in_flight = other, others
         return worker, Decision(tried, among, in_flight, fallback)
+
+
+def _straight(_worker: Worker) -> str:
+    return ""

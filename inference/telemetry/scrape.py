@@ -33,6 +33,8 @@ _COUNTERS = (
     ("agent_resets", "Requests that agents gave up, by code of the tunnel.", ("code",)),
     ("agent_frames_dropped", "Frames of agents for requests that were over.", ("kind",)),
     ("agent_bytes", "Bytes that went over the links of agents.", ("direction",)),
+    ("hops", "Requests by way of other gateways: asked of them, served for them.", ("way",)),
+    ("hops_refused", "Connections that were no gateway's, or late, by what was wrong.", ("why",)),
     ("tokens", "Tokens, by direction and by who counted them.", ("direction", "source")),
 )
 _HISTOGRAMS = (

@@ -28,6 +28,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 WAYS = {
     "http": "carried_over_http",
     "tunnel": "carried_over_tunnel",
+    "hop": "carried_over_hop",
     "in process": "carried_in_process",
 }
 

@@ -123,6 +123,7 @@ async def test_usage_says_of_the_last_attempt_why_its_worker_was_chosen(
         "candidates": 3,
         "in_flight": 0,
         "fallback": 0,
+        "hops": 0,
     }
 
 

@@ -17,15 +17,6 @@ from inference.fleet.tunnel.frames import STATE_MAX, Nonsense
 VERSION = 1
 VERSIONS = (1, 1)
 
-MISSING, FETCHING, LOADING, READY, SLEEPING, FAILED = (
-    "missing",
-    "fetching",
-    "loading",
-    "ready",
-    "sleeping",
-    "failed",
-)
-
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]

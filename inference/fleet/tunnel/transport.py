@@ -1,10 +1,15 @@
-"""Workers that are agents (``ports.Transport``): requests go over the link that an agent keeps."""
+"""Workers that are agents (``ports.Transport``): requests go over the link that an agent keeps.
+
+An agent without a link here that takes work may have one elsewhere: then another transport is
+asked, if there is one (``elsewhere``). Nothing is spent on that where there is a link.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from inference.contracts.agents import READY, SLEEPING
 from inference.contracts.entries import Worker
 from inference.fleet.load import Load
 from inference.fleet.ports import Answer, Call, Connections, Transport
@@ -21,8 +26,9 @@ _VISIBLE: Final = re.compile(r"/[!-~]*").fullmatch
 class TunnelTransport(Transport):
     """See the module."""
 
-    def __init__(self, links: Links) -> None:
+    def __init__(self, links: Links, elsewhere: Transport | None = None) -> None:
         self._links = links
+        self._elsewhere = elsewhere
         self._is_closed = False
 
     def carries(self, worker: Worker) -> bool:
@@ -40,44 +46,71 @@ class TunnelTransport(Transport):
     ) -> Call:
         """Ask for a path below the OpenAI base of the agent."""
         link = self._links.best(worker.agent)
-        if link is None or self._is_closed:
-            return RefusedCall(answer, f"agent {worker.agent} has no link here that takes work")
-        return self._open(link, ("POST", path, worker.served_name), lines, body, (answer, load))
+        if link is not None and not self._is_closed:
+            asked = ("POST", path, worker.served_name)
+            return self._open(link, asked, lines, body, (answer, load))
+        if self._elsewhere is not None:
+            return self._elsewhere.ask(worker, path, lines, body, answer, load)
+        return RefusedCall(answer, f"agent {worker.agent} has no link here that takes work")
 
     def probe(self, worker: Worker, answer: Answer) -> Call:
         """Ask an agent for its models."""
         link = self._links.best(worker.agent)
-        if link is None or self._is_closed:
-            return RefusedCall(answer, f"agent {worker.agent} has no link here that takes work")
-        return self._open(link, ("GET", "/models", ""), b"", b"", (answer, Load()))
+        if link is not None and not self._is_closed:
+            return self._open(link, ("GET", "/models", ""), b"", b"", (answer, Load()))
+        if self._elsewhere is not None:
+            return self._elsewhere.probe(worker, answer)
+        return RefusedCall(answer, f"agent {worker.agent} has no link here that takes work")
 
     def is_open(self, worker: Worker) -> bool:
         """Say whether its agent has a link that takes work, and the model is ready or sleeps."""
         served = self._links.served(worker.agent, worker.served_name)
-        return served is not None and served.status in (messages.READY, messages.SLEEPING)
+        if served is not None:
+            return served.status in (READY, SLEEPING)
+        other = self._other(worker)
+        return other is not None and other.is_open(worker)
 
     def running(self, worker: Worker) -> int:
         """Return how many requests the machine runs with this model, for whomever."""
         served = self._links.served(worker.agent, worker.served_name)
-        return 0 if served is None else served.running
+        if served is not None:
+            return served.running
+        other = self._other(worker)
+        return 0 if other is None else other.running(worker)
 
     def is_full(self, worker: Worker) -> bool:
         """Say whether its machine, whose places all its models share, has none; or it sleeps."""
         served = self._links.served(worker.agent, worker.served_name)
-        if served is not None and served.status == messages.SLEEPING:
-            return True
-        return self._links.is_full(worker.agent)
+        if served is not None:
+            return served.status == SLEEPING or self._links.is_full(worker.agent)
+        other = self._other(worker)
+        return other is not None and other.is_full(worker)
+
+    def detour(self, worker: Worker) -> str:
+        """Say whether its agent would be asked by way of another gateway, and has room."""
+        other = self._other(worker)
+        return "" if other is None else other.detour(worker)
 
     def connections(self) -> Connections:
         """Count links; those without a request are idle."""
         links = self._links.every()
         idle = sum(not link.streams for link in links)
-        return Connections(len(links), idle, self._links.counts.opened)
+        if self._elsewhere is None:
+            return Connections(len(links), idle, self._links.counts.opened)
+        others = self._elsewhere.connections()
+        made = self._links.counts.opened + others.made
+        return Connections(len(links) + others.open_count, idle, made)
 
     def close(self) -> None:
         """End every link. What was in flight fails as reset."""
         self._is_closed = True
         self._links.close(closing.RESTART, "the gateway stops")
+        if self._elsewhere is not None:
+            self._elsewhere.close()
+
+    def _other(self, worker: Worker) -> Transport | None:
+        """Return what asks an agent that has no link here that takes work."""
+        return self._elsewhere if self._links.best(worker.agent) is None else None
 
     def _open(
         self,

@@ -22,7 +22,8 @@ class Tunnel:
         self._loop = asyncio.get_running_loop()
         self._arrivals = handshake.Arrivals(links.config.links_per_s, self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
-        self._is_leaving = False
+        self.is_leaving = False
+        """No new links are taken, and other gateways ask elsewhere."""
 
     def start(self) -> None:
         """Begin to look after links."""
@@ -30,19 +31,19 @@ class Tunnel:
 
     def stop(self) -> None:
         """Look no more; whoever closes the transport ends the links."""
-        self._is_leaving = True
+        self.is_leaving = True
         if self._timer is not None:
             self._timer.cancel()
 
     def drain(self) -> None:
         """Take no new links, and ask agents to go elsewhere. What runs goes on."""
-        self._is_leaving = True
+        self.is_leaving = True
         self.links.drain("the gateway stops")
 
     def answer(self, headers: Headers) -> bytes:
         """Return the head that accepts a link. Raises ``Refused``."""
         greeting = handshake.answer(headers)
-        if self._is_leaving:
+        if self.is_leaving:
             raise Refused("service_unavailable", "The gateway is stopping.")
         if not self._arrivals.take():
             raise Refused("service_unavailable", "Too many agents dial in just now.")

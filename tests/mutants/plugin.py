@@ -41,8 +41,8 @@ HANGS_S = 30.0
 """A mutant hangs when a test of it computes for so long, or all of them wait for so long."""
 TIMES = 3.0
 """And besides, so many times as long as without it."""
-MEMORY_MAX = 4 << 30
-"""Of address space: a loop that a mutant made endless may also be one that keeps things."""
+MEMORY_MORE = 4 << 30
+"""Of address space, beside what was there: an endless loop may also be one that keeps things."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -178,7 +178,8 @@ def _fork(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> 
 def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> None:
     code = UNBORN
     try:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
+        most = _address_space() + MEMORY_MORE
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
@@ -189,6 +190,11 @@ def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> No
         code = SURVIVED if killer is None else min(KILLED + killer, EXIT_MAX)
     finally:
         os._exit(code)
+
+
+def _address_space() -> int:
+    pages = int(Path("/proc/self/statm").read_text().partition(" ")[0])
+    return pages * resource.getpagesize()
 
 
 def _notices(item: pytest.Item, watch: _Watch) -> bool:

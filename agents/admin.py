@@ -200,8 +200,9 @@ class WorkerAdmin(KeptAdmin):
         if obj is None:
             return []
         fixed = ["name", "project", "model_name", "public_id", "state"]
-        # What an agent serves is as the agent says.
-        return fixed if obj.agent_id is None else [*fixed, "url", "tiers", "served_name", "slots"]
+        # What a machine serves is as it says, or as its owner does.
+        is_a_machines = obj.agent_id is not None or obj.backend_id is not None
+        return [*fixed, "url", "tiers", "served_name", "slots"] if is_a_machines else fixed
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:
         """Add or move a worker by its services, so that the data plane is told."""

@@ -7,15 +7,19 @@ operation, by way of ``common/outgoing``. Where operators ask, every network is 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from agents.rules import OPERATIONS, fault_in_url
-from common.outgoing.connector import Answer, Call, Refused, Unreachable, send
+from agents.rules import OPERATIONS, TEXT_MAX, fault_in_url
+from common.names import hidden_in
+from common.outgoing.connector import MOST_BYTES, WAIT_S, Answer, Call, Refused, Unreachable, send
 from inference.contracts.addresses import Reach
 
+WHOLE_S = 2 * WAIT_S
+"""For all questions together. What it did not say by then it does not speak."""
 MODELS_MAX = 200
 UNSPOKEN = {
     HTTPStatus.NOT_FOUND,
@@ -56,7 +60,7 @@ class Found:
 def ask(url: str, credential: str, reach: Reach) -> Found:
     """Ask a server at its URL, or below it at ``/v1`` if nothing of the kind is there.
 
-    It is asked at a public address, or where the networks allow it.
+    It is asked at a public address, or where ``reach`` allows it.
     """
     wrong = fault_in_url(url)
     if wrong:
@@ -73,6 +77,7 @@ def ask(url: str, credential: str, reach: Reach) -> Found:
 class _Asker:
     credential: str
     reach: Reach
+    ends_at: float = field(default_factory=lambda: time.monotonic() + WHOLE_S)
 
     def ask(self, url: str) -> Found:
         try:
@@ -81,13 +86,9 @@ class _Asker:
             return Found(url, fault=str(refused))
         except Unreachable as fault:
             return Found(url, fault=f"Nothing answers at {url}: {fault}.")
-        if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            words = f"{url} wants a credential, or another one ({answer.status})."
-            return Found(url, fault=words)
         models = _models(answer.body) if answer.status == HTTPStatus.OK else ()
         if not models:
-            words = f"{url}/models lists no models ({answer.status}): is it an OpenAI URL?"
-            return Found(url, fault=words)
+            return Found(url, fault=_why_none(url, answer))
         return Found(url, models, tuple(one for one in OPERATIONS if self._speaks(url, one)))
 
     def _speaks(self, url: str, operation: str) -> bool:
@@ -100,17 +101,49 @@ class _Asker:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential}"
-        return send(Call(method, url, headers, body), self.reach)
+        left_s = self.ends_at - time.monotonic()
+        if left_s <= 0:
+            raise Unreachable(f"no whole answer within {WHOLE_S:g} s")
+        return send(Call(method, url, headers, body, wait_s=min(WAIT_S, left_s)), self.reach)
+
+
+def _why_none(url: str, answer: Answer) -> str:
+    """Say what is wrong with an answer that lists no models, and what to do about it."""
+    status = answer.status
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return f"{url} wants a credential, or another one ({status})."
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return f"{url}/models leads elsewhere ({status}), which is not followed. Write that URL."
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return f"{url}/models answers with an error ({status}). Is the server up?"
+    if len(answer.body) >= MOST_BYTES:
+        return f"{url}/models answers more than {MOST_BYTES // 1024} KiB: is it an OpenAI URL?"
+    if _is_empty_list(answer.body):
+        return f"{url} serves no models now. Load one there, then try again."
+    return f"{url}/models lists no models ({status}): is it an OpenAI URL?"
+
+
+def _is_empty_list(body: bytes) -> bool:
+    try:
+        listed: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(listed, dict) and listed.get("data") == []
 
 
 def _models(body: bytes) -> tuple[Served, ...]:
     try:
         listed: Any = json.loads(body)
         rows = listed["data"]
-        return tuple(_served(row) for row in rows[:MODELS_MAX] if isinstance(row["id"], str))
+        return tuple(_served(row) for row in rows[:MODELS_MAX] if _is_name(row["id"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         # RecursionError: a body of nothing but open brackets.
         return ()
+
+
+def _is_name(said: object) -> bool:
+    # What can't be seen or kept is not offered: nobody could choose it.
+    return isinstance(said, str) and 0 < len(said) <= TEXT_MAX and hidden_in(said) is None
 
 
 def _served(row: dict[str, Any]) -> Served:

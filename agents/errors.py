@@ -70,3 +70,36 @@ class AgentRetired(Problem):
 
     code = "agent_retired"
     status = 409
+
+
+class BackendUnknown(Problem):
+    """The project has no such backend."""
+
+    code = "backend_not_found"
+    status = 404
+
+
+class BackendNameTaken(Problem):
+    """Another backend of the project has this name."""
+
+    code = "backend_name_taken"
+    status = 409
+
+
+class BackendUnreachable(Problem):
+    """What is at the URL can't be asked, or is no OpenAI-compatible server."""
+
+    code = "backend_unreachable"
+
+
+class BackendModelsMalformed(Problem):
+    """A backend can't serve these models."""
+
+    code = "backend_models_malformed"
+
+
+class TooManyBackends(Problem):
+    """The project has as many backends as one may."""
+
+    code = "backend_limit_reached"
+    status = 403

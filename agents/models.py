@@ -12,7 +12,7 @@ from django.db import models
 from catalog.rules import NAME_MAX
 from common import ids
 from common.models import Versioned
-from projects.models import Project
+from projects.models import Project, ProjectOwned
 
 NAME_LENGTH = 80
 
@@ -114,13 +114,63 @@ class AgentEvent(models.Model):
         return f"{self.agent_id} {self.what}"
 
 
-class Worker(Versioned):
-    """One place that serves one model: an OpenAI-compatible server, or a model of an agent.
+class BackendState(models.TextChoices):
+    """What people decided of a backend."""
 
-    Its address is a ``url`` or an ``agent``, never both. Without a ``project`` it is the
-    operator's and shared: it serves the endpoints of every tier it carries (``tiers``, slugs).
-    With one it is that project's own, and serves nobody else. Project and model are for life:
-    the versions of pools are sums over their rows.
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REMOVED = "removed"
+
+
+class Backend(ProjectOwned, Versioned):
+    """An OpenAI-compatible server at a URL that a project typed, for its own endpoints alone.
+
+    ``url`` is for life, and so is the project: a credential never follows to another address.
+    ``chosen`` are the models it shall serve, as ``{name it has for it: model of the catalog}``;
+    each is a worker. ``found``: what it said it serves when it was last asked, which nobody vouches
+    for. ``credential`` is sealed with the platform's keyring and never shown.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=ids.backend_id, editable=False)
+    name = models.CharField(max_length=NAME_LENGTH)
+    url = models.CharField("URL", max_length=400)
+    credential = models.TextField(blank=True, editable=False)
+    slots = models.PositiveIntegerField(null=True, blank=True)
+    chosen = models.JSONField(default=dict)
+    found = models.JSONField(default=list, editable=False)
+    operations = ArrayField(models.CharField(max_length=40), default=list)
+    state = models.CharField(
+        max_length=16, choices=BackendState.choices, default=BackendState.ACTIVE
+    )
+    added_at = models.DateTimeField(editable=False)
+    asked_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["name", "id"]
+        indexes = [models.Index(fields=["project", "-id"], name="backend_newest_in_project")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=~models.Q(state="removed"),
+                name="backend_living_name_is_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Machine = Agent | Backend
+"""What has models, each of which becomes a worker."""
+
+
+class Worker(Versioned):
+    """One place that serves one model: a server, or a model of an agent or of a backend.
+
+    Its address is a ``url``, an ``agent`` or a ``backend``, and only one of them. Without a
+    ``project`` it is the operator's and shared: it serves the endpoints of every tier it carries
+    (``tiers``, slugs). With one it is that project's own, and serves nobody else. Project and
+    model are for life: the versions of pools are sums over their rows.
 
     ``model_name`` is a name of the catalog, kept as text: what a machine says it serves
     wins over what we remember. ``served_name`` is what the server itself calls the model: where it
@@ -132,6 +182,9 @@ class Worker(Versioned):
     name = models.CharField(max_length=NAME_LENGTH)
     agent = models.ForeignKey(
         Agent, models.PROTECT, null=True, blank=True, related_name="workers", editable=False
+    )
+    backend = models.ForeignKey(
+        Backend, models.PROTECT, null=True, blank=True, related_name="workers", editable=False
     )
     project = models.ForeignKey(
         Project,
@@ -163,7 +216,7 @@ class Worker(Versioned):
     region = models.CharField(max_length=40, blank=True, help_text="Where it is, as in eu-west")
     state = models.CharField(max_length=16, choices=WorkerState.choices, default=WorkerState.ACTIVE)
     is_offered = models.BooleanField(
-        default=True, editable=False, help_text="Its agent has it ready; a URL always has"
+        default=True, editable=False, help_text="Its machine has it ready; a URL always has"
     )
     added_at = models.DateTimeField(auto_now_add=True)
 
@@ -172,7 +225,7 @@ class Worker(Versioned):
         constraints = [
             models.UniqueConstraint(
                 fields=["name"],
-                condition=models.Q(agent=None),
+                condition=models.Q(agent=None, backend=None),
                 name="worker_by_url_has_a_name_of_its_own",
             ),
             models.UniqueConstraint(
@@ -180,8 +233,16 @@ class Worker(Versioned):
                 condition=~models.Q(agent=None),
                 name="worker_is_one_for_each_model_of_an_agent",
             ),
+            models.UniqueConstraint(
+                fields=["backend", "served_name", "model_name"],
+                condition=~models.Q(backend=None),
+                name="worker_is_one_for_each_model_of_a_backend",
+            ),
             models.CheckConstraint(
-                condition=models.Q(agent=None) | models.Q(url=""), name="worker_has_one_address"
+                condition=models.Q(agent=None, backend=None)
+                | models.Q(url="", agent=None)
+                | models.Q(url="", backend=None),
+                name="worker_has_one_address",
             ),
         ]
 

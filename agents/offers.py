@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from projects.models import Project
 
 NO_OWN = (
-    "This project has no machine of its own that serves it. Ask the operator to add one, or "
-    "choose another tier."
+    "This project has no machine of its own that serves it. Join one or name a backend by URL "
+    "under Machines, or choose another tier."
 )
 NO_MACHINE = "No machine of this tier serves it here. Choose another tier or another model."
 NO_OWN_THERE = (

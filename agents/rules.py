@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
 from inference.contracts import operations
+from inference.contracts.addresses import PUBLIC, fault_in_port
 
 OPERATIONS = tuple(operations.OPERATIONS)
 """What a worker may offer: the paths below ``/v1`` that the gateway relays."""
@@ -18,6 +20,13 @@ DEFAULT_OPERATIONS = {
 }
 """What a worker is taken to offer where neither anybody says nor it could be asked: what every
 server of the task has. ``responses`` is not among it: most have none."""
+
+
+def operations_of(task: str, spoken: Collection[str]) -> tuple[str, ...]:
+    """Return what a worker offers of what its server speaks; the usual if that is nothing."""
+    fitting = [one for one, tasks in operations.OPERATIONS.items() if task in tasks]
+    return tuple(one for one in fitting if one in spoken) or DEFAULT_OPERATIONS[task]
+
 
 CHANGEABLE = (
     "url",
@@ -54,6 +63,22 @@ def fault_in_url(url: str) -> str | None:
     if parts.query or parts.fragment:
         return "Leave out what follows “?” or “#”."
     return None
+
+
+def fault_in_tenants_url(url: str) -> str | None:
+    """Say why a project could not name this URL; none if it can. Where it leads is not asked."""
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
+        return (
+            "Write the URL in plain letters, without spaces. A host of other letters has a plain "
+            "form, as xn--bcher-kva.example."
+        )
+    fault = fault_in_url(url)
+    if fault:
+        return fault
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    fault = fault_in_port(port, PUBLIC)
+    return fault and fault[0].upper() + fault[1:]
 
 
 SHOWN_STATES = ("pending", "active", "suspended", "disconnected", "dead", "retired")

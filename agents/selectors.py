@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 from django.db.models import F, Q, QuerySet
 
 from agents import sightings
-from agents.models import Agent, AgentEvent, AgentState, Worker, WorkerShift, WorkerState
+from agents.models import (
+    Agent,
+    AgentEvent,
+    AgentState,
+    Backend,
+    BackendState,
+    Worker,
+    WorkerShift,
+    WorkerState,
+)
 from agents.placement import Served, Wish, obstacle
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ SERVES = Q(state=WorkerState.ACTIVE, is_offered=True)
 def workers_of_model(model_name: str, *, project: Project | None) -> QuerySet[Worker]:
     """Return every worker of an owner that ever served a model, by age; none: the operator's."""
     rows = Worker.objects.filter(model_name=model_name, project=project)
-    return rows.select_related("agent").order_by("id")
+    return rows.select_related("agent", "backend").order_by("id")
 
 
 def workers_for(
@@ -101,8 +110,8 @@ def alive(workers: QuerySet[Worker]) -> list[Worker]:
 
 
 def worker_by_name(name: str) -> Worker | None:
-    """Return a worker with a URL by its name."""
-    return Worker.objects.filter(name=name, agent=None).first()
+    """Return a worker with a URL of an operator's by its name."""
+    return Worker.objects.filter(name=name, agent=None, backend=None).first()
 
 
 def worker_by_id(public_id: str) -> Worker | None:
@@ -127,7 +136,7 @@ def groups() -> QuerySet[Worker]:
 
 def all_workers() -> QuerySet[Worker]:
     """Return every worker, by name."""
-    return Worker.objects.select_related("project").order_by("name")
+    return Worker.objects.select_related("project", "backend").order_by("name")
 
 
 def own_active(project: Project) -> QuerySet[Worker]:
@@ -194,3 +203,14 @@ def is_agent_name_taken(name: str, *, project: Project | None) -> bool:
 def events_of(agent: Agent) -> QuerySet[AgentEvent]:
     """Return what happened to an agent, newest first."""
     return AgentEvent.objects.filter(agent=agent).order_by("-id")
+
+
+def backends_of(*, project: Project) -> QuerySet[Backend]:
+    """Return the backends of a project that are not removed, newest first."""
+    rows = Backend.objects.filter(project=project).exclude(state=BackendState.REMOVED)
+    return rows.prefetch_related("workers").order_by("-id")
+
+
+def backend_of(*, project: Project, public_id: str) -> Backend | None:
+    """Return a backend of a project by its id; none if it was removed."""
+    return backends_of(project=project).filter(public_id=public_id).first()

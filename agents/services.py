@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from agents import rules
+from agents import rules, shifts
 from agents.errors import (
     OperationUnknown,
     TierNotForWorkers,
@@ -22,13 +21,13 @@ from agents.models import (
     NAME_LENGTH,
     Agent,
     CacheScope,
+    Machine,
     Worker,
-    WorkerShift,
     WorkerState,
 )
 from audit import services as audit
 from catalog import selectors as catalog
-from common import clock, outbox, vault
+from common import outbox, vault
 from common.actor import SYSTEM, Actor
 from common.names import check_region
 
@@ -60,7 +59,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A model an agent has ready: its name in the catalog, and what the machine says of it.
+    """A model a machine has ready: its name in the catalog, and what the machine says of it.
 
     ``tiers`` and ``region`` are its machine's, as far as that is fit for them.
     """
@@ -96,7 +95,7 @@ def add_worker(enrolment: Enrolment, *, by: Actor = SYSTEM) -> Worker:
         with transaction.atomic():
             worker = Worker.objects.create(**said)
             _note(worker, by, "worker.added", _told(worker))
-            _begin_shift(worker)
+            shifts.begin(worker)
             outbox.announce("worker", worker.pk)
     except IntegrityError as clash:
         raise WorkerNameTaken(
@@ -137,52 +136,71 @@ def reseal_credentials(*, work: vault.Resealing, by: Actor = SYSTEM) -> None:
                 _change(worker, by, "worker.resealed", credential=renewed)
 
 
+def touch_workers(**which: Any) -> list[int]:
+    """Raise the version of these workers, as what they are reached by changed.
+
+    Returns the primary keys, for whoever publishes them.
+    """
+    touched = Worker.objects.filter(**which)
+    touched.update(version=F("version") + 1)
+    return list(touched.values_list("pk", flat=True))
+
+
 def suspend_worker(*, worker: Worker, reason: str = "", by: Actor = SYSTEM) -> None:
     """Give a worker no new work; what runs goes on."""
     with transaction.atomic():
         told: dict[str, object] = {"reason": reason} if reason else {}
         _change(worker, by, "worker.suspended", told, state=WorkerState.SUSPENDED)
-        _end_shift(worker)
+        shifts.end(worker)
 
 
 def resume_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Let a suspended worker work again. Raises ``WorkerRetired``."""
     with transaction.atomic():
         _change(worker, by, "worker.resumed", state=WorkerState.ACTIVE)
-        _begin_shift(worker)
+        shifts.begin(worker)
 
 
 def retire_worker(*, worker: Worker, by: Actor = SYSTEM) -> None:
     """Take a worker out for good. The row stays: usage names it."""
     with transaction.atomic():
         _change(worker, by, "worker.retired", state=WorkerState.RETIRED)
-        _end_shift(worker)
+        shifts.end(worker)
 
 
-def offer_models(agent: Agent, offered: Sequence[Offered]) -> int:
-    """Keep a worker for each model that an agent has ready, and withdraw the others.
+def offer_models(machine: Machine, offered: Sequence[Offered]) -> int:
+    """Keep a worker for each model that a machine has ready, and withdraw the others.
 
     What the machine says wins over what we remembered. What people decided of a worker stays:
     a suspended one is offered and takes no work. Returns how many workers changed.
     """
     with transaction.atomic():
-        rows = {row.served_name: row for row in Worker.objects.filter(agent=agent)}
-        changed = sum(_offer(agent, rows.get(one.served_name), one) for one in offered)
-        names = {one.served_name for one in offered}
+        rows = {_slot(machine, row): row for row in Worker.objects.filter(**_of(machine))}
+        changed = sum(_offer(machine, rows.get(_slot(machine, one)), one) for one in offered)
+        names = {_slot(machine, one) for one in offered}
         gone = [row for name, row in rows.items() if name not in names]
         return changed + sum(_withdraw(row) for row in gone)
 
 
-def withdraw_workers(agent: Agent) -> int:
-    """Take everything an agent serves from what is on offer; return how many workers changed."""
-    return offer_models(agent, ())
+def withdraw_workers(machine: Machine) -> int:
+    """Take everything a machine serves from what is on offer; return how many workers changed."""
+    return offer_models(machine, ())
 
 
-def _offer(agent: Agent, row: Worker | None, one: Offered) -> bool:
+def _of(machine: Machine) -> dict[str, Any]:
+    return {"agent" if isinstance(machine, Agent) else "backend": machine}
+
+
+def _slot(machine: Machine, one: Worker | Offered) -> tuple[str, str]:
+    # A backend's owner may say that what it calls so is another model: that is another worker.
+    return one.served_name, "" if isinstance(machine, Agent) else one.model_name
+
+
+def _offer(machine: Machine, row: Worker | None, one: Offered) -> bool:
     said = {name: getattr(one, name) for name in one.__slots__ if name != "served_name"}
     said |= {"tiers": list(one.tiers), "operations": list(one.operations), "is_offered": True}
     if row is None:
-        _add_offered(agent, one.served_name, said)
+        _add_offered(machine, one.served_name, said)
         return True
     if row.model_name != one.model_name or row.state == WorkerState.RETIRED:
         # Its model is for life, as pools count on it; what was retired stays so.
@@ -190,17 +208,17 @@ def _offer(agent: Agent, row: Worker | None, one: Offered) -> bool:
     other = {name: value for name, value in said.items() if getattr(row, name) != value}
     if other:
         _change(row, SYSTEM, "worker.offered", dict(other), **other)
-        _begin_shift(row)
+        shifts.begin(row)
     return bool(other)
 
 
-def _add_offered(agent: Agent, served_name: str, said: dict[str, Any]) -> None:
-    name = f"{agent.name}/{served_name}"[:NAME_LENGTH]
+def _add_offered(machine: Machine, served_name: str, said: dict[str, Any]) -> None:
+    name = f"{machine.name}/{served_name}"[:NAME_LENGTH]
     row = Worker.objects.create(
-        name=name, agent=agent, project=agent.project, served_name=served_name, url="", **said
+        name=name, project=machine.project, served_name=served_name, url="", **_of(machine), **said
     )
     _note(row, SYSTEM, "worker.added", _told(row))
-    _begin_shift(row)
+    shifts.begin(row)
     outbox.announce("worker", row.pk)
 
 
@@ -211,25 +229,8 @@ def _withdraw(row: Worker) -> bool:
         Worker.objects.filter(pk=row.pk).update(is_offered=False)
         return True
     _change(row, SYSTEM, "worker.withdrawn", is_offered=False)
-    _end_shift(row)
+    shifts.end(row)
     return True
-
-
-def note_billed(*, shift: WorkerShift, until: datetime) -> None:
-    """Remember up to when a shift's started hours stand in the ledger."""
-    WorkerShift.objects.filter(pk=shift.pk).update(billed_until=until)
-
-
-def _begin_shift(worker: Worker) -> None:
-    # Twice resumed is one shift: the constraint allows no second one.
-    if worker.project_id is not None and worker.is_offered and worker.state == WorkerState.ACTIVE:
-        WorkerShift.objects.get_or_create(
-            worker=worker, ended_at=None, defaults={"began_at": clock.now()}
-        )
-
-
-def _end_shift(worker: Worker) -> None:
-    WorkerShift.objects.filter(worker=worker, ended_at=None).update(ended_at=clock.now())
 
 
 def _change(

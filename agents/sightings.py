@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -19,6 +19,8 @@ from django.conf import settings
 from common import clock
 from inference.contracts.names import GATEWAYS, SIGHTING_S, sighting_key
 
+HEARD = 3
+"""Where in a sighting it stands what was heard; an older gateway says nothing of it."""
 WAIT_S = 0.25
 """A page is not worth waiting longer for."""
 
@@ -28,13 +30,14 @@ class Health:
     """What is seen of one worker by all gateways together.
 
     ``is_out``: none of those that look after it would send it a request. ``is_seen``: somebody
-    looks after it at all.
+    looks after it at all. ``heard``: what one's last probe came to.
     """
 
     is_seen: bool = False
     is_out: bool = False
     answered_at: datetime | None = None
     running: int = 0
+    heard: str = ""
 
 
 UNSEEN = Health()
@@ -47,21 +50,38 @@ def worker_health(ids: Collection[str]) -> dict[str, Health]:
         for sighting in _sightings():
             for worker_id, said in sighting.items():
                 if worker_id in ids:
-                    seen[worker_id] = _joined(seen.get(worker_id), said)
+                    seen[worker_id] = joined([seen.get(worker_id, UNSEEN), _read(said)])
     return {worker_id: seen.get(worker_id, UNSEEN) for worker_id in ids}
 
 
-def _joined(known: Health | None, said: list[Any]) -> Health:
-    out, answered_at, running = bool(said[0]), said[1], int(said[2])
-    at = datetime.fromtimestamp(answered_at, UTC) if answered_at else None
-    if known is None:
-        return Health(is_seen=True, is_out=out, answered_at=at, running=running)
-    moments = [moment for moment in (known.answered_at, at) if moment is not None]
-    return replace(
-        known,
-        is_out=known.is_out and out,
+def joined(those: Iterable[Health]) -> Health:
+    """Return what is seen of several together; nothing is seen of none."""
+    whole = UNSEEN
+    for one in those:
+        whole = _both(whole, one) if whole.is_seen and one.is_seen else max(whole, one, key=_seen)
+    return whole
+
+
+def _seen(health: Health) -> bool:
+    return health.is_seen
+
+
+def _both(known: Health, other: Health) -> Health:
+    moments = [at for at in (known.answered_at, other.answered_at) if at is not None]
+    return Health(
+        is_seen=True,
+        is_out=known.is_out and other.is_out,
         answered_at=max(moments, default=None),
-        running=known.running + running,
+        running=known.running + other.running,
+        heard=other.heard or known.heard,
+    )
+
+
+def _read(said: list[Any]) -> Health:
+    at = datetime.fromtimestamp(said[1], UTC) if said[1] else None
+    heard = str(said[HEARD]) if len(said) > HEARD else ""
+    return Health(
+        is_seen=True, is_out=bool(said[0]), answered_at=at, running=int(said[2]), heard=heard
     )
 
 

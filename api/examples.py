@@ -26,6 +26,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "budget_id": ("bud_Ab3dE5fG7hJ9", "A budget's id"),
     "invitation_id": ("inv_Ab3dE5fG7hJ9", "An invitation's id"),
     "agent_id": ("agt_Ab3dE5fG7hJ9", "A machine's id"),
+    "backend_id": ("bck_Ab3dE5fG7hJ9", "A backend's id"),
     "join_key_id": ("jk_Ab3dE5fG7hJ9", "A join key's id"),
     "model_id": ("mdl_Ab3dE5fG7hJ9", "A model's id, or its name if that has no slash"),
     "tier": ("free", "A tier's id"),
@@ -33,7 +34,19 @@ PATHS: dict[str, tuple[str, str]] = {
 }
 """Name of a part of the path → an example, and what it is."""
 
+_SERVER = {"url": "https://models.example/v1", "credential": "sk-of-that-server"}
 EXAMPLES: dict[str, Example] = {
+    "ask_backend": Example({**_SERVER}),
+    "add_backend": Example(
+        {
+            **_SERVER,
+            "name": "cloud",
+            "models": {"smollm2-135m-instruct": "smollm2-135m-instruct"},
+            "slots": 16,
+        }
+    ),
+    "change_backend": Example({"state": "paused"}),
+    "rotate_backend_credential": Example({"credential": "sk-another"}),
     "open_endpoint": Example({"slug": "support", "model": "smollm2-135m-instruct", "tier": "free"}),
     "change_endpoint": Example({"state": "paused"}),
     "retire_endpoint": Example(query={"slug": "chat"}),

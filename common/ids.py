@@ -59,6 +59,11 @@ def worker_id() -> str:
     return mint("wrk")
 
 
+def backend_id() -> str:
+    """Mint the id of a project's backend."""
+    return mint("bck")
+
+
 def agent_id() -> str:
     """Mint an agent's id."""
     return mint("agt")

@@ -13,8 +13,9 @@ from dashboard.endpoints import pages as endpoints
 from dashboard.endpoints import tier as endpoint_tier
 from dashboard.keys import key, rotation
 from dashboard.keys import pages as keys
+from dashboard.machines import backend_acts as backend
+from dashboard.machines import backends, join, new_backend
 from dashboard.machines import decisions as machine
-from dashboard.machines import join
 from dashboard.machines import pages as machines
 from dashboard.money import billing, budgets
 from dashboard.people import invitations, members, seats
@@ -50,6 +51,15 @@ project = [
         join.revoke_join_key,
         name="revoke-join-key",
     ),
+    path("machines/backends/", backends.backend_list, name="backends"),
+    path("machines/backends/new/", new_backend.new_backend, name="new-backend"),
+    path("machines/backends/<str:backend_id>/", backends.backend_page, name="backend"),
+    path("machines/backends/<str:backend_id>/ask/", backend.ask, name="ask-backend"),
+    path("machines/backends/<str:backend_id>/change/", backend.change, name="change-backend"),
+    path("machines/backends/<str:backend_id>/pause/", backend.pause, name="pause-backend"),
+    path("machines/backends/<str:backend_id>/resume/", backend.resume, name="resume-backend"),
+    path("machines/backends/<str:backend_id>/rotate/", backend.rotate, name="rotate-backend"),
+    path("machines/backends/<str:backend_id>/remove/", backend.remove, name="remove-backend"),
     path("machines/<str:agent_id>/", machines.machine_page, name="machine"),
     path("machines/<str:agent_id>/approve/", machine.approve, name="approve-machine"),
     path("machines/<str:agent_id>/suspend/", machine.suspend, name="suspend-machine"),

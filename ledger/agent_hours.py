@@ -15,6 +15,7 @@ from django.db import transaction
 
 from agents import selectors as agents
 from agents import services as workers
+from agents import shifts
 from agents.models import WorkerShift
 from catalog import selectors as catalog
 from common import clock, outbox
@@ -34,18 +35,18 @@ def bill_agent_hours() -> int:
     tier = catalog.self_hosted_tier()
     if tier is None:
         return 0
-    shifts = sorted(agents.shifts_due(clock.now()), key=lambda one: one.worker.project_id or 0)
+    due = sorted(agents.shifts_due(clock.now()), key=lambda one: one.worker.project_id or 0)
     return sum(
         _bill(tier, list(of_project))
-        for _, of_project in groupby(shifts, key=lambda one: one.worker.project_id)
+        for _, of_project in groupby(due, key=lambda one: one.worker.project_id)
     )
 
 
-def _bill(tier: ServiceTier, shifts: list[WorkerShift]) -> int:
-    project = shifts[0].worker.project
+def _bill(tier: ServiceTier, worked: list[WorkerShift]) -> int:
+    project = worked[0].worker.project
     assert project is not None  # noqa: S101 - only own workers have shifts
     with transaction.atomic():
-        billed = sum(_bill_shift(tier, project, shift) for shift in shifts)
+        billed = sum(_bill_shift(tier, project, shift) for shift in worked)
         if billed:
             outbox.announce("ledger", project.pk)
         if billed and selectors.account_of(project=project).balance < 0:
@@ -60,7 +61,7 @@ def _bill_shift(tier: ServiceTier, project: Project, shift: WorkerShift) -> int:
     hours = list(started_hours(shift.began_at, end, shift.billed_until))
     new = sum(_charge(tier, project, shift, hour) for hour in hours)
     if hours:
-        workers.note_billed(shift=shift, until=hours[-1] + HOUR)
+        shifts.note_billed(shift=shift, until=hours[-1] + HOUR)
     return new
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from agents import lifecycle, selectors
+from agents import lifecycle, selectors, services
 from agents.models import Agent, AgentState, WorkerState
 from agents.models import Worker as WorkerRow
 from catalog import selectors as catalog
@@ -41,8 +41,11 @@ def of_agents(primary_keys: Iterable[int]) -> Iterator[Entry]:
 
 
 def of_project(primary_key: int) -> Iterator[Entry]:
-    """Yield the entries of a project's agents, as it was closed or restored."""
-    return of_agents(lifecycle.touch_agents(project_id=primary_key))
+    """Yield the entries of a project's machines, as it was closed or restored."""
+    yield from of_agents(lifecycle.touch_agents(project_id=primary_key))
+    services.touch_workers(project_id=primary_key)
+    for one in selectors.groups().filter(project_id=primary_key):
+        yield from pools_of(one.model_name, one.project)
 
 
 def pools_of(model_name: str, owner: Project | None) -> Iterator[Entry]:
@@ -55,6 +58,8 @@ def pools_of(model_name: str, owner: Project | None) -> Iterator[Entry]:
     rows = list(selectors.workers_of_model(model_name, project=owner))
     version = sum(row.version for row in rows)
     active = [row for row in rows if row.state == WorkerState.ACTIVE and row.is_offered]
+    if owner is not None and owner.delete_after is not None:
+        active = []  # Nobody asks them any more, probes neither.
     if owner is not None:
         yield _pool(own_pool(owner.public_id, model_name), version, active)
         return
@@ -71,10 +76,11 @@ def _pool(name: str, version: int, rows: Iterable[WorkerRow]) -> Entry:
             model=row.model_name,
             served_name=row.served_name,
             operations=tuple(row.operations),
-            credential=row.credential,
+            credential=row.backend.credential if row.backend else row.credential,
             slots=row.slots,
             agent=row.agent.public_id if row.agent else "",
             region=row.region,
+            tenant_url=row.backend.url if row.backend else "",
         )
         for row in rows
     )

@@ -9,16 +9,20 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from agents import backends
 from agents import services as agents
-from agents.models import Agent, Worker
+from agents.asking import Found, Served
+from agents.models import Agent, Backend, Worker
 from apikeys.services import IssuedKey, issue_key
 from catalog import defaults
 from catalog import services as catalog
@@ -117,6 +121,33 @@ def make_agent(project: Project | None = None, **said: Any) -> Agent:
     said = {"name": f"machine{next(_serial)}", **said}
     joining = Machine().joining(make_join_key(project).secret, **said)
     return enrol(joining).agent
+
+
+FOUND = Found(
+    "https://models.example/v1",
+    (Served("smollm2-135m-instruct", 2048, "vllm"), Served("of-nobody")),
+    ("chat/completions",),
+)
+"""What the server of ``make_backend`` says it serves."""
+
+
+def make_backend(project: Project, name: str = "", *, credential: str = "s3cret") -> Backend:
+    """Return a project's own server by URL, which serves the demo chat model."""
+    model = make_model().name
+    new = backends.NewBackend(
+        name=name or f"backend{next(_serial)}",
+        project=project,
+        url=FOUND.url,
+        credential=credential,
+        chosen={model: model},
+    )
+    with answering_backends():
+        return backends.add_backend(new)
+
+
+def answering_backends() -> AbstractContextManager[Any]:
+    """Have every backend that is asked answer as the server of ``make_backend``."""
+    return patch("agents.backends.asking.ask", return_value=FOUND)
 
 
 def make_tier(slug: str = "free") -> ServiceTier:

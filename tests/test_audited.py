@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from agents import backends
 from agents import services as agents
 from apikeys import services as apikeys
 from apikeys.models import KeySecret
@@ -20,7 +21,7 @@ from endpoints.errors import EndpointRetired
 from projects import services as projects
 from projects import suspension
 from projects.models import Project
-from tests.make import make_endpoint, make_key, make_model, make_tier, make_worker
+from tests.make import make_backend, make_endpoint, make_key, make_model, make_tier, make_worker
 
 BY = Actor(ActorKind.PERSON, "7", "ada@example.com", "203.0.113.9", "req_7")
 TERMS = {"concurrent": 1, "request_timeout_s": 1, "idle_timeout_s": 1, "priority": 1}
@@ -67,6 +68,8 @@ CHANGES: list[tuple[str, str, Callable[[Project], Any]]] = [
     ("worker.suspended", "", lambda _: agents.suspend_worker(worker=make_worker(), by=BY)),
     ("worker.resumed", "", lambda _: agents.resume_worker(worker=make_worker(), by=BY)),
     ("worker.retired", "", lambda _: agents.retire_worker(worker=make_worker(), by=BY)),
+    ("backend.paused", "acme", lambda p: backends.pause_backend(backend=make_backend(p), by=BY)),
+    ("backend.removed", "acme", lambda p: backends.remove_backend(backend=make_backend(p), by=BY)),
     ("tier.terms_set", "", lambda _: catalog.set_terms(tier=make_tier(), numbers=TERMS, by=BY)),
     ("model.changed", "", lambda _: catalog.change_model(model=make_model(), changes={}, by=BY)),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -21,7 +21,7 @@ from catalog.services import load_defaults
 from endpoints.models import Endpoint
 from inference.contracts.names import GATEWAYS, sighting_key
 from projects.models import Project
-from tests.make import make_model, make_worker
+from tests.make import make_backend, make_model, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -67,13 +67,20 @@ def test_only_tiers_with_a_machine_are_on_offer_and_can_be_opened(
     assert Endpoint.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "owns",
+    [
+        pytest.param(lambda project: make_worker(project=project), id="by an operator"),
+        pytest.param(make_backend, id="by URL"),
+    ],
+)
 def test_machine_of_one_project_puts_self_hosted_on_offer_to_no_other(
-    as_ada: APIClient, acme: Project, rival: Project
+    as_ada: APIClient, acme: Project, rival: Project, owns: Callable[[Project], object]
 ) -> None:
     load_defaults()
     as_rex = APIClient()
     as_rex.force_login(rival.memberships.get().user)
-    make_worker(project=rival)
+    owns(rival)
 
     assert on_offer(as_ada, acme) == set()
     assert open_on(as_ada, acme, "self_hosted") == (409, "tier_unavailable")

@@ -25,8 +25,12 @@ KEYS_PER_PROJECT = env.number("XEROTIER_KEYS_PER_PROJECT", 500, least=1)
 PAGES_PER_MIN = env.number("XEROTIER_PAGES_PER_MIN", 120)
 """Pages a minute for each person and each unknown address."""
 MANAGEMENT_PER_MIN = env.number("XEROTIER_MANAGEMENT_PER_MIN", 600)
+"""Management requests a minute for each key, each person and each unknown address."""
 ENROLMENTS_PER_MIN = env.number("XEROTIER_ENROLMENTS_PER_MIN", 120, least=1)
 """Machines that join or renew, a minute from one address."""
-"""Management requests a minute for each key, each person and each unknown address."""
+BACKENDS_PER_PROJECT = env.number("XEROTIER_BACKENDS_PER_PROJECT", 20, least=0)
+"""Servers that a project may name by URL."""
+BACKEND_QUESTIONS_PER_MIN = env.number("XEROTIER_BACKEND_QUESTIONS_PER_MIN", 20, least=1)
+"""Servers that are asked for a project, a minute: nobody sounds out strangers from here."""
 OUTGOING_ALLOW = env.networks("XEROTIER_OUTGOING_ALLOW")
 """Networks besides the public ones that calls to addresses of tenants may go to."""

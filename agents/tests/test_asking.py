@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from agents import asking
 from agents.asking import Found, Served
 from agents.rules import OPERATIONS
 from common.outgoing import connector
-from common.outgoing.connector import Call, Refused, Unreachable
+from common.outgoing.connector import MOST_BYTES, Call, Refused, Unreachable
 from inference.contracts.addresses import EVERYWHERE, PUBLIC, Reach
 
 Answer = tuple[int, bytes] | Exception
@@ -141,7 +142,6 @@ def test_stranger_asks_no_machine_of_ours() -> None:
         b"{}",
         b'{"data": {}}',
         b'{"data": null}',
-        b'{"data": []}',
         b'{"data": ["chat"]}',
         b'{"data": [{"name": "chat"}]}',
         b'{"data": [{"id": 7}]}',
@@ -156,6 +156,55 @@ def test_answer_that_lists_no_models_is_no_worker(server: Tell, body: bytes) -> 
 
     assert found.models == ()
     assert "lists no models (200)" in found.fault
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (
+            (200, b'{"data": []}'),
+            "http://w/v1 serves no models now. Load one there, then try again.",
+        ),
+        (
+            (307, b""),
+            "http://w/v1/models leads elsewhere (307), which is not followed. Write that URL.",
+        ),
+        ((503, b""), "http://w/v1/models answers with an error (503). Is the server up?"),
+        (
+            (200, b" " * MOST_BYTES),
+            "http://w/v1/models answers more than 1024 KiB: is it an OpenAI URL?",
+        ),
+        (
+            Unreachable("no whole answer within 5 s"),
+            "Nothing answers at http://w/v1: no whole answer within 5 s.",
+        ),
+    ],
+    ids=["no models", "redirect", "error", "huge", "timeout"],
+)
+def test_answer_that_is_no_list_says_what_to_do(server: Tell, answer: Answer, says: str) -> None:
+    server({"http://w/v1/models": answer})
+
+    assert ask("http://w/v1").fault == says
+
+
+def test_questions_end_with_the_time_for_all_of_them(
+    server: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = server({"http://w/v1/models": (200, models({"id": "chat"}))})
+    ticks = itertools.count(0, 3)
+    monkeypatch.setattr("agents.asking.time.monotonic", lambda: float(next(ticks)))
+
+    found = ask("http://w/v1")
+
+    # It began at 0, and at 3, 6 and 9 there was time left of the ten seconds.
+    assert (found.models, len(asked)) == ((Served("chat"),), 3)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "a\u202eb", "a\nb", "x" * 201])
+def test_model_whose_name_nobody_could_read_is_passed_over(server: Tell, name: str) -> None:
+    server({"http://w/v1/models": (200, models({"id": name}, {"id": "chat"}))})
+
+    assert [one.name for one in ask("http://w/v1").models] == ["chat"]
 
 
 def test_models_of_an_answer_that_is_no_200_are_not_believed(server: Tell) -> None:

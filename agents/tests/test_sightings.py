@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from agents import sightings
-from agents.sightings import UNSEEN, Health, worker_health
+from agents.sightings import UNSEEN, Health, joined, worker_health
 from common import clock
 from inference.contracts.names import GATEWAYS, SIGHTING_S, sighting_key
 
@@ -97,3 +97,23 @@ def test_without_valkey_nothing_is_known_and_nobody_is_out(
     monkeypatch.setattr(sightings, "client", lambda: away)
 
     assert worker_health(["wrk_a"]) == {"wrk_a": UNSEEN}
+
+
+def test_what_a_probe_heard_is_told_also_beside_a_gateway_that_says_nothing_of_it(
+    valkey: redis.Redis,
+) -> None:
+    see(valkey, "g1", {"wrk_a": [False, None, 1, "401"]})
+    see(valkey, "g2", {"wrk_a": [False, None, 1]})
+
+    assert worker_health(["wrk_a"])["wrk_a"].heard == "401"
+
+
+def test_of_several_workers_together_one_that_is_seen_counts() -> None:
+    out = Health(is_seen=True, is_out=True, running=1, heard="503")
+    good = Health(is_seen=True, answered_at=AT, running=2, heard="200")
+
+    assert joined([]) == joined([UNSEEN]) == UNSEEN
+    assert joined([UNSEEN, out, UNSEEN]) == out
+    assert joined([out, good]) == Health(
+        is_seen=True, is_out=False, answered_at=AT, running=3, heard="200"
+    )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from agents.rules import DEFAULT_OPERATIONS, OPERATIONS, cpu_tier, fault_in_url
+from agents.rules import (
+    DEFAULT_OPERATIONS,
+    OPERATIONS,
+    cpu_tier,
+    fault_in_tenants_url,
+    fault_in_url,
+    operations_of,
+)
 from inference.contracts import operations
 
 
@@ -67,3 +74,51 @@ def test_worker_nobody_asked_is_taken_to_offer_only_what_its_task_may_speak(task
 )
 def test_machine_without_accelerator_is_of_the_tier_of_its_maker(cpuinfo: str, tier: str) -> None:
     assert cpu_tier(cpuinfo) == tier
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com/v1",
+        "https://api.example.com:8443/v1",
+        "http://203.0.113.5:8000",
+        "http://[2001:db8::5]:11434/v1",
+        "https://xn--bcher-kva.example/v1",
+        "http://10.0.0.5:8000/v1",
+    ],
+)
+def test_url_a_project_can_name_is_taken_wherever_it_leads(url: str) -> None:
+    assert fault_in_tenants_url(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://bücher.example/v1", "xn--"),
+        ("https://аpi.example.com/v1", "plain letters"),
+        ("http://１２７.0.0.1/v1", "plain letters"),
+        ("https://api.example.com/v 1", "without spaces"),
+        ("https://api.exam\nple.com/v1", "without spaces"),
+        ("https://api.example.com\t/v1", "without spaces"),
+        ("https://api.example.com/v1\x7f", "without spaces"),
+        ("ftp://api.example.com/v1", "Begin the URL"),
+        ("https://", "Name a host"),
+        ("https://me:pass@api.example.com/v1", "Give the credential by itself"),
+        ("https://api.example.com/v1?key=a", "Leave out what follows"),
+        ("http://api.example.com:25/v1", "Port 25 is none that models are served at"),
+        ("https://api.example.com:22", "Port 22"),
+        ("http://api.example.com:6379", "Port 6379"),
+        ("http://api.example.com:99999/v1", "Write the host's address and port"),
+    ],
+)
+def test_url_a_project_can_not_name_says_what_to_write(url: str, says: str) -> None:
+    assert says in (fault_in_tenants_url(url) or "")
+
+
+def test_worker_offers_what_its_server_speaks_of_what_its_task_needs() -> None:
+    spoken = ["embeddings", "completions", "chat/completions"]
+
+    assert operations_of("generate", spoken) == ("chat/completions", "completions")
+    assert operations_of("embed", spoken) == ("embeddings",)
+    assert operations_of("score", spoken) == DEFAULT_OPERATIONS["score"]
+    assert operations_of("generate", ()) == DEFAULT_OPERATIONS["generate"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents import selectors, services
+from agents import selectors, services, shifts
 from agents.errors import (
     OperationUnknown,
     TierNotForWorkers,
@@ -264,13 +264,13 @@ def test_hours_are_due_from_the_start_until_the_last_one_is_billed(acme: Project
     began = shift.began_at
 
     assert list(selectors.shifts_due(began)) == [shift]
-    services.note_billed(shift=shift, until=began)
+    shifts.note_billed(shift=shift, until=began)
     assert list(selectors.shifts_due(began)) == [shift]
     later = began.replace(year=began.year + 1)
-    services.note_billed(shift=shift, until=later)
+    shifts.note_billed(shift=shift, until=later)
     assert list(selectors.shifts_due(began)) == []
 
     services.suspend_worker(worker=worker)
     assert list(selectors.shifts_due(began)) == []
-    services.note_billed(shift=shift, until=began)
+    shifts.note_billed(shift=shift, until=began)
     assert list(selectors.shifts_due(began)) == [shift]

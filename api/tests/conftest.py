@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from projects.models import Project
-from tests.make import make_key
+from tests.make import answering_backends, make_key
 
 
 @pytest.fixture
@@ -19,3 +22,11 @@ def manager(acme: Project) -> APIClient:
 def home(acme: Project) -> str:
     """Return where acme's management resources begin."""
     return f"/{acme.public_id}/v1/management"
+
+
+@pytest.fixture(autouse=True)
+def backends(settings: Settings) -> Iterator[None]:
+    """Have servers that are asked answer, as often as they are asked."""
+    settings.BACKEND_QUESTIONS_PER_MIN = 10**6
+    with answering_backends():
+        yield

@@ -31,6 +31,7 @@ NOBODYS = {
     "request_id": "req_none",
     "agent_id": "agt_none",
     "join_key_id": "jk_none",
+    "backend_id": "bck_none",
 }
 USED = "last_used_at"
 OURS = [one for one in ALL if not one[0].startswith(OPERATORS)]

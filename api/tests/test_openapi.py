@@ -31,6 +31,7 @@ from projects.models import Membership, Project
 from projects.rules import Role
 from tests.make import (
     make_agent,
+    make_backend,
     make_endpoint,
     make_event,
     make_join_key,
@@ -105,6 +106,7 @@ def make_world(number: int) -> World:
         "invitation_id": invitation.public_id,
         "agent_id": make_agent(project).public_id,
         "join_key_id": make_join_key(project).join_key.public_id,
+        "backend_id": make_backend(project).public_id,
         "request_id": event.request_id,
         "model_id": make_model().public_id,
         "tier": "free",

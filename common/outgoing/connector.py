@@ -71,6 +71,11 @@ def send(call: Call, reach: Reach) -> Answer:
         return _Caller(call, reach).answer()
     except Unreachable:
         raise
+    except ssl.SSLCertVerificationError as fault:
+        raise Unreachable(
+            f"its certificate is not trusted ({fault.verify_message}): it needs one of a public "
+            "authority for this name"
+        ) from fault
     except TimeoutError as fault:
         raise Unreachable(f"no whole answer within {call.wait_s:g} s") from fault
     except OSError as fault:

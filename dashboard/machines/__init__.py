@@ -1,1 +1,1 @@
-"""Machines that dial out: how each stands, the keys they join with, and what people decide."""
+"""Machines that dial out and backends by URL: how each is, join keys, and what people decide."""

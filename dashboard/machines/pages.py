@@ -22,7 +22,7 @@ from dashboard.machines.rows import (
     machine_row,
 )
 from dashboard.machines.served import why_not_there
-from dashboard.shell.contexts import Crumb, Shell, crumbs_to, may, shell_for
+from dashboard.shell.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_machines
 from dashboard.shell.door import is_part, project_page, show
 from dashboard.shell.lists import Finder, asked, part_of
 from endpoints import selectors as endpoints
@@ -43,6 +43,7 @@ class MachineList:
 
     shell: Shell
     crumbs: tuple[Crumb, ...]
+    tabs: tuple[Chip, ...]
     machines: tuple[MachineRow, ...]
     finder: Finder
     has_any: bool
@@ -103,6 +104,7 @@ def machine_list(request: HttpRequest, seat: Seat) -> HttpResponse:
     context = MachineList(
         shell=shell_for(seat, "machines"),
         crumbs=crumbs_to(seat),
+        tabs=tabs_of_machines(seat, "machines"),
         machines=_rows(seat, agents),
         finder=finder,
         has_any=bool(agents) or selectors.has_any(project=project),

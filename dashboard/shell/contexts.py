@@ -180,6 +180,14 @@ def tabs_of_settings(seat: Seat, current: str) -> tuple[Chip, ...]:
     )
 
 
+def tabs_of_machines(seat: Seat, current: str) -> tuple[Chip, ...]:
+    """Return what serves a project of its own: machines that dial out, and servers by URL."""
+    return tuple(
+        Chip(label, reverse(f"project:{name}", args=[seat.project.public_id]), name == current)
+        for label, name in (("Machines", "machines"), ("Backends by URL", "backends"))
+    )
+
+
 def crumbs_to(seat: Seat, *steps: tuple[str, str]) -> tuple[Crumb, ...]:
     """Return the way to a page: the project, then ``(label, url)`` of each step between."""
     home = Crumb(seat.project.name, reverse("project:overview", args=[seat.project.public_id]))

@@ -17,17 +17,19 @@ WAITING = "typed_before_proof"
 NOT_KEPT = "csrfmiddlewaretoken"
 
 
-def detour(request: HttpRequest, *, purpose: str = "", back: str = "") -> HttpResponse | None:
+def detour(
+    request: HttpRequest, *, purpose: str = "", back: str = "", said: QueryDict | None = None
+) -> HttpResponse | None:
     """Return the way to a proof if there was none lately; what was typed waits meanwhile.
 
     After the proof the form is sent again as it was (``go-on``), so that what was asked for
     happens without pressing twice; ``purpose`` says what that is, and ``back`` where one ends
-    up who gives up.
+    up who gives up. ``said`` stands in for what was typed, where that may not lie around.
     """
     way = accounts.way_to_a_proof(request)
     if way is None:
         return None
-    said = request.POST.copy()
+    said = (said or request.POST).copy()
     said.pop(NOT_KEPT, None)
     request.session[WAITING] = {
         "path": request.get_full_path(),

@@ -21,7 +21,15 @@ from projects import access, invitations
 from projects.models import Project
 from projects.rules import Role
 from tests.lasting import lasting
-from tests.make import make_agent, make_endpoint, make_key, make_project, make_user, seat
+from tests.make import (
+    make_agent,
+    make_backend,
+    make_endpoint,
+    make_key,
+    make_project,
+    make_user,
+    seat,
+)
 from usage.budgets import set_budget
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +42,8 @@ READABLE = (
     "keys/",
     "keys/{key}/",
     "machines/",
+    "machines/backends/",
+    "machines/backends/{backend}/",
     "machines/join-keys/",
     "machines/{machine}/",
     "models/",
@@ -57,6 +67,10 @@ WRITABLE = (
     "keys/{key}/end-old/",
     "keys/{key}/revoke/",
     "keys/{key}/rotate/",
+    "machines/backends/new/",
+    "machines/backends/{backend}/change/",
+    "machines/backends/{backend}/remove/",
+    "machines/backends/{backend}/rotate/",
     "machines/join-keys/new/",
     "machines/join-keys/{join_key}/revoke/",
     "machines/{machine}/revoke/",
@@ -78,6 +92,9 @@ SENT = (
     "keys/{key}/?form=change",
     "keys/{key}/?form=ip-rules",
     "keys/{key}/?form=quota",
+    "machines/backends/{backend}/ask/",
+    "machines/backends/{backend}/pause/",
+    "machines/backends/{backend}/resume/",
     "machines/{machine}/approve/",
     "machines/{machine}/resume/",
     "settings/",
@@ -108,6 +125,7 @@ def furnish(ada: User, acme: Project) -> dict[str, str]:
     budget = set_budget(project=acme, scope="project", subject_id=acme.public_id, amount=1_000_000)
     machine = make_agent(acme)
     return {
+        "backend": make_backend(acme).public_id,
         "machine": machine.public_id,
         "join_key": JoinKey.objects.get(project=acme).public_id,
         "budget": budget.public_id,
@@ -236,7 +254,16 @@ def test_viewer_changes_nothing_by_sending_it(
 
 
 @pytest.mark.parametrize(
-    "path", ["", "endpoints/", "keys/", "machines/", "machines/join-keys/", "usage/"]
+    "path",
+    [
+        "",
+        "endpoints/",
+        "keys/",
+        "machines/",
+        "machines/backends/",
+        "machines/join-keys/",
+        "usage/",
+    ],
 )
 def test_empty_page_says_what_it_is_for_and_offers_a_step(
     rex: User, rival: Project, path: str

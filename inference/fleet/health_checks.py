@@ -27,6 +27,10 @@ FAILURES = 2
 AT_ONCE = 16
 """Probes under way at a time; the others wait for the next tick."""
 
+HEARD_MAX = 200
+LIST_MAX = 1024 * 1024
+"""Bytes of a list of models that are read to its end, to keep the connection."""
+
 JITTER = 0.25
 """A quarter more or less, so that many gateways don't ask in step."""
 
@@ -50,7 +54,8 @@ class Outlist(Protocol):
 class Watched:
     """What is known of one worker. ``asking``: a probe is under way.
 
-    ``is_suspect``: a request met a failure since it was last heard.
+    ``is_suspect``: a request met a failure since it was last heard. ``heard``: what the last
+    probe came to, the status of an answer or why there was none.
     """
 
     due: float
@@ -58,15 +63,20 @@ class Watched:
     is_suspect: bool = False
     answered_at: float | None = None
     asking: Probe | None = None
+    heard: str = ""
 
 
 class Probe:
-    """One question, and whoever waits for a sign of life. ``told`` is called once."""
+    """One question, and whoever waits for a sign of life. ``told`` is called once.
 
-    __slots__ = ("_call", "_timer", "_told")
+    It is told the fault, empty if there is none, and what was heard.
+    """
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told: Callable[[str], None] | None = told
+    __slots__ = ("_call", "_left", "_timer", "_told")
+
+    def __init__(self, told: Callable[[str, str], None]) -> None:
+        self._told: Callable[[str, str], None] | None = told
+        self._left = LIST_MAX
         self._call: Call | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -78,20 +88,23 @@ class Probe:
         wait_s: float,
     ) -> None:
         """Ask."""
-        self._timer = loop.call_later(wait_s, self._end, "timeout")
+        self._timer = loop.call_later(wait_s, self._end, "timeout", "timeout")
         self._call = fleet.probe(worker, self)
 
     def drop(self) -> None:
         """Ask no more, and tell nobody."""
         self._told = None
-        self._end("")
+        self._end("", "")
 
     def on_head(self, status: int, headers: Headers) -> None:
         """Take the sign of life. The list is read to its end, to keep the connection."""
-        self._tell("" if status < DEAD else "status")
+        self._tell("" if status < DEAD else "status", str(status))
 
     def on_data(self, data: bytes) -> None:
-        """Nothing: who is served is of no interest."""
+        """Pass over what is served; who says it without end is not listened to."""
+        self._left -= len(data)
+        if self._left < 0:
+            self._end("", "")
 
     def on_drain(self) -> None:
         """Nothing: there is no body."""
@@ -99,24 +112,24 @@ class Probe:
     def on_end(self) -> None:
         """Forget the time."""
         self._call = None
-        self._end("")
+        self._end("", "")
 
     def on_fail(self, failure: WorkerFailed) -> None:
         """Tell why there is no sign of life."""
-        self._end(failure.reason)
+        self._end(failure.reason, str(failure)[:HEARD_MAX])
 
-    def _end(self, fault: str) -> None:
+    def _end(self, fault: str, heard: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
         call, self._call = self._call, None
         if call is not None:
             call.abort()
-        self._tell(fault)
+        self._tell(fault, heard)
 
-    def _tell(self, fault: str) -> None:
+    def _tell(self, fault: str, heard: str) -> None:
         told, self._told = self._told, None
         if told is not None:
-            told(fault)
+            told(fault, heard)
 
 
 class Prober:
@@ -172,6 +185,11 @@ class Prober:
         watch = self._watched.get(worker_id)
         return None if watch is None else watch.answered_at
 
+    def heard(self, worker_id: str) -> str:
+        """Return what the last probe of a worker came to; empty if there was none."""
+        watch = self._watched.get(worker_id)
+        return "" if watch is None else watch.heard
+
     def _tick(self) -> None:
         self._timer = self._loop.call_later(self._every_s / 10, self._tick)
         now, present = self._loop.time(), {w.worker_id: w for w in self._workers()}
@@ -187,8 +205,9 @@ class Prober:
                 self._ask(worker, watch)
 
     def _ask(self, worker: Worker, watch: Watched) -> None:
-        def told(fault: str) -> None:
+        def told(fault: str, heard: str) -> None:
             watch.asking = None
+            watch.heard = heard
             self._judge(worker.worker_id, watch, fault)
 
         watch.asking = Probe(told)

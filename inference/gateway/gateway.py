@@ -171,9 +171,10 @@ class Gateway:
             "limits": None if away else self.admission.trouble,
         }
 
-    def _see(self, worker_id: str) -> tuple[bool, float | None, int]:
+    def _see(self, worker_id: str) -> tuple[bool, float | None, int, str]:
         is_out = worker_id in self.health.out()
-        return is_out, self.prober.answered_at(worker_id), self.fleet.in_flight(worker_id)
+        answered_at, heard = self.prober.answered_at(worker_id), self.prober.heard(worker_id)
+        return is_out, answered_at, self.fleet.in_flight(worker_id), heard
 
     def snapshots(self) -> list[Json]:
         """Return the counts of every process of this machine, ours as they are now."""

@@ -22,8 +22,9 @@ EVERY_S = 2.0
 POOLS_MAX = 4096
 """More are not looked after unasked."""
 
-Seen = Callable[[str], tuple[bool, float | None, int]]
-"""Of a worker: whether it is out, when (loop's clock) it last answered, and how many run."""
+Seen = Callable[[str], tuple[bool, float | None, int, str]]
+"""Of a worker: whether it is out, when (loop's clock) it last answered, how many run, and what
+the last probe came to."""
 
 
 class Roster:
@@ -80,9 +81,9 @@ class Roster:
         ahead = now - self._loop.time()
         said = {}
         for worker in self.workers():
-            is_out, answered_at, running = see(worker.worker_id)
+            is_out, answered_at, running, heard = see(worker.worker_id)
             at = None if answered_at is None else round(answered_at + ahead, 3)
-            said[worker.worker_id] = [is_out, at, running]
+            said[worker.worker_id] = [is_out, at, running, heard]
         call, key = self._link.call, sighting_key(self._name)
         call("SET", key, json.dumps(said), "EX", int(SIGHTING_S), then=_ignore)
         call("ZADD", GATEWAYS, now, self._name, then=_ignore)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from agents import lifecycle, services
+from agents import backends, lifecycle, services
 from agents.models import Agent, AgentState, Worker
 from agents.services import Offered
 from common import clock
@@ -18,13 +18,16 @@ from projects.models import Project
 from publisher import machines
 from publisher import services as publisher
 from tests.links import MODEL
-from tests.make import make_agent, make_worker
+from tests.make import make_agent, make_backend, make_worker
 
 pytestmark = pytest.mark.django_db
 
 
 def offer(agent: Agent, *names: str) -> None:
-    services.offer_models(agent, [Offered(name, MODEL, ["chat/completions"]) for name in names])
+    tiers = list(agent.tiers)
+    services.offer_models(
+        agent, [Offered(name, MODEL, ["chat/completions"], tiers=tiers) for name in names]
+    )
 
 
 def told(agent: Agent) -> contract.AgentEntry:
@@ -146,3 +149,46 @@ def test_worker_that_was_retired_by_hand_is_in_no_pool_whatever_its_machine_says
     offer(agent, "mine")
 
     assert addresses(acme) == []
+
+
+def test_backend_is_told_by_its_own_url_and_credential_to_its_projects_pool_alone(
+    acme: Project, rival: Project
+) -> None:
+    backend = make_backend(acme)
+
+    [told] = json.loads(next(iter(machines.pools_of(MODEL, acme))).payload)["workers"]
+
+    assert (told["url"], told["agent"], told["tenant_url"]) == ("", "", backend.url)
+    assert told["credential"] == backend.credential
+    assert addresses(rival) == []
+
+
+def test_backend_that_is_paused_or_removed_leaves_its_pool_with_a_higher_version(
+    acme: Project,
+) -> None:
+    backend = make_backend(acme)
+    versions = [next(iter(machines.pools_of(MODEL, acme))).version]
+
+    for act in (backends.pause_backend, backends.resume_backend, backends.remove_backend):
+        act(backend=backend)
+        versions.append(next(iter(machines.pools_of(MODEL, acme))).version)
+
+    assert addresses(acme) == []
+    assert versions == sorted(set(versions))
+
+
+def test_project_that_is_closed_has_nobody_asked_until_it_is_restored(acme: Project) -> None:
+    make_backend(acme)
+    before = next(iter(machines.pools_of(MODEL, acme))).version
+
+    def told() -> tuple[int, int]:
+        [entry] = [one for one in machines.of_project(acme.pk) if one.pool]
+        return len(json.loads(entry.payload)["workers"]), entry.version
+
+    Project.objects.filter(pk=acme.pk).update(delete_after=clock.now())
+    closed = told()
+    Project.objects.filter(pk=acme.pk).update(delete_after=None)
+    restored = told()
+
+    assert (closed[0], restored[0]) == (0, 1)
+    assert before < closed[1] < restored[1]

@@ -51,6 +51,7 @@ PLACEHOLDERS = {
     "<str:key_id>": "key_none",
     "<str:agent_id>": "agt_none",
     "<str:join_key_id>": "jk_none",
+    "<str:backend_id>": "bck_none",
     "<str:budget_id>": "bud_none",
     "<str:member_id>": "mem_none",
     "<str:invitation_id>": "inv_none",

@@ -15,7 +15,8 @@ NO_MODULES = {"__init__", "__pycache__", "management", "migrations", "tests"}
 USUAL = "admin api apps errors forms models pages rules selectors services shapes tasks urls"
 OWN = {
     "accounts": "adapter consumer departures devices github hashing letters retention tokens",
-    "agents": "asking cards lifecycle links offers offers_api placement reports sightings",
+    "agents": "asking backend_shapes backends backends_api cards lifecycle links offers"
+    " offers_api placement reports shifts sightings",
     "apikeys": "holders leaks limits passes secrets",
     "audit": "export",
     "catalog": "defaults facts terms",

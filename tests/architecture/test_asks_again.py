@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,13 +22,28 @@ from projects.models import Invitation, Membership, Project
 from projects.rules import Role
 from tests.architecture.access_table import ASKS_AGAIN, MANAGEMENT, PAGE, PAGES
 from tests.architecture.test_parity import BY_API
-from tests.make import PASSWORD, make_key, make_user, prove, seat, session_of
+from tests.make import (
+    PASSWORD,
+    answering_backends,
+    make_backend,
+    make_key,
+    make_user,
+    prove,
+    seat,
+    session_of,
+)
 
 pytestmark = pytest.mark.django_db
 LONG_AGO_S = 400
 BODIES: dict[str, dict[str, Any]] = {
     "POST api-keys": {"name": "new"},
     "POST join-keys": {"name": "new"},
+    "POST backends": {
+        "name": "new",
+        "url": "https://models.example/v1",
+        "models": {"smollm2-135m-instruct": "smollm2-135m-instruct"},
+    },
+    "POST backends/<str:backend_id>/rotate": {"credential": "n3w"},
     "PATCH api-keys/<str:key_id>": {"scopes": ["inference", "management"]},
     "PATCH project": {"requires_second_factor": False},
     "POST project/transfer": {"member": "{member}"},
@@ -39,6 +55,8 @@ FORMS: dict[str, dict[str, Any]] = {
     "keys/<str:key_id>/rotate/": {"grace_s": "86400"},
     "keys/<str:key_id>/": {"name": "ci", "scopes": ["inference", "management"]},
     "machines/join-keys/new/": {"name": "new", "uses_max": "1", "lasts_s": "86400"},
+    "machines/backends/new/": {"name": "new", "url": "https://models.example/v1"},
+    "machines/backends/<str:backend_id>/rotate/": {"credential": "n3w"},
     "settings/second-factor/": {"required": "0"},
     "settings/delete/": {"confirmation": "acme"},
     "settings/transfer/": {"member": "{member}"},
@@ -51,6 +69,13 @@ OPERATIONS = [
 ACTING_PAGES = sorted(path for path, doors in PAGES.items() if set(doors) - {"GET"})
 
 
+@pytest.fixture(autouse=True)
+def backends() -> Iterator[None]:
+    """Have servers that are asked answer."""
+    with answering_backends():
+        yield
+
+
 @pytest.fixture
 def names(acme: Project) -> dict[str, str]:
     """Hand out a member and a key of acme, which asks everybody for a second factor."""
@@ -58,11 +83,12 @@ def names(acme: Project) -> dict[str, str]:
     key = make_key(acme, name="ci").key
     give_totp(Membership.objects.get(project=acme, role=Role.OWNER).user)
     Project.objects.filter(pk=acme.pk).update(requires_second_factor=True)
-    return {"member": member.public_id, "key": key.public_id}
+    backend = make_backend(acme).public_id
+    return {"member": member.public_id, "key": key.public_id, "backend": backend}
 
 
 def filled(path: str, names: dict[str, str]) -> str:
-    for name in ("key", "member"):
+    for name in ("backend", "key", "member"):
         path = path.replace(f"<str:{name}_id>", names[name])
     return path.replace("<str:", "no-such-").replace(">", "")
 

@@ -21,7 +21,7 @@ from projects.models import Project
 from projects.rules import Role
 from projects.services import mark_for_deletion
 from tests.browser.conftest import NewContext, sign_in
-from tests.make import make_agent, make_join_key, make_project, make_user, seat
+from tests.make import make_agent, make_backend, make_join_key, make_project, make_user, seat
 from usage.budgets import set_budget
 
 PUBLIC = (
@@ -53,6 +53,12 @@ OWN = (
     "keys/{key}/revoke/",
     "keys/{key}/rotate/",
     "machines/",
+    "machines/backends/",
+    "machines/backends/new/",
+    "machines/backends/{backend}/",
+    "machines/backends/{backend}/change/",
+    "machines/backends/{backend}/remove/",
+    "machines/backends/{backend}/rotate/",
     "machines/join-keys/",
     "machines/join-keys/new/",
     "machines/join-keys/{join_key}/revoke/",
@@ -141,6 +147,7 @@ def places(project: Project) -> list[Place]:
     )
     join_key = make_join_key(project).join_key
     names = {
+        "backend": make_backend(project, "cloud").public_id,
         "budget": budget.public_id,
         "invitation": invitation.public_id,
         "join_key": join_key.public_id,

@@ -28,6 +28,7 @@ from common.models import OutboxEntry
 from inference.contracts.entries import dump
 from tests.make import (
     make_agent,
+    make_backend,
     make_endpoint,
     make_event,
     make_join_key,
@@ -61,6 +62,8 @@ class Platform:
         make_endpoint(project, "chat")
         issued = make_key(project)
         worker = make_worker("engine")
+        backend = make_backend(project, credential="backend-secret")
+        self.secrets += ["backend-secret", backend.credential]
         self.secrets += [make_join_key(project).secret, make_agent(project).public_key]
         app = SocialApp(provider="openid_connect", provider_id="x", name="X", client_id="c")
         app.settings = {"server_url": "https://x.example"}
@@ -75,7 +78,7 @@ class Platform:
         boss = User.objects.create_superuser("boss@example.com", "x")
         token, plain = make_token(user=boss, name="ci", lasts=timedelta(days=1))
         sealed = [str(factor.data) for factor in Authenticator.objects.all()]
-        self.secrets = [
+        self.secrets += [
             issued.secret,
             issued.secret.rsplit("_", 1)[1],
             *KeySecret.objects.values_list("digest", flat=True),

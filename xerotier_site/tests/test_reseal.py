@@ -13,14 +13,14 @@ from pytest_django import Settings
 
 from accounts.services import save_provider
 from accounts.tests.people import code_now, give_totp, make_person
-from agents.models import Worker
+from agents.models import Backend, Worker
 from apikeys import passes
 from apikeys.models import SigningKey
 from audit.models import AuditEntry
 from common import vault
 from common.actor import SYSTEM
 from common.models import OutboxEntry
-from tests.make import make_worker
+from tests.make import make_backend, make_project, make_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,7 @@ def sealed(old: str, settings: Settings) -> None:
     settings.KEYRING = [old]
     give_totp(make_person("ada"))
     make_worker("one")
+    make_backend(make_project())
     passes.rotate_signing_key()
     app = SocialApp(provider="openid_connect", provider_id="corp", name="Corp", client_id="us")
     save_provider(app=app, secret=SECRET, by=SYSTEM)
@@ -60,9 +61,10 @@ def reseal() -> tuple[int, list[str]]:
 def everything() -> list[str]:
     factors = [one.data.get("secret") or one.data["seed"] for one in Authenticator.objects.all()]
     providers = [app.settings["sealed_secret"] for app in SocialApp.objects.all()]
-    workers = Worker.objects.values_list("credential", flat=True)
+    workers = Worker.objects.filter(backend=None).values_list("credential", flat=True)
+    backends = Backend.objects.values_list("credential", flat=True)
     keys = SigningKey.objects.values_list("sealed", flat=True)
-    return [*factors, *providers, *workers, *keys]
+    return [*factors, *providers, *workers, *backends, *keys]
 
 
 @pytest.mark.usefixtures("sealed")
@@ -89,14 +91,14 @@ def test_everything_opens_without_the_old_key_afterwards(
 def test_resealed_credential_is_published_and_all_is_on_record(
     old: str, new: str, settings: Settings
 ) -> None:
-    before = Worker.objects.get().version
+    before = versions()
     OutboxEntry.objects.all().delete()
     settings.KEYRING = [new, old]
 
     reseal()
 
-    assert Worker.objects.get().version == before + 1
-    assert [note.topic for note in OutboxEntry.objects.all()] == ["worker"]
+    assert versions() == [version + 1 for version in before]
+    assert [note.topic for note in OutboxEntry.objects.all()] == ["worker", "worker"]
     actions = AuditEntry.objects.filter(action__endswith="resealed").values_list(
         "action", flat=True
     )
@@ -105,7 +107,12 @@ def test_resealed_credential_is_published_and_all_is_on_record(
         "provider.resealed",
         "signing_key.resealed",
         "worker.resealed",
+        "backend.resealed",
     }
+
+
+def versions() -> list[int]:
+    return list(Worker.objects.order_by("pk").values_list("version", flat=True))
 
 
 @pytest.mark.usefixtures("sealed")

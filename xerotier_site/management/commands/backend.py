@@ -16,15 +16,10 @@ from catalog import selectors as catalog
 from common.problems import Problem
 from endpoints.selectors import left_without
 from inference.contracts.addresses import EVERYWHERE
-from inference.contracts.operations import OPERATIONS
 from projects import selectors as projects
 from projects.models import Project
 
 FREE = "free"
-OPERATIONS_OF = {
-    task: [one for one, tasks in OPERATIONS.items() if task in tasks]
-    for task in ("generate", "embed", "score")
-}
 
 
 class Command(BaseCommand):
@@ -84,13 +79,12 @@ class Command(BaseCommand):
         credential = sys.stdin.readline().strip() if options["key_from_stdin"] else ""
         found = None if options["force"] else self._ask(options["url"], credential)
         served = _served(found, options["served_name"] or model.name)
-        spoken = [one for one in OPERATIONS_OF[model.task] if found and one in found.operations]
-        default = rules.DEFAULT_OPERATIONS[model.task]
+        spoken = rules.operations_of(model.task, found.operations if found else ())
         enrolment = services.Enrolment(
             name=options["name"] or urlsplit(options["url"]).netloc,
             url=found.url if found else options["url"],
             model_name=model.name,
-            operations=options["operation"] or spoken or default,
+            operations=options["operation"] or spoken,
             credential=credential,
             served_name=served.name if served else options["served_name"],
             slots=options["slots"],
@@ -135,7 +129,8 @@ class Command(BaseCommand):
     def _line(self, worker: Worker) -> str:
         whose = worker.project.slug if worker.project else ",".join(worker.tiers)
         cache = f"cache: {worker.cache_scope}"
-        first = f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {worker.url}"
+        url = worker.backend.url if worker.backend else worker.url
+        first = f"{worker.public_id}  {worker.state:9}  {worker.model_name}  {url}"
         return f"{first}  {whose}  {cache}"
 
 

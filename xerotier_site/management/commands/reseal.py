@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts import services as accounts
+from agents import backends
 from agents import services as agents
 from apikeys import passes
 from common.vault import Resealing
@@ -16,8 +17,8 @@ class Command(BaseCommand):
     """After this an older key of ``XEROTIER_KEYRING`` may go, unless something stayed shut."""
 
     help = (
-        "Seal second factors, providers' secrets, workers' credentials and signing keys with the"
-        " first key of XEROTIER_KEYRING. Exit code 1 if there is one that no key opens."
+        "Seal second factors, providers' secrets, credentials of workers and backends, and signing"
+        " keys with the first key of XEROTIER_KEYRING. Exit code 1 if one stays shut."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         work = Resealing()
         accounts.reseal_secrets(work=work)
         agents.reseal_credentials(work=work)
+        backends.reseal_credentials(work=work)
         passes.reseal_signing_keys(work=work)
         self.stdout.write(f"{work.changed} sealed anew")
         for name in work.shut:

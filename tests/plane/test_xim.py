@@ -27,6 +27,7 @@ from xim.identity import Identity
 from xim.link.connection import Where
 from xim.serve.answer import Engine
 from xim.serve.places import Places
+from xim.serve.stands import Stand
 from xim.sim.server import Options as SimOptions
 from xim.sim.server import Simulator
 from xim.web.call import Address
@@ -66,9 +67,7 @@ async def dialled(
         node = Node(
             identity=Identity.from_raw(enrolled.key.private_bytes_raw()),
             token=enrolled.token(),
-            adapter=Simulated(Options(address)),
-            engine=Engine(address),
-            places=Places(slots),
+            stands=[Stand(Simulated(Options(address)), Engine(address), Places(slots))],
             machine=facts(),
         )
         await node.look()

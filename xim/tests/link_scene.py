@@ -17,6 +17,7 @@ from xim.identity import Identity
 from xim.link.connection import Where
 from xim.serve.answer import Engine
 from xim.serve.places import Places
+from xim.serve.stands import Stand
 from xim.sim.server import Options as SimOptions
 from xim.sim.server import Simulator
 from xim.web.call import Address
@@ -34,20 +35,26 @@ class Scene:
     keeper: Keeper
     renewals: list[str]
 
+    @property
+    def stand(self) -> Stand:
+        return self.node.stands[0]
+
     async def peer(self) -> Peer:
         return await self.gateway.link()
 
 
-def node_for(port: int, *, slots: int = 8, models: tuple[str, ...] = MODELS) -> Node:
+def stand_at(port: int, *, slots: int = 8, models: tuple[str, ...] = MODELS) -> Stand:
     address = Address("127.0.0.1", port, "/v1", is_secured=False)
+    seen = Seen(models=tuple(Model(name) for name in models))
+    return Stand(Simulated(Options(address)), Engine(address), Places(slots), seen)
+
+
+def node_for(port: int, *, slots: int = 8, models: tuple[str, ...] = MODELS) -> Node:
     return Node(
         identity=Identity.made(),
         token="token-1",
-        adapter=Simulated(Options(address)),
-        engine=Engine(address),
-        places=Places(slots),
+        stands=[stand_at(port, slots=slots, models=models)],
         machine={"hostname": "here", "cpus": 2},
-        seen=Seen(models=tuple(Model(name) for name in models)),
     )
 
 

@@ -196,6 +196,53 @@ async def test_task_is_told_by_the_name_or_as_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "more", "operations"),
+    [
+        ("qwen", {"/v1/responses": 400}, ("chat/completions", "completions", "responses")),
+        ("qwen", {"/v1/responses": 501}, ("chat/completions", "completions")),
+        ("qwen", {"/v1/rerank": 400}, ("chat/completions", "completions")),
+        ("bge-m3", {"/v1/score": 400, "/v1/rerank": 422}, ("embeddings", "score", "rerank")),
+        ("bge-m3", {}, ("embeddings",)),
+    ],
+    ids=["responses", "not built", "of another task", "scores", "plain"],
+)
+async def test_what_only_some_engines_speak_is_asked_of_them(
+    name: str, more: dict[str, Any], operations: tuple[str, ...]
+) -> None:
+    async with engine({"/v1/models": models({"id": name}), **more}, "openai") as adapter:
+        seen: Seen = await adapter.look()
+
+    assert seen.models[0].operations == operations
+    assert seen.models[0].said(0)["operations"] == list(operations)
+
+
+async def test_engine_is_asked_what_it_speaks_once_and_again_when_it_was_away() -> None:
+    pages = {"/v1/models": models({"id": "q"})}
+    async with engine(pages, "openai") as adapter:
+        before: Seen = await adapter.look()
+        pages["/v1/responses"] = {}
+        meanwhile: Seen = await adapter.look()
+        pages["/v1/models"] = {}
+        away: Seen = await adapter.look()
+        pages["/v1/models"] = models({"id": "q"})
+        after: Seen = await adapter.look()
+
+    assert away.trouble
+    spoken = ["responses" in one.models[0].operations for one in (before, meanwhile, after)]
+    assert spoken == [False, False, True]
+
+
+async def test_engine_that_loads_is_not_asked_what_it_speaks() -> None:
+    pages: dict[str, Any] = {"/health": 503, "/v1/responses": 503}
+    async with engine(pages, "llamacpp") as adapter:
+        await adapter.look()
+        pages |= {"/health": {}, "/v1/models": models({"id": "q"}), "/v1/responses": 404}
+        seen: Seen = await adapter.look()
+
+    assert "responses" not in seen.models[0].operations
+
+
+@pytest.mark.parametrize(
     ("page", "words"),
     [
         (401, "it answers /models with status 401"),

@@ -27,7 +27,7 @@ def code_of(answer: Answer) -> tuple[int, bool]:
 
 async def test_engine_that_is_not_there_is_unreachable_and_untouched() -> None:
     async with scene() as agent:
-        agent.node.engine.address = Address("127.0.0.1", 1, "/v1", is_secured=False)
+        agent.stand.engine.address = Address("127.0.0.1", 1, "/v1", is_secured=False)
         peer = await agent.peer()
         answer = await peer.over(await peer.open(ask("x")))
 
@@ -70,7 +70,7 @@ async def test_engine_that_never_begins_is_silent_after_the_time_it_was_given() 
     async with scene_before(engine) as agent:
         peer = await agent.peer()
         answer = await peer.over(await peer.open(b"{}", ms=50))
-        assert agent.node.places.running == 0
+        assert agent.node.requests == 0
 
     assert code_of(answer) == (SILENT, False)
 
@@ -113,7 +113,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\nx-a: b\r\n\r\n0123456789"
 )
 async def test_what_is_no_answer_is_named_by_what_it_is(said: bytes, code: int) -> None:
     async with scene() as agent:
-        server, agent.node.engine.address = await raw(said)
+        server, agent.stand.engine.address = await raw(said)
         peer = await agent.peer()
         answer = await peer.over(await peer.open(ask("x")))
         server.close()
@@ -126,12 +126,12 @@ async def test_engine_that_dies_at_any_byte_never_passes_for_a_whole_answer() ->
     async with scene() as agent:
         peer = await agent.peer()
         for cut in sorted(dice.sample(range(len(WHOLE)), 25)):
-            server, agent.node.engine.address = await raw(WHOLE[:cut])
+            server, agent.stand.engine.address = await raw(WHOLE[:cut])
             answer = await peer.over(await peer.open(ask("x")))
             server.close()
             assert code_of(answer) in {(RESET, False), (PROTOCOL, False)}, cut
             assert len(answer.body) < 10
-        server, agent.node.engine.address = await raw(WHOLE)
+        server, agent.stand.engine.address = await raw(WHOLE)
         answer = await peer.over(await peer.open(ask("x")))
         server.close()
 
@@ -159,9 +159,9 @@ async def test_failing_requests_do_not_disturb_those_beside_them() -> None:
 async def test_loading_model_is_kept_from_requests() -> None:
     async with scene() as agent:
         loading = [
-            one.__class__(one.name, "loading", "still loading") for one in agent.node.seen.models
+            one.__class__(one.name, "loading", "still loading") for one in agent.stand.seen.models
         ]
-        agent.node.seen = agent.node.seen.__class__(models=tuple(loading))
+        agent.stand.seen = agent.stand.seen.__class__(models=tuple(loading))
         peer = await agent.peer()
         answer: Any = await peer.over(await peer.open(ask("x")))
 

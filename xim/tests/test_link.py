@@ -198,7 +198,7 @@ async def test_machine_whose_slots_are_taken_says_busy_and_untouched() -> None:
     async with scene(slots=1) as agent:
         peer = await agent.peer()
         await peer.open(ask("first", model="sim-hang"), model="sim-hang")
-        await peer.until(lambda: agent.node.places.running == 1)
+        await peer.until(lambda: agent.node.requests == 1)
         second = await peer.over(await peer.open(ask("second")))
 
     assert second.reset is not None
@@ -209,7 +209,7 @@ async def test_question_whether_the_engine_lives_takes_no_slot() -> None:
     async with scene(slots=1) as agent:
         peer = await agent.peer()
         await peer.open(ask("first", model="sim-hang"), model="sim-hang")
-        await peer.until(lambda: agent.node.places.running == 1)
+        await peer.until(lambda: agent.node.requests == 1)
         probe = await peer.over(await peer.open(b"", method="GET", path="/models", model=""))
 
     assert probe.status == 200
@@ -251,7 +251,7 @@ async def test_cancelled_request_leaves_the_engine_at_once() -> None:
         await peer.send(frame(RESET, struct.pack(">H", 1), 1))
         async with asyncio.timeout(10):
             await gone.wait()
-        assert agent.node.places.running == 0
+        assert agent.node.requests == 0
 
 
 async def test_lines_of_the_link_never_reach_the_engine_and_the_key_does() -> None:
@@ -264,10 +264,10 @@ async def test_lines_of_the_link_never_reach_the_engine_and_the_key_does() -> No
 
     async with scene() as agent:
         server = await asyncio.start_server(listen, "127.0.0.1", 0)
-        agent.node.engine.address = type(agent.node.engine.address)(
+        agent.stand.engine.address = type(agent.stand.engine.address)(
             "127.0.0.1", server.sockets[0].getsockname()[1], "/v1", is_secured=False
         )
-        agent.node.engine.key = "engine-key"
+        agent.stand.engine.key = "engine-key"
         peer = await agent.peer()
         lines = b"x-request-id: req_7\r\nAuthorization: Bearer tenant\r\nHost: elsewhere\r\n"
         answer = await peer.over(await peer.open(b"{}", lines=lines))

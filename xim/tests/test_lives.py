@@ -164,7 +164,7 @@ async def test_draining_agent_refuses_untouched_finishes_what_runs_and_says_good
     async with scene_before(engine) as agent:
         peer = await agent.peer()
         running = await peer.open()
-        await peer.until(lambda: agent.node.places.running == 1)
+        await peer.until(lambda: agent.node.requests == 1)
         agent.node.drains = True
         agent.keeper.drain("stopping")
         await peer.until(lambda: peer.others and peer.states[-1]["drain"])
@@ -233,7 +233,7 @@ async def test_address_without_a_tunnel_is_said_so() -> None:
         await reply.json(404, {})
 
     async with scene_before(web) as agent:
-        port = agent.node.engine.address.port
+        port = agent.stand.engine.address.port
         link = Connection(agent.node, 1, Life())
         ending = await link.run(Where(f"ws://127.0.0.1:{port}/agents/v1/tunnel", None))
 
@@ -259,7 +259,7 @@ async def test_link_cut_at_any_byte_hangs_no_request_and_the_next_one_serves(
             wire.abort()
         last = await agent.gateway.link(13)
         answer = await last.over(await last.open(ask("whole", max_tokens=20)))
-        assert agent.node.places.running == 0
+        assert agent.node.requests == 0
 
     assert mark("whole") in answer.body.decode()
 

@@ -46,11 +46,11 @@ class Agent:
     def drain(self, reason: str) -> dict[str, object]:
         """Take nothing new, and end when what runs has ended."""
         if not self.node.drains:
-            running = self.node.places.running
+            running = self.node.requests
             log.info("draining reason=%s running=%d", reason, running)
             self.node.drains = True
             self.keeper.drain(reason)
-        return {"draining": True, "requests": self.node.places.running}
+        return {"draining": True, "requests": self.node.requests}
 
     async def run(self) -> int:
         """Serve until told to stop, and until what runs has ended; return the exit code."""

@@ -7,28 +7,31 @@ from typing import Any
 from xim import __version__
 from xim.agent.keeper import Keeper
 from xim.agent.node import Node
+from xim.serve.stands import load_of, models_of
 
 
 def metrics(node: Node, keeper: Keeper) -> str:
     """Return the figures in Prometheus' text format."""
+    load = load_of(node.stands)
     live = [link for link in keeper.links if link.live_at is not None]
     gauges = {
         "xim_links": len(live),
-        "xim_slots": node.places.slots,
-        "xim_requests_running": node.running,
-        "xim_requests_waiting": node.seen.load.waiting or 0,
-        "xim_engine_up": int(not node.seen.trouble),
+        "xim_slots": node.slots,
+        "xim_requests_running": load.running or 0,
+        "xim_requests_waiting": load.waiting or 0,
+        "xim_engines": len(node.stands),
+        "xim_engines_up": sum(not stand.seen.trouble for stand in node.stands),
         "xim_draining": int(node.drains),
         "xim_tokens_per_second": round(node.rate.rate, 1),
     }
-    if node.seen.load.kv is not None:
-        gauges["xim_kv_use"] = node.seen.load.kv
+    if load.kv is not None:
+        gauges["xim_kv_use"] = load.kv
     counters = {
         "xim_dials_total": keeper.dialled,
-        "xim_answer_bytes_total": node.count.sent_bytes,
+        "xim_answer_bytes_total": sum(stand.count.sent_bytes for stand in node.stands),
         "xim_frames_dropped_total": sum(link.session.dropped for link in keeper.links),
     }
-    lines = [f'xim_info{{version="{__version__}",engine="{node.adapter.kind}"}} 1']
+    lines = [f'xim_info{{version="{__version__}",engine="{node.kind}"}} 1']
     lines += [f"# TYPE {name} gauge\n{name} {value}" for name, value in gauges.items()]
     lines += [f"# TYPE {name} counter\n{name} {value}" for name, value in counters.items()]
     lines.append("# TYPE xim_requests_total counter")
@@ -50,13 +53,14 @@ def status(node: Node, keeper: Keeper) -> dict[str, Any]:
         "connection": keeper.last_words,
         "state": assigned,
         "draining": node.drains,
-        "slots": node.places.slots,
-        "requests": node.places.running,
-        "engine": node.adapter.kind,
-        "trouble": node.seen.trouble,
+        "slots": node.slots,
+        "requests": node.requests,
+        "engines": [
+            {"kind": stand.adapter.kind, "trouble": stand.seen.trouble} for stand in node.stands
+        ],
         "models": [
-            {"name": one.name, "status": one.status, "reason": one.reason}
-            for one in node.seen.models
+            {name: one[name] for name in ("name", "status", "reason")}
+            for one in models_of(node.stands)
         ],
         "tokens_per_s": round(node.rate.rate, 1),
         "ended": dict(node.ended),

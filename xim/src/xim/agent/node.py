@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xim import __version__
-from xim.engines.adapter import Adapter
-from xim.engines.seen import Seen
 from xim.identity import Identity
 from xim.link import messages
 from xim.link.messages import Assignment, Challenge
 from xim.link.stream import Stream
-from xim.serve import places
-from xim.serve.answer import Count, Engine, answer
-from xim.serve.places import Places
+from xim.serve import stands
+from xim.serve.answer import answer
+from xim.serve.places import Refusal
+from xim.serve.stands import Stand
 
 log = logging.getLogger("xim.agent")
 
-RATE_S = 10.0
+RATE_S, SOON_S = 10.0, 0.5
 RATE_MAX = 1e9
 
 
@@ -50,18 +49,14 @@ class Node:
 
     identity: Identity
     token: str
-    adapter: Adapter
-    engine: Engine
-    places: Places
+    stands: list[Stand]
     machine: dict[str, Any]
     quirks: str = ""
     on_change: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.monotonic
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
-    seen: Seen = field(default_factory=lambda: Seen(trouble="the engine was not asked yet"))
     assignment: Assignment | None = None
     drains: bool = False
-    count: Count = field(default_factory=Count)
     ended: Counter[str] = field(default_factory=Counter)
     rate: Rate = field(default_factory=Rate)
 
@@ -82,27 +77,38 @@ class Node:
         )
 
     @property
-    def running(self) -> int:
-        """Return how much runs: ours, or what the engine says, whichever is more."""
-        return max(self.places.running, self.seen.load.running or 0)
+    def kind(self) -> str:
+        """Return what runs the models: each kind once."""
+        return ", ".join(dict.fromkeys(stand.adapter.kind for stand in self.stands))
+
+    @property
+    def slots(self) -> int:
+        """Return how many requests the machine takes at once."""
+        return sum(stand.places.slots for stand in self.stands)
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests run here."""
+        return sum(stand.places.running for stand in self.stands)
 
     def state(self) -> dict[str, Any]:
         """Return what a STATE says."""
-        seen = self.seen
+        load = stands.load_of(self.stands)
+        versions = filter(None, (stand.seen.version for stand in self.stands))
         return {
             "boot": self.boot,
             "drain": self.drains,
-            "slots": self.places.slots,
-            "running": self.running,
-            "waiting": seen.load.waiting or 0,
-            "kv": seen.load.kv,
+            "slots": self.slots,
+            "running": load.running,
+            "waiting": load.waiting,
+            "kv": load.kv,
             "tokens_per_s": round(self.rate.rate, 1),
             "xim": __version__,
-            "models": [one.said(self.places.by_model[one.name]) for one in seen.models],
+            "models": stands.models_of(self.stands),
             "engine": {
-                "kind": self.adapter.kind,
-                "version": seen.version,
-                "quirks": self.quirks or self.adapter.kind,
+                "kind": self.kind,
+                "version": ", ".join(dict.fromkeys(versions)),
+                "quirks": self.quirks or self.kind,
             },
         }
 
@@ -117,33 +123,39 @@ class Node:
         self.assignment = assignment
 
     async def look(self) -> None:
-        """Look at the engine once; tell all links if a model came, went or changed."""
-        before = self.seen
-        self.seen = await self.adapter.look()
-        generated = self.seen.load.tokens
-        self.rate.note(self.now(), self.count.events if generated is None else generated)
-        if self.seen.trouble != before.trouble:
-            level = logging.WARNING if self.seen.trouble else logging.INFO
-            log.log(level, "engine %s", self.seen.trouble or "answers")
-        if self.seen.models != before.models:
+        """Look at each engine once; tell all links if a model came, went or changed."""
+        changes = await asyncio.gather(*(_look_at(stand) for stand in self.stands))
+        self.rate.note(self.now(), sum(stand.tokens for stand in self.stands))
+        if any(changes):
             self.on_change()
 
     async def watch(self, every_s: float) -> None:
-        """Look at the engine again and again."""
+        """Look at the engines again and again: more often at one that is about to be there."""
         while True:
             await self.look()
-            await asyncio.sleep(every_s)
+            settled = all(stand.is_settled for stand in self.stands)
+            await asyncio.sleep(every_s if settled else min(every_s, SOON_S))
 
     async def answer(self, stream: Stream) -> None:
         """Answer a request, or say why not."""
-        refusal = places.refusal_of(stream.ask, self.seen, self.places, drains=self.drains)
-        if refusal is not None:
-            stream.refuse(refusal.code, refusal.detail, untouched=True)
-            self.ended[refusal.code.name.lower()] += 1
+        picked = stands.pick(stream.ask, self.stands, drains=self.drains)
+        if isinstance(picked, Refusal):
+            stream.refuse(picked.code, picked.detail, untouched=True)
+            self.ended[picked.code.name.lower()] += 1
             return
         how = "cancelled"
         try:
-            with self.places.taken(stream.ask.model):
-                how = await answer(stream, self.engine, self.count)
+            with picked.places.taken(stream.ask.model):
+                how = await answer(stream, picked.engine, picked.count)
         finally:
             self.ended[how] += 1
+
+
+async def _look_at(stand: Stand) -> bool:
+    """Look at one engine; say whether a model of it came, went or changed."""
+    before = stand.seen
+    stand.seen = await stand.adapter.look()
+    if stand.seen.trouble != before.trouble:
+        level = logging.WARNING if stand.seen.trouble else logging.INFO
+        log.log(level, "engine %s %s", stand.adapter.kind, stand.seen.trouble or "answers")
+    return stand.seen.models != before.models

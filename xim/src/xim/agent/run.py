@@ -9,14 +9,13 @@ from contextlib import AsyncExitStack
 
 from xim import facts
 from xim.agent.agent import Agent
-from xim.agent.engine import engine_of
+from xim.agent.engine import stand_of
 from xim.agent.node import Node
 from xim.agent.options import RunOptions
 from xim.agent.renewal import Renewal
 from xim.control import trust
 from xim.control.api import Platform
 from xim.link.connection import Where
-from xim.serve.places import Places
 from xim.state import State
 
 log = logging.getLogger("xim.agent")
@@ -30,18 +29,17 @@ async def run(options: RunOptions) -> int:
         trusted = trust.context_of(enrollment.ca_pem)
         platform = Platform(enrollment.url, trusted, time.time)
         async with AsyncExitStack() as stack:
-            adapter, engine = await engine_of(options, stack)
-            slots = options.slots or adapter.slots
+            stands = [await stand_of(one, options.sim, stack) for one in options.engines]
             node = Node(
                 identity=identity,
                 token=enrollment.token,
-                adapter=adapter,
-                engine=engine,
-                places=Places(slots),
+                stands=stands,
                 machine=await asyncio.to_thread(facts.facts, options.accelerator),
-                quirks=options.sim.quirks if options.engine == "sim" else "",
+                quirks=options.sim.quirks
+                if any(one.kind == "sim" for one in options.engines)
+                else "",
             )
             renewal = Renewal(state, identity, enrollment, platform)
-            log.info("agent %s engine=%s slots=%d", enrollment.agent, adapter.kind, slots)
+            log.info("agent %s engine=%s slots=%d", enrollment.agent, node.kind, node.slots)
             agent = Agent(options, node, renewal, Where(enrollment.tunnel, trusted))
             return await agent.run()

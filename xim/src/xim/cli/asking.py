@@ -48,7 +48,7 @@ def lines_of(known: dict[str, Any]) -> str:
     lines.append(f"links      {live} live; {known['connection']}")
     lines.append(f"state      {known['state'] or 'not told yet'}{_drains(known)}")
     lines.append(f"requests   {known['requests']} of {known['slots']}")
-    lines.append(f"engine     {known['engine']} {known['trouble'] or 'answers'}")
+    lines += [f"engine     {one['kind']} {one['trouble'] or 'answers'}" for one in known["engines"]]
     lines += [f"model      {one['name']}: {one['status']}" for one in known["models"]]
     return "\n".join(lines) + "\n"
 

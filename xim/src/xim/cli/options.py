@@ -1,6 +1,7 @@
 """Options of the command line, each of which may stand in the environment instead.
 
-``--join-key`` is ``XEROTIER_AGENT_JOIN_KEY``, and so on; what stands on the line wins.
+``--join-key`` is ``XEROTIER_AGENT_JOIN_KEY``, and so on; what stands on the line wins, and what
+is empty there was not said.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Options:
     def value(self, flag: str, help_: str, default: str = "", **words: Any) -> None:
         """Add an option with a value."""
         tail = f" (default: {default})" if default else ""
-        given = self.said.get(variable(flag), default)
+        given = self.said.get(variable(flag)) or default
         text = f"{help_}{tail} [{variable(flag)}]"
         self.parser.add_argument(flag, default=given, help=text, **words)
 
@@ -82,18 +83,21 @@ def _enroll(options: Options) -> None:
 
 def _run(options: Options) -> None:
     _state(options)
-    options.value("--engine", "what runs the models", "openai", choices=[*KINDS])
+    options.value(
+        "--engine",
+        f"what runs the models: {', '.join(KINDS)}; several with commas between, each with its "
+        "address behind = where it has one of its own",
+        "openai",
+    )
     options.value("--engine-url", "its base URL (default: where this kind listens by itself)")
     options.value("--engine-key-file", "a file with the key that the engine wants")
-    options.value(
-        "--task", "what its models do (default: told by their names)", choices=["", *TASKS]
-    )
+    options.value("--task", f"{', '.join(TASKS)} (default: told by the models' names)")
     options.value(
         "--accelerator",
         "what its engine runs on (default: what is seen here)",
         choices=["", *ACCELERATORS],
     )
-    options.value("--slots", "requests at once (default: by kind of engine)", "0", type=int)
+    options.value("--slots", "requests at once (0: as usual for its kind)", "0")
     options.switch("--allow-remote-models", "serve Ollama's cloud models, too: others see prompts")
     options.value("--gguf", "start llama.cpp with this file (with --engine llamacpp)")
     options.value("--model-name", "what that model is called (default: the file's name)")

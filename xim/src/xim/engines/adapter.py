@@ -16,7 +16,7 @@ from typing import Any
 
 from xim.engines import gauges
 from xim.engines.gauges import Names
-from xim.engines.seen import Load, Model, Seen
+from xim.engines.seen import MORE, OPERATIONS, Load, Model, Seen
 from xim.web import call
 from xim.web.call import Address, CallFault
 
@@ -27,6 +27,11 @@ EMBEDS = re.compile(r"embed|minilm|\bbge\b|\be5-|\bgte-", re.IGNORECASE)
 SCORES = re.compile(r"rerank", re.IGNORECASE)
 
 
+UNSPOKEN = {
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_IMPLEMENTED,
+}
 FAULTS = (CallFault, ValueError, TimeoutError, RecursionError)
 """What asking an engine may come to; JSON may be nested without end."""
 
@@ -55,6 +60,7 @@ class Adapter:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._spoken: dict[str, tuple[str, ...]] = {}
 
     def moved(self, address: Address, key: str = "") -> None:
         """Watch it where it listens now."""
@@ -66,10 +72,32 @@ class Adapter:
             async with asyncio.timeout(PATIENCE_S):
                 models = await self.models()
         except FAULTS as fault:
+            self._spoken.clear()  # It may come back as another version.
             return Seen(trouble=_trouble(fault, self.options.address))
-        load, version = await asyncio.gather(self._quietly_load(), self._quietly_version())
-        sound = tuple(model for model in models if model.is_sound)
-        return Seen(sound[:MODELS_MAX], load, version)
+        sound = tuple(model for model in models if model.is_sound)[:MODELS_MAX]
+        load, version, _ = await asyncio.gather(
+            self._quietly_load(), self._quietly_version(), self._learn(sound)
+        )
+        spoken = self._spoken
+        return Seen(
+            tuple(replace(one, operations=spoken.get(one.task, ())) for one in sound), load, version
+        )
+
+    async def _learn(self, models: tuple[Model, ...]) -> None:
+        """Ask once, when models of a task are ready, what is spoken beyond what all speak."""
+        tasks = {one.task for one in models if one.serves} - self._spoken.keys()
+        for task in sorted(tasks):
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    more = [name for name in MORE[task] if await self._speaks(name)]
+            except FAULTS:
+                continue  # With the next look.
+            self._spoken[task] = (*OPERATIONS[task], *more)
+
+    async def _speaks(self, operation: str) -> bool:
+        """Say whether an operation is known there: nothing is asked for that could be done."""
+        status, _ = await self._get(f"/{operation}", beside=False, body=b"{}")
+        return status not in UNSPOKEN
 
     async def models(self) -> tuple[Model, ...]:
         """Return the models it serves; raises ``Unclear`` if it does not say."""

@@ -11,6 +11,8 @@ OPERATIONS = {
     "score": ("score", "rerank"),
 }
 """Task → operations, as the platform knows them."""
+MORE = {"generate": ("responses",), "embed": ("score", "rerank"), "score": ()}
+"""Task → what only some engines of it speak: they are asked."""
 TASKS = tuple(OPERATIONS)
 NAME_MAX = 200
 NUMBER_MAX = 1 << 50
@@ -28,6 +30,13 @@ class Model:
     task: str = "generate"
     context: int | None = None
     size_bytes: int | None = None
+    operations: tuple[str, ...] = ()
+    """What it was seen to speak; empty: what every engine of its task does."""
+
+    @property
+    def serves(self) -> bool:
+        """Say whether it takes requests."""
+        return self.status in {READY, SLEEPING}
 
     @property
     def is_sound(self) -> bool:
@@ -45,7 +54,7 @@ class Model:
             "progress": None,
             "task": self.task,
             "context": self.context,
-            "operations": list(OPERATIONS[self.task]),
+            "operations": list(self.operations or OPERATIONS[self.task]),
             "size_bytes": self.size_bytes,
             "running": running,
         }

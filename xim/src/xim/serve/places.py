@@ -1,4 +1,4 @@
-"""Who is let in: the slots of the machine, whatever the number of gateways; pure."""
+"""Who is let in: the slots of an engine, whatever the number of gateways; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from xim.engines.seen import READY, SLEEPING, Seen
+from xim.engines.seen import Seen
 from xim.link.frames import Code
 from xim.link.messages import Ask
 
@@ -27,6 +27,11 @@ class Places:
     def running(self) -> int:
         """Return how many requests run; questions about the engine itself are none."""
         return self.by_model.total() - self.by_model[""]
+
+    @property
+    def share(self) -> float:
+        """Return how much of the room is taken."""
+        return self.running / self.slots if self.slots else 1.0
 
     @contextmanager
     def taken(self, model: str) -> Iterator[None]:
@@ -68,6 +73,6 @@ def _model_refusal(name: str, seen: Seen) -> Refusal | None:
         return Refusal(Code.UNREACHABLE, seen.trouble)
     if model is None:
         return Refusal(Code.UNKNOWN_MODEL, f"no model {name} here")
-    if model.status not in {READY, SLEEPING}:
+    if not model.serves:
         return Refusal(Code.UNREACHABLE, model.reason or f"{name} is {model.status}")
     return None

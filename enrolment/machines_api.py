@@ -54,7 +54,7 @@ class Enrolment(MachineView):
         # Nobody's request: whose the join key is, the key says.
         with tenancy.system():
             enrolled = joining.enrol(Joining(**said), address=caller_address(request))
-            body = _told(enrolled.agent, enrolled.token)
+            body = told(enrolled.agent, enrolled.token)
         is_new = status.HTTP_201_CREATED if enrolled.is_new else status.HTTP_200_OK
         return Response(body, status=is_new)
 
@@ -68,7 +68,7 @@ class EnrolmentRefresh(MachineView):
         proof = Proof(**parse(ProofIn, request))
         # Nobody's request: whose the machine is, its row says.
         with tenancy.system():
-            return Response(_told(*joining.refresh(proof)))
+            return Response(told(*joining.refresh(proof)))
 
 
 class EnrolmentEnd(MachineView):
@@ -84,12 +84,13 @@ class EnrolmentEnd(MachineView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _told(agent: Agent, token: AgentToken) -> dict[str, Any]:
+def told(agent: Agent, token: AgentToken) -> dict[str, Any]:
+    """Return what a machine is answered that has proven itself."""
     said = {
         "agent": agent,
         "token": token,
         "tunnel": settings.PUBLIC_URL.replace("http", "ws", 1) + TUNNEL,
         "server_time": clock.now().timestamp(),
     }
-    told: dict[str, Any] = TokenOut(said).data
-    return told
+    body: dict[str, Any] = TokenOut(said).data
+    return body

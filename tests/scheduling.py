@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-PLATFORM = ("tests/sdk/", "tests/docs/")
+PLATFORM = ("tests/sdk/", "tests/docs/", "tests/run/test_second_machine")
 LONGEST = (
     *PLATFORM,
     "tests/browser/test_looks",

@@ -1,6 +1,6 @@
 """The first start of a platform: an operator, a project, two endpoints and their keys.
 
-Every start brings the schema, the defaults and the built-in workers up to date; only a
+Every start brings the schema, the defaults and the machine it runs on up to date; only a
 platform on which nobody has an account yet is furnished. What is shown once is written to
 ``quickstart.env`` before the rows are committed, so neither exists without the other.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from allauth.account.models import EmailAddress
@@ -17,16 +16,6 @@ from django.core.management import call_command
 from django.db import transaction
 
 from accounts.models import User
-from agents import rules
-from agents import selectors as agents
-from agents.models import Worker, WorkerState
-from agents.services import (
-    Enrolment,
-    add_worker,
-    change_worker,
-    resume_worker,
-    suspend_worker,
-)
 from apikeys.rules import Scope
 from apikeys.services import issue_key
 from catalog import selectors as catalog
@@ -39,9 +28,9 @@ from projects.models import Project
 from projects.services import open_project
 from publisher.services import reconcile
 from xerotier_site.embedded import envfile
+from xerotier_site.own_machine import CHAT, EMBED, TIER, BuiltIn, tiers_of_this_machine
 
 EMAIL = "operator@localhost"
-TIER = "free"
 ANSWER_S = 300
 """Seconds for a whole answer on the first run's free tier: its engine is a processor."""
 
@@ -51,72 +40,11 @@ CREDIT = 10_000_000
 ABOUT = "Written by the first make run. Keep it private: these keys open your platform."
 
 
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
-    """A model that ``make run`` brings, and the endpoint it is shown behind."""
-
-    worker: str
-    model: str
-    slug: str
-    operations: tuple[str, ...]
-    slots: int
-
-
-CHAT = BuiltIn(
-    "built-in chat",
-    "smollm2-135m-instruct",
-    "chat",
-    ("chat/completions", "completions", "responses"),
-    4,
-)
-EMBED = BuiltIn(
-    "built-in embeddings",
-    "all-minilm-l6-v2",
-    "embeddings",
-    ("embeddings", "score", "rerank"),
-    4,
-)
-
-
 def bring_up_to_date() -> None:
     """Migrate, add the defaults that are missing, gather the static files."""
     call_command("migrate", interactive=False, verbosity=0)
     call_command("load_defaults", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
-
-
-def place_worker(built_in: BuiltIn, url: str, credential: str) -> None:
-    """Say where a built-in engine is today; one that does not run gets no work."""
-    worker = agents.worker_by_name(built_in.worker)
-    if not url:
-        if worker is not None and worker.state == WorkerState.ACTIVE:
-            suspend_worker(worker=worker)
-    elif worker is None:
-        add_worker(
-            Enrolment(
-                name=built_in.worker,
-                url=url,
-                model_name=built_in.model,
-                operations=built_in.operations,
-                credential=credential,
-                slots=built_in.slots,
-                tiers=tiers_of_this_machine(),
-            )
-        )
-    else:
-        _return(worker, url, credential)
-
-
-def tiers_of_this_machine() -> tuple[str, str]:
-    """Return what the built-in engines serve: to try things out, and this processor's tier."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return TIER, rules.cpu_tier(cpuinfo.read_text() if cpuinfo.is_file() else "")
-
-
-def _return(worker: Worker, url: str, credential: str) -> None:
-    change_worker(worker=worker, url=url, credential=credential)
-    if worker.state == WorkerState.SUSPENDED:
-        resume_worker(worker=worker)
 
 
 def furnish(public_url: str, quickstart: Path) -> bool:

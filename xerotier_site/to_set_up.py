@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from django.urls import reverse
 
 from accounts import selectors as accounts
 from accounts.models import User
-from agents.models import Worker, WorkerState
+from agents.models import Agent, AgentState, Worker, WorkerState
 from xerotier_site import mail
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def tasks(operator: User) -> tuple[Task, ...]:
         ),
         Task(
             "Add a machine of your own",
-            "What runs beside the platform is a demonstration. Add a worker by its URL.",
+            "What runs beside the platform is a demonstration. Let a machine join, or add a worker "
+            "by its URL.",
             reverse("admin:agents_worker_add"),
-            any(not _is_here(url) for url in _addresses()),
+            any(not _is_here(worker.url) for worker in _by_url()) or _has_others(),
         ),
         Task(
             "Invite a colleague",
@@ -67,8 +69,14 @@ def tasks(operator: User) -> tuple[Task, ...]:
     return () if all(task.is_done for task in listed) else listed
 
 
-def _addresses() -> Iterable[str]:
-    return Worker.objects.filter(state=WorkerState.ACTIVE).values_list("url", flat=True)
+def _by_url() -> Iterable[Worker]:
+    return Worker.objects.filter(state=WorkerState.ACTIVE, agent=None)
+
+
+def _has_others() -> bool:
+    """Say whether a machine joined that is not this one."""
+    living = Agent.objects.exclude(state=AgentState.RETIRED)
+    return living.exclude(facts__hostname=socket.gethostname()).exists()
 
 
 def _is_here(url: str) -> bool:

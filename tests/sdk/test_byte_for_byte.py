@@ -12,8 +12,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.platform import Platform
@@ -50,8 +50,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def endpoint(platform: Platform) -> Iterator[Endpoint]:
-    engine = urlsplit(_engine_url(platform))
-    recorder = Recorder(engine.hostname or "", engine.port or 0)
+    recorder = Recorder("127.0.0.1", _engine_port(platform))
     _manage(platform, ["shell", "-c", ADD_MODEL])
     address = f"http://127.0.0.1:{recorder.port}/v1"
     key = (platform.home / "engine.key").read_text().strip()
@@ -121,12 +120,12 @@ def _without_splice(body: bytes) -> bytes:
     raise AssertionError(body)
 
 
-def _engine_url(platform: Platform) -> str:
-    for line in _manage(platform, ["backend", "list"]).splitlines():
-        words = line.split()
-        if words[2] == "smollm2-135m-instruct":
-            return words[3]
-    raise AssertionError("no worker serves the chat model")
+def _engine_port(platform: Platform) -> int:
+    for child in psutil.Process(platform.supervisor.pid).children():
+        words = child.cmdline()
+        if "xim.bundled.chat" in words:
+            return next(int(word[7:]) for word in words if word.startswith("--port="))
+    raise AssertionError("the chat model does not run")
 
 
 def _manage(platform: Platform, words: list[str], *, said: str = "") -> str:

@@ -68,5 +68,5 @@ def _notes(up: Up) -> list[str]:
     if up.data != up.home:
         notes.append(f"  {up.home} is closed to the databases' user: their data is in {up.data}.")
     if not up.with_models:
-        notes.append("  No model runs here (XEROTIER_MODEL=0). Add one: manage.py backend add URL")
+        notes.append("  No model runs here (XEROTIER_MODEL=0). Let a machine join: /docs/machines")
     return notes + [f"  Missing: {sentence}" for sentence in up.missing]

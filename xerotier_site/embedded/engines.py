@@ -19,12 +19,14 @@ class Engine:
 
     weights: weights.Weights
     part: MakePart
+    kind: str
+    model: str
     needs_avx2: bool
 
 
 ENGINES = (
-    Engine(weights.CHAT, parts.chat, needs_avx2=True),
-    Engine(weights.TOKENIZER, parts.embed, needs_avx2=False),
+    Engine(weights.CHAT, parts.chat, "llamacpp", "smollm2-135m-instruct", needs_avx2=True),
+    Engine(weights.TOKENIZER, parts.embed, "openai", "all-minilm-l6-v2", needs_avx2=False),
 )
 
 
@@ -39,7 +41,7 @@ class Absent:
 class Present:
     """A model that can be started: its weights are in place."""
 
-    part: MakePart
+    engine: Engine
     place: Path
 
 
@@ -55,6 +57,6 @@ def find(
         if not weights.is_in_place(engine.weights, folder):
             logbook.say(f"Fetching {engine.weights.name} …")
         try:
-            yield Present(engine.part, weights.fetch(engine.weights, folder, run=run))
+            yield Present(engine, weights.fetch(engine.weights, folder, run=run))
         except weights.WeightsMissing as fault:
             yield Absent(str(fault))

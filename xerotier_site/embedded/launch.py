@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from xerotier_site.embedded import (
+    agent,
     databases,
     engines,
     envfile,
@@ -20,6 +21,7 @@ from xerotier_site.embedded import (
     secretfile,
     valkey,
 )
+from xerotier_site.embedded.agent import Served
 from xerotier_site.embedded.faults import CannotStart, PartFailed
 from xerotier_site.embedded.home import Home
 from xerotier_site.embedded.knobs import Knobs
@@ -33,6 +35,10 @@ START_S = 120
 """Both planes are ready in seconds, but not on a machine that does much else."""
 SOCKETS, OWN_SOCKETS = "sockets", "own-sockets"
 """Notes of where the databases' sockets are, and the control plane's."""
+MACHINE = "xim"
+"""The folder of the key and enrolment of the platform's own machine."""
+NOT_LET_IN = "machine: "
+"""How the line begins that says why the machine can't serve."""
 
 
 def check_port(knobs: Knobs) -> None:
@@ -84,9 +90,10 @@ class Launch:
     account: Account | None
     supervisor: Supervisor
     environment: dict[str, str] = field(default_factory=dict)
-    workers: dict[str, str] = field(default_factory=dict)
+    served: list[Served] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     is_first: bool = False
+    has_agent: bool = True
 
     def run(self) -> None:
         """Bring everything up; the caller prints the banner and watches."""
@@ -95,8 +102,11 @@ class Launch:
         self._write_platform_file(kept)
         if self.knobs.with_models:
             self._start_engines(kept["ENGINE_KEY"])
-        self._prepare()
-        self._start_programs()
+        # A short way to the machine's folder: there is a socket in it.
+        own = self._fresh_sockets(OWN_SOCKETS, None)
+        (own / MACHINE).symlink_to(self.home.folder(MACHINE))
+        self._prepare(own / MACHINE)
+        self._start_programs(own)
 
     def _start_databases(self, kept: dict[str, str]) -> None:
         if self.knobs.database_url and self.knobs.valkey_url:
@@ -159,9 +169,10 @@ class Launch:
                 continue
             port = free_port()
             url = f"http://127.0.0.1:{port}"
-            part = found.part(port, found.place, key_file, answers(f"{url}/health"))
+            engine = found.engine
+            part = engine.part(port, found.place, key_file, answers(f"{url}/health"))
             self.supervisor.start(part)
-            self.workers[part.name] = f"{url}/v1"
+            self.served.append(Served(part, engine.kind, f"{url}/v1", engine.model))
 
     def _run_in_sight(self, argv: list[str]) -> tuple[int, str]:
         with tempfile.TemporaryFile() as complaints:
@@ -170,26 +181,31 @@ class Launch:
             complaints.seek(0)
             return code, complaints.read().decode(errors="replace")
 
-    def _prepare(self) -> None:
+    def _prepare(self, machine: Path) -> None:
         logbook.say("Bringing the database up to date …")
         argv = [sys.executable, "manage.py", "first_run", "--url", self.knobs.public_url]
         argv += ["--quickstart", str(self.home.file(QUICKSTART_FILE))]
-        argv += ["--engine-key-file", str(self.home.file(KEY_FILE))]
-        for name, url in self.workers.items():
-            argv += [f"--{name}", url]
+        argv += ["--machine", str(machine), "--own-url", self.knobs.own_url]
+        for one in self.served:
+            argv += ["--serves", one.model]
         command = Command(argv, parts.environment(self.home.path), folder=parts.ROOT)
         log = self.supervisor.logs / "first-run.log"
         with log.open("wb") as file:
             code = self.supervisor.see_through(spawn(command, output=file.fileno()))
-        said = last_line(log.read_text(errors="replace"))
+        text = log.read_text(errors="replace")
+        said = last_line(text)
         if code:
             raise PartFailed(f"The database cannot be brought up to date: {said}")
         self.is_first = "created" in said
+        for line in text.splitlines():
+            if line.startswith(NOT_LET_IN):
+                self.missing.append(line.removeprefix(NOT_LET_IN))
+                self.has_agent = False
 
-    def _start_programs(self) -> None:
+    def _start_programs(self, own: Path) -> None:
         logbook.say("Starting the server …")
         # Not where the databases' user could reach it: whoever may, speaks for any caller.
-        place = self._fresh_sockets(OWN_SOCKETS, None) / "control.sock"
+        place = own / "control.sock"
         control = parts.control(self.home.path, place)
         self.supervisor.start(control, shows=logbook.what_a_person_wants)
         server = parts.server(self.knobs, place, answers(f"{self.knobs.own_url}/readyz"))
@@ -199,9 +215,17 @@ class Launch:
         for name in self.supervisor.wait_for(["control", "server"], patience_s=START_S):
             said = self.supervisor.last_words(name)
             raise PartFailed(f"The {name} did not become ready: {said}")
-        for name in self.supervisor.wait_for(list(self.workers), patience_s=30):
-            self.missing.append(f"The {name} does not run: {self.supervisor.last_words(name)}")
+        self._start_agent(own / MACHINE)
         # Only now: what people wait for is not to share the processor with these.
         self.home.folder("beat")
         for part in parts.background(self.home.path):
             self.supervisor.start(part)
+
+    def _start_agent(self, machine: Path) -> None:
+        names = [one.part.name for one in self.served]
+        if self.served and self.has_agent:
+            part = agent.part(machine, self.served, self.home.file(KEY_FILE))
+            self.supervisor.start(part)
+            names.append(part.name)
+        for name in self.supervisor.wait_for(names, patience_s=30):
+            self.missing.append(f"The {name} does not run: {self.supervisor.last_words(name)}")

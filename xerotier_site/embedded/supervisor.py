@@ -20,8 +20,9 @@ from xerotier_site.embedded.logbook import Logbook
 from xerotier_site.embedded.parts import Part
 from xerotier_site.embedded.process import kill_group, spawn
 
-UNAVAILABLE = 69
-"""A part ends with this when it cannot run on this machine, now or later."""
+UNAVAILABLE, REVOKED, NOT_ENROLLED = 69, 77, 78
+"""A part ends with one of these when starting it again does not help: it can't run on this
+machine, or its machine was revoked, or never let in."""
 TICK_S = 0.1
 BACKOFF_S = (1, 2, 4, 8, 15, 30)
 STEADY_S = 60
@@ -144,7 +145,7 @@ class Supervisor:
 
     def _plan(self, one: Running) -> None:
         kill_group(one.child)  # Whatever it had started itself.
-        if one.child.returncode == UNAVAILABLE:
+        if one.child.returncode in (UNAVAILABLE, REVOKED, NOT_ENROLLED):
             one.is_given_up = True
             logbook.say(f"{one.part.name} is not available: {one.book.last_line}")
             return

@@ -15,7 +15,14 @@ from xerotier_site.embedded.databases import Server
 from xerotier_site.embedded.faults import PartFailed
 from xerotier_site.embedded.parts import Part
 from xerotier_site.embedded.process import Command, spawn
-from xerotier_site.embedded.supervisor import BACKOFF_S, UNAVAILABLE, Stopped, Supervisor
+from xerotier_site.embedded.supervisor import (
+    BACKOFF_S,
+    NOT_ENROLLED,
+    REVOKED,
+    UNAVAILABLE,
+    Stopped,
+    Supervisor,
+)
 
 FOREVER = "import time; time.sleep(60)"
 TRACE = """
@@ -113,10 +120,11 @@ def test_part_that_lived_long_is_back_soon(
     assert f"again in {BACKOFF_S[0]} s" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("code", [UNAVAILABLE, REVOKED, NOT_ENROLLED])
 def test_part_that_cannot_run_here_is_left_alone(
-    supervisor: Supervisor, clock: Clock, capsys: pytest.CaptureFixture[str]
+    supervisor: Supervisor, clock: Clock, capsys: pytest.CaptureFixture[str], code: int
 ) -> None:
-    supervisor.start(part("chat-model", f"print('no AVX2'); raise SystemExit({UNAVAILABLE})"))
+    supervisor.start(part("chat-model", f"print('no AVX2'); raise SystemExit({code})"))
     until_gone(supervisor, "chat-model")
     dead = child_of(supervisor, "chat-model")
 

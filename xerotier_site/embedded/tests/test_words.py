@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from xerotier_site.embedded import banner, knobs, logbook, parts
+from xerotier_site.embedded import agent, banner, knobs, logbook, parts
+from xerotier_site.embedded.agent import Served
 from xerotier_site.embedded.faults import CannotStart
 from xerotier_site.embedded.logbook import Logbook, what_a_person_wants
 
@@ -131,8 +132,10 @@ def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
         parts.chat(1, tmp_path, key_file, bool),
         parts.embed(2, tmp_path, key_file, bool),
     ]
+    served = [Served(one, "openai", "http://127.0.0.1:1/v1", one.name) for one in engines]
+    started = [*engines, agent.part(tmp_path, served, key_file)]
 
-    assert all("engine-secret" not in " ".join(one.command.argv) for one in engines)
+    assert all("engine-secret" not in " ".join(one.command.argv) for one in started)
 
 
 def test_console_that_is_gone_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:

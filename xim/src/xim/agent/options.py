@@ -19,7 +19,6 @@ class EngineOptions:
     url: str = ""
     key: str = field(default="", repr=False)
     task: str = ""
-    accelerator: str = ""
     slots: int = 0
     allow_remote_models: bool = False
     gguf: Gguf | None = None
@@ -31,6 +30,7 @@ class RunOptions:
 
     state: Path
     engines: tuple[EngineOptions, ...]
+    accelerator: str = ""
     sim: SimOptions = field(default_factory=SimOptions)
     metrics_port: int | None = None
     metrics_host: str = LOOPBACK

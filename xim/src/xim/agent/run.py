@@ -35,9 +35,7 @@ async def run(options: RunOptions) -> int:
                 token=enrollment.token,
                 stands=stands,
                 machine=await asyncio.to_thread(facts.facts, options.accelerator),
-                quirks=options.sim.quirks
-                if any(one.kind == "sim" for one in options.engines)
-                else "",
+                quirks=options.sim.quirks if options.is_simulated else "",
             )
             renewal = Renewal(state, identity, enrollment, platform)
             log.info("agent %s engine=%s slots=%d", enrollment.agent, node.kind, node.slots)

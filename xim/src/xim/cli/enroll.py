@@ -6,13 +6,10 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from xim import facts
-from xim.control import address, trust
-from xim.control.api import Platform, Refused, Unreachable
+from xim.control import address, joining, trust
+from xim.control.api import Platform, Refused
 from xim.faults import DONE, NOT_ENROLLED, UNREACHABLE, USAGE, Stop
-from xim.identity import Identity
 from xim.state import Enrollment, State
 
 CLOCK_S = 300
@@ -33,7 +30,7 @@ def enroll(said: argparse.Namespace) -> int:
             sys.stderr.write(f"{url} is not encrypted: others on the way can read everything.\n")
         ca_pem = trust.pinned(url, pin) if pin else ""
         platform = Platform(url, trust.context_of(ca_pem), time.time)
-        enrolled = _enrolled(state, platform, join_key, name, ca_pem)
+        enrolled = joining.join(state, platform, join_key, name, ca_pem)
     sys.stdout.write(_welcome(enrolled, state))
     return DONE
 
@@ -58,45 +55,6 @@ def _join_key(said: argparse.Namespace) -> str:
     if not said.join_key:
         raise Stop("--join-key is missing: make one on the project's page of machines.")
     return str(said.join_key)
-
-
-def _enrolled(
-    state: State, platform: Platform, join_key: str, name: str, ca_pem: str
-) -> Enrollment:
-    kept = state.identity()
-    identity = kept or Identity.made()
-    # Kept before it is told: if the answer is lost, the next try is the same machine.
-    state.keep_identity(identity)
-    try:
-        answer = platform.enroll(identity, join_key, name, facts.facts())
-        enrollment = _read(answer, platform.url, ca_pem)
-    except Refused:
-        if kept is None:
-            state.forget()
-        raise
-    state.keep_enrollment(enrollment)
-    return enrollment
-
-
-def _read(answer: dict[str, Any], url: str, ca_pem: str) -> Enrollment:
-    try:
-        agent = answer["agent"]
-        enrollment = Enrollment(
-            url=url,
-            agent=str(agent["id"]),
-            name=str(agent["name"]),
-            project=str(agent.get("project") or ""),
-            tunnel=str(answer["tunnel"]),
-            token=str(answer["token"]),
-            expires_at=float(answer["expires_at"]),
-            server_time=float(answer["server_time"]),
-            ca_pem=ca_pem,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise Unreachable(f"{url} answers, but not as Xerotier does: is it right?") from fault
-    if not enrollment.tunnel.startswith(("ws://", "wss://")):
-        raise Unreachable(f"{url} names no address for the link: tell its operator.")
-    return enrollment
 
 
 def _welcome(enrolled: Enrollment, state: State) -> str:

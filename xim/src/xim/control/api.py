@@ -63,6 +63,18 @@ class Refused(Stop):
         self.error = error
 
 
+def joining(identity: Identity, join_key: str, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what a machine says that wants to join."""
+    said: dict[str, Any] = {
+        "join_key": join_key,
+        "public_key": text_of(identity.public),
+        "proof": text_of(identity.proof(join_key)),
+        "xim_version": __version__,
+        "facts": facts,
+    }
+    return said | ({"name": name} if name else {})
+
+
 class Platform:
     """The control plane at an address."""
 
@@ -79,14 +91,7 @@ class Platform:
         self, identity: Identity, join_key: str, name: str, facts: dict[str, Any]
     ) -> dict[str, Any]:
         """Join; the same machine with the same key joins once, however often it asks."""
-        ask: dict[str, Any] = {
-            "join_key": join_key,
-            "public_key": text_of(identity.public),
-            "proof": text_of(identity.proof(join_key)),
-            "xim_version": __version__,
-            "facts": facts,
-        }
-        return self._post("/v1/enroll", ask | ({"name": name} if name else {}))
+        return self._post("/v1/enroll", joining(identity, join_key, name, facts))
 
     def refresh(self, identity: Identity, agent: str) -> dict[str, Any]:
         """Get a new token."""

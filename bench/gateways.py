@@ -93,8 +93,8 @@ def own(edge: str) -> Gateway:
 
 
 @contextlib.contextmanager
-def tunnel(logs: Path) -> Iterator[Target]:
-    """Ask ours by its fast edge, whose only worker is an agent that dialled in."""
+def tunnel(logs: Path, agents: int = 1) -> Iterator[Target]:
+    """Ask ours by its fast edge, whose only workers are agents that dialled in."""
     with ours.stores(logs, ()) as stores, (logs / "tunnel.log").open("wb") as log:
         process = machine.start(
             ours.command("tunnel"),
@@ -103,7 +103,8 @@ def tunnel(logs: Path) -> Iterator[Target]:
             env=ours.environment(stores, "tunnel"),
         )
         dial = [sys.executable, "-m", "bench.tunnel_agent", "--valkey", stores.valkey_url]
-        dial += ["--port", str(ours.PORTS["tunnel"]), *map(str, MOCK_PORTS)]
+        dial += ["--port", str(ours.PORTS["tunnel"]), "--agents", str(agents)]
+        dial += map(str, MOCK_PORTS)
         agent = machine.start(dial, cpu=OTHER_CPU, log=log)
         url = ours.url(stores, "tunnel")
         target = Target("tunnel", url, (stores.bearer,), process.pid, (stores.pid, agent.pid))

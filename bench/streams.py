@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ def main() -> int:
     parser.add_argument("--edge", choices=ours.PORTS, default="fast")
     asked = parser.parse_args()
     machine.build()
-    _raise_files(2 * asked.streams + SPARE_FILES)
+    machine.raise_files(2 * asked.streams + SPARE_FILES)
     logs = machine.BUILD / "logs"
     logs.mkdir(exist_ok=True)
     seen, before_mib, during_mib = _run(asked.edge, asked.streams, logs)
@@ -48,11 +47,6 @@ def main() -> int:
     print(f"{seen['chunks']} chunks, {before_mib:.1f} MiB before and {during_mib:.1f} with them")
     print(f"{each_kib:.1f} KiB each (limit {LIMIT_KIB})")
     return 0 if whole == asked.streams and not faults and each_kib <= LIMIT_KIB else 1
-
-
-def _raise_files(wanted: int) -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, most), most))
 
 
 def _run(edge: str, streams: int, logs: Path) -> tuple[dict[str, Any], float, float]:

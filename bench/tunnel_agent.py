@@ -1,6 +1,6 @@
-"""An agent for benchmarks: enrolled by itself, one link, answers relayed from the mock upstream.
+"""Agents for benchmarks: enrolled by themselves, a link each, answers relayed from the mock.
 
-It stands for a machine far away, so only what it costs the gateway is counted. Frames are masked
+They stand for machines far away, so only what they cost the gateway is counted. Frames are masked
 with zeros, which the gateway can't tell from any other mask and has to undo all the same.
 """
 
@@ -30,7 +30,8 @@ from inference.fleet.tunnel import frames
 from inference.http.lines import Headers
 from inference.tests.identities import Identity, Platform, served
 
-AGENT = "agt_bench"
+SLOTS = 256
+"""As many streams as a link may have."""
 WINDOW = 64 * 1024
 TWO_BYTES, EIGHT_BYTES = 126, 127
 NO_MASK = b"\0\0\0\0"
@@ -175,7 +176,7 @@ class Agent(asyncio.Protocol):
     def _beat(self) -> None:
         self._seq += 1
         boot = self._identity.hello("", b"")["boot"]
-        state = self._identity.state(boot, self._seq, models=[served(MODEL)])
+        state = self._identity.state(boot, self._seq, models=[served(MODEL)], slots=SLOTS)
         self.say(frames.STATE, msgpack.encode(state))
         asyncio.get_running_loop().call_later(3.0, self._beat)
 
@@ -200,20 +201,26 @@ class Agent(asyncio.Protocol):
             self._transport.write(b"".join(out))
 
 
-def enrol(valkey_url: str) -> Identity:
-    """Publish an agent, the key that its tokens are good by, and it as the only worker."""
+def enrol(valkey_url: str, count: int) -> list[Identity]:
+    """Publish agents, the key that their tokens are good by, and them as the only workers."""
     client, platform = redis.Redis.from_url(valkey_url), Platform()
-    identity = Identity(platform, AGENT)
-    identity.now = time.time()
+    identities = [Identity(platform, f"agt_bench{number}") for number in range(count)]
     keys = platform.entries[pass_keys.NAME]
     assert isinstance(keys, pass_keys.PassKeys)  # noqa: S101 - it has just put it there
-    worker = Worker("wrk_bench", "", MODEL, ("chat/completions",), agent=AGENT, served_name=MODEL)
-    pool = Pool(2, f"shared/{MODEL}", (worker,))
     client.set(pass_keys.NAME, pass_keys.dump(keys))
-    client.set(agent_key(AGENT), agents.dump(identity.entry))
+    for identity in identities:
+        identity.now = time.time()
+        client.set(agent_key(identity.agent), agents.dump(identity.entry))
+    pool = Pool(2, f"shared/{MODEL}", tuple(_worker(identity) for identity in identities))
     client.set(pool_key(pool.name), dump(pool))
     client.publish(CHANGES, json.dumps({"key": pool_key(pool.name), "version": 2}))
-    return identity
+    return identities
+
+
+def _worker(identity: Identity) -> Worker:
+    name = f"wrk_{identity.agent}"
+    operations = ("chat/completions",)
+    return Worker(name, "", MODEL, operations, agent=identity.agent, served_name=MODEL)
 
 
 async def run(identity: Identity, port: int, mocks: list[int]) -> None:
@@ -230,14 +237,21 @@ async def run(identity: Identity, port: int, mocks: list[int]) -> None:
         await asyncio.sleep(0.1)
 
 
+async def run_all(identities: list[Identity], port: int, mocks: list[int]) -> None:
+    """Have all of them dial."""
+    await asyncio.gather(*(run(identity, port, mocks) for identity in identities))
+
+
 def main() -> None:
     """Enrol, dial in, serve."""
     parser = argparse.ArgumentParser(prog="python -m bench.tunnel_agent")
     parser.add_argument("--valkey", required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--agents", type=int, default=1)
     parser.add_argument("mocks", type=int, nargs="+")
     asked = parser.parse_args()
-    uvloop.run(run(enrol(asked.valkey), asked.port, asked.mocks))
+    identities = enrol(asked.valkey, asked.agents)
+    uvloop.run(run_all(identities, asked.port, asked.mocks))
 
 
 if __name__ == "__main__":

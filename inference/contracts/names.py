@@ -40,6 +40,9 @@ GATEWAYS = "gateways"
 SIGHTING_S = 15.0
 """How long what a gateway said of its workers is believed."""
 
+ALIVE_S = 6.0
+"""After so long without a word (it says one every two seconds) agents no longer look for it."""
+
 
 def sighting_key(gateway: str) -> str:
     """Name what a gateway sees of its workers.

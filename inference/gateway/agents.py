@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from inference.contracts.agents import LINK_S, LinkReport, dump
-from inference.contracts.names import GATEWAYS, LINKS, SIGHTING_S, agent_key, link_key, link_member
+from inference.contracts.names import ALIVE_S, GATEWAYS, LINKS, agent_key, link_key, link_member
 from inference.exchange.config import PlaneConfig
 from inference.fleet.ports import Transport
 from inference.fleet.tunnel.closing import DONE, LOST, REPLACED, RESTART
@@ -141,7 +141,7 @@ class Agents:
         self._look_again()
         if self._valkey.is_up:
             self._write()
-            alive_since = time.time() - SIGHTING_S
+            alive_since = time.time() - ALIVE_S
             self._valkey.call("ZCOUNT", GATEWAYS, alive_since, "+inf", then=self._on_count)
 
     def _write(self) -> None:

@@ -276,7 +276,7 @@ def test_drain_flag_of_a_state_counts_until_a_later_one_takes_it_back(
 
 
 def test_gateway_that_drains_tells_all_and_spreads_them_by_their_number() -> None:
-    hall = Hall(TunnelConfig(links_per_s=2.0))
+    hall = Hall(TunnelConfig(links_per_s=2))
     wires = [hall.dial(Identity(hall.platform, f"agt_{n}")) for n in range(5)]
     ask(wires[0])
     hall.links.drain("the gateway stops")

@@ -17,7 +17,7 @@ import sys
 from tests.chaos import fleet, metering
 
 LEAST_ROUNDS = 25
-SUITES = {"metering": metering.run, "fleet": fleet.run}
+SUITES = {"metering": metering.SUITE.play, "fleet": fleet.SUITE.play}
 
 
 def main() -> int:

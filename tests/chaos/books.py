@@ -15,7 +15,8 @@ import redis
 
 from inference.contracts.money import cost_of
 from inference.contracts.names import SHARDS, shard_tag
-from tests.chaos.load import TOKENS_IN, Told
+from tests.chaos.callers import Told
+from tests.chaos.load import TOKENS_IN
 from tests.platform import ROOT
 from xerotier_site.embedded.process import inherited
 
@@ -222,6 +223,11 @@ def backlog(client: redis.Redis) -> int:
     for shard in range(SHARDS):
         pipe.xlen(f"{{s{shard}}}:usage")
     return sum(pipe.execute())
+
+
+def unsettled(client: redis.Redis, project: str) -> int:
+    """Return how much is still under way: events that wait, and requests that hold a lease."""
+    return backlog(client) + len(leases(client, project))
 
 
 def sources(told: Iterable[Told], records: Mapping[str, list[Record]]) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from xim.sim.words import answer
 
 FAULTS = (
     *("link dropped", "link closed", "agent stopped", "agent killed", "gateway killed"),
-    *("control plane restarted", "token expired"),
+    *("control plane restarted", "token expired", "token ran out unseen"),
 )
 HEAL_S = 15.0
 """How long a fleet may take until all is as it was, from the moment the fault is over."""
@@ -58,6 +59,12 @@ def is_own_answer(question: str, text: str, tokens: int | None) -> bool:
     if tokens is None:
         return "".join(answer(question, MARK_TOKENS)).startswith(text)
     return text == "".join(answer(question, tokens)) and _names(question, text, tokens)
+
+
+def is_the_word(word: str, text: str, *, is_whole: bool) -> bool:
+    """Say whether this is the one word that was wanted, in quotes, or how it begins."""
+    wanted = json.dumps(word)
+    return text == wanted if is_whole else wanted.startswith(text)
 
 
 def _names(question: str, text: str, tokens: int) -> bool:

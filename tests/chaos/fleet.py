@@ -5,27 +5,29 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import redis
 
-from inference.contracts.agents import load_report
+from inference.contracts.agents import SKEW_S, load_report
 from inference.contracts.names import LINKS
 from tests.chaos import books
 from tests.chaos.faults import HEAL_S, Fault, Healing, is_linked, schedule, words
 from tests.chaos.fleet_load import FleetLoad
-from tests.chaos.fleet_scene import MODEL, FleetScene, expired_token, failed_over, furnish
-from tests.chaos.fleet_stage import CONTROL, FleetStage, Machine
-from tests.chaos.stage import until
+from tests.chaos.fleet_scene import MODEL, FleetScene, failed_over, furnish, token_ending_in
+from tests.chaos.fleet_stage import FleetStage, Machine
+from tests.chaos.stage import CONTROL, until
+from tests.chaos.suite import Suite
 
 NEVER_S = 4 * HEAL_S
 REST_S = 90.0
 RELAYS_END_S = 0.2
+LONG_AGO_S = -2 * 3600
+RUNS_OUT_S = 6.0
+"""So long a gateway still takes the token whose end nobody is there to see."""
 
 
 class FleetChaos:
@@ -43,6 +45,7 @@ class FleetChaos:
             "gateway killed": self._kill_gateway,
             "control plane restarted": self._restart_control,
             "token expired": self._expire,
+            "token ran out unseen": self._run_out,
         }
 
     async def run(self, rounds: int) -> None:
@@ -64,7 +67,6 @@ class FleetChaos:
         for machine in stage.machines:
             await asyncio.to_thread(stage.join, machine, self._scene.join_key)
             stage.start_machine(machine, MODEL)
-        print("no llama.cpp among them: nobody could hold its answers to their questions")
         began = time.monotonic()
         assert await self._heals(time.time(), 60), "the fleet does not come up"
         print(f"all linked and answering after {time.monotonic() - began:.1f} s", flush=True)
@@ -87,7 +89,7 @@ class FleetChaos:
         is_healed = await self._heals(since, NEVER_S)
         took = time.monotonic() - over
         self._healing.add(fault.kind, took if is_healed else None)
-        seen = Counter(one.ending for one in self._load.told if one.round == number)
+        seen = self._load.endings(number)
         healed = f"healed in {took:4.1f} s" if is_healed else "DID NOT HEAL"
         where = f"{fault.kind} for {fault.lasts_s:.1f} s"
         print(f"{number + 1:3} {where:34} {healed}  {words(seen)}", flush=True)
@@ -117,10 +119,24 @@ class FleetChaos:
         await self._kill_for(fault.lasts_s, *CONTROL)
 
     async def _expire(self, fault: Fault, machine: Machine) -> None:
-        token = await asyncio.to_thread(expired_token, str(machine.enrolled()["token"]))
+        """Start a machine again that slept through the end of its token."""
+        await self._age(machine, LONG_AGO_S, fault.lasts_s)
+
+    async def _run_out(self, fault: Fault, machine: Machine) -> None:
+        """Let a token end on a live link, and past all leniency, while nobody can renew it."""
+        for name in CONTROL:
+            self._stage.actor(name).kill()
+        await self._age(machine, RUNS_OUT_S - SKEW_S, 0)
+        await asyncio.sleep(RUNS_OUT_S + fault.lasts_s)
+        await self._stage.start_again(" + ".join(CONTROL))
+
+    async def _age(self, machine: Machine, ends_in_s: float, off_s: float) -> None:
+        token = await asyncio.to_thread(
+            token_ending_in, ends_in_s, str(machine.enrolled()["token"])
+        )
         self._stage.actor(machine.name).kill()
-        await asyncio.sleep(fault.lasts_s)
-        machine.keep(token=token)
+        await asyncio.sleep(off_s)
+        machine.keep(token=token, expires_at=time.time() + ends_in_s)
         await self._stage.start_again(machine.name)
 
     async def _kill_for(self, seconds: float, *names: str) -> None:
@@ -142,20 +158,20 @@ class FleetChaos:
         return await until(is_whole, patience_s)
 
     async def _answer(self) -> bool:
-        asked = await asyncio.gather(*(self._load.ask(name) for name in self._stage.ports))
+        asked = await asyncio.gather(*(self._load.call(name) for name in self._stage.ports))
         return all(one.ending == "finished" for one in asked)
 
     async def _rest(self) -> None:
         async def is_at_rest() -> bool:
-            valkey = self._stage.valkey
-            return not books.backlog(valkey) + len(books.leases(valkey, self._scene.project))
+            is_quiet = not books.unsettled(self._stage.valkey, self._scene.project)
+            return is_quiet and not self._stage.without_tokens()
 
         print(f"at rest: {await until(is_at_rest, REST_S)}", flush=True)
 
     # ── The verdict ────────────────────────────────────────────────────────────────────
 
-    def judge(self) -> bool:
-        """Compare the books, print every figure, and say whether all is well."""
+    def judge(self) -> books.Findings:
+        """Compare the books, print every figure, and say what is wrong."""
         told, url = self._load.told, self._stage.environment["DATABASE_URL"]
         records, totals = books.read(url)
         found = books.compare_presence(told, records)
@@ -166,18 +182,18 @@ class FleetChaos:
         found.add("hung", [one for one in told if one.ending in ("hung", "running")])
         found.add("wrong tokens", [one for one in told if not _is_counted(one, records)])
         found.add("healed too late", self._healing.too_slow())
+        engines = Counter(one.engine for one in told if one.ending == "finished")
+        found.add("engines that answered nothing", self._stage.engines() - engines.keys())
+        found.add("machines whose token has ended", self._stage.without_tokens())
         found.add("reconcile differences", books.reconcile(self._stage.environment))
-        self._print(records, failed_over(url))
-        for kind, items in found.wrong.items():
-            print(f"{kind}: {len(items)}")
-            for item in items[:5]:
-                print(f"    {item}")
-        return found.is_clean
+        self._print(records, engines, failed_over(url))
+        return found
 
-    def _print(self, records: Any, again: int) -> None:
+    def _print(self, records: Any, engines: Counter[str], again: int) -> None:
         told = self._load.told
         print(f"requests {len(told)}: {words(Counter(one.ending for one in told))}")
         print(f"refused: {words(Counter(one.code for one in told if one.code)) or 'none'}")
+        print(f"answered by {words(engines)}, each held to its own question")
         print(f"answered by another machine than the first that was asked: {again}")
         print(f"records {len(records)}: {words(books.sources(told, records))}")
         print(f"longest request: {max(one.took_s for one in told):.1f} s")
@@ -203,21 +219,12 @@ def heard_of(valkey: redis.Redis) -> dict[str, list[float]]:
     return found
 
 
-def run(rounds: int, chance: random.Random) -> int:
-    """Set the stage, run, judge; return the exit status."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="xt-fleet-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        stage = FleetStage(Path(folder), chance)
-        try:
-            scene = furnish(stage)
-            stage.add_programs()
-            stage.add_control()
-            chaos = FleetChaos(stage, scene, chance)
-            asyncio.run(chaos.run(rounds))
-            is_clean = chaos.judge()
-        finally:
-            stage.keep_log()
-            stage.close()
-    print(f"{'clean' if is_clean else 'NOT CLEAN'} after {time.monotonic() - began:.0f} s")
-    return 0 if is_clean else 1
+def begin(stage: FleetStage, chance: random.Random) -> FleetChaos:
+    """Furnish the stage and start the platform."""
+    scene = furnish(stage)
+    stage.add_programs()
+    stage.add_control()
+    return FleetChaos(stage, scene, chance)
+
+
+SUITE = Suite(FleetStage, begin)

@@ -1,64 +1,59 @@
-"""Steady callers of a fleet, each of whom knows what its own answer has to say."""
+"""Steady callers of a fleet, each of whom knows what its own answer has to say.
+
+A simulator's answer names its question. Of llama.cpp every caller wants one word and nothing
+else, and its grammar holds it to that; a simulator does not heed the wish.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.faults import is_own_answer
-from tests.chaos.load import Told
-from tests.plane.caller import Connection, Heard, request
-from tests.plane.workers import DONE
+from tests.chaos.callers import LOST, Callers, Told
+from tests.chaos.faults import is_own_answer, is_the_word
+from tests.plane.caller import Heard
 
 CALLERS = 6
 HUNG_S = 40.0
 """No request may take longer: a silent machine is given up after 9 s."""
-LOST = (OSError, asyncio.IncompleteReadError, ValueError)
+NONCE_BITS = 24
+"""Few, so that llama.cpp is done soon: what it may say is only as long as this."""
 
 
 @dataclass
 class Question(Told):
     """One request, what came of it, and whether it was the answer to something else."""
 
-    text: str = ""
+    word: str = ""
     answer: str = ""
     tokens_in: int = 0
     took_s: float = 0.0
     is_wrong: bool = False
 
+    @property
+    def text(self) -> str:
+        """Return what is said."""
+        return f"Say {self.word}"
 
-@dataclass
-class FleetLoad:
+    @property
+    def engine(self) -> str:
+        """Return whose answer it is, by its first byte; empty while there is none."""
+        return {"[": "sim", '"': "llama.cpp"}.get(self.answer[:1], "")
+
+
+class FleetLoad(Callers[Question]):
     """The callers of one run, and all that they saw."""
 
-    project: str
-    key: str
-    ports: dict[str, int]
-    chance: random.Random
-    told: list[Question] = field(default_factory=list)
-    round: int = 0
-    is_over: bool = False
+    count = CALLERS
 
-    async def run(self) -> None:
-        """Call until it is over."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CALLERS):
-                group.create_task(self._call_for_ever())
-
-    async def _call_for_ever(self) -> None:
-        while not self.is_over:
-            await self.ask(self.chance.choice(list(self.ports)))
-            await asyncio.sleep(self.chance.uniform(0.1, 0.6))
-
-    async def ask(self, gateway: str) -> Question:
+    async def call(self, gateway: str) -> Question:
         """Ask one question of a gateway, and judge what it says."""
-        nonce = f"{self.chance.getrandbits(96):024x}"
+        word = f"{self.chance.getrandbits(NONCE_BITS):06x}"
         is_stream = self.chance.random() < 0.6
-        said = Question(self.round, gateway, "chat", is_stream, 0, text=f"Say {nonce}")
+        said = Question(self.round, gateway, "chat", is_stream, 0, word=word)
         self.told.append(said)
         began = time.monotonic()
         try:
@@ -67,26 +62,24 @@ class FleetLoad:
         except TimeoutError:
             said.ending = "hung"
         except LOST:
-            said.ending = "broken" if said.request_id else "unreachable"
+            said.lose()
         said.took_s = time.monotonic() - began
         return said
 
     async def _call(self, said: Question) -> None:
-        connection = await Connection.open(self.ports[said.gateway])
-        try:
-            path = f"/{self.project}/{said.endpoint}/v1/chat/completions"
-            await connection.send(request(path, _body(said), key=self.key))
-            heard = await connection.head()
-            said.request_id = heard.header("x-xerotier-request-id") or ""
-            said.status = heard.status
+        async with self.asked(said, body_of(said)) as (connection, heard):
             await connection.rest(heard)
             judge(said, heard)
-        finally:
-            connection.reset()
 
 
-def _body(said: Question) -> dict[str, Any]:
-    body: dict[str, Any] = {"model": "any", "messages": [{"role": "user", "content": said.text}]}
+def body_of(said: Question) -> dict[str, Any]:
+    """Return the request that asks it."""
+    only = {"name": "word", "schema": {"const": said.word}}
+    body: dict[str, Any] = {
+        "model": "any",
+        "messages": [{"role": "user", "content": said.text}],
+        "response_format": {"type": "json_schema", "json_schema": only},
+    }
     if said.streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
@@ -94,12 +87,11 @@ def _body(said: Question) -> dict[str, Any]:
 
 def judge(said: Question, heard: Heard) -> None:
     """Say how a request ended, and hold its answer against its question."""
+    said.end(heard)
     if heard.status != 200:
-        is_told = heard.complete
-        said.ending, said.code = ("refused", heard.error["code"]) if is_told else ("broken", "")
         return
     usage: dict[str, int] = {}
-    is_whole = heard.complete and (not said.streamed or heard.body.endswith(DONE))
+    is_whole = said.ending == "finished"
     if said.streamed:
         said.answer, usage = _streamed(heard.body)
     elif is_whole:
@@ -107,8 +99,13 @@ def judge(said: Question, heard: Heard) -> None:
         said.answer, usage = whole["choices"][0]["message"]["content"], whole["usage"]
     said.tokens_in = usage.get("prompt_tokens", 0)
     said.tokens_out = usage.get("completion_tokens", 0)
-    said.ending = "finished" if is_whole else "cut" if heard.complete else "broken"
-    said.is_wrong = not is_own_answer(said.text, said.answer, said.tokens_out if is_whole else None)
+    said.is_wrong = not _is_own(said, is_whole=is_whole)
+
+
+def _is_own(said: Question, *, is_whole: bool) -> bool:
+    if said.engine == "llama.cpp":
+        return is_the_word(said.word, said.answer, is_whole=is_whole)
+    return is_own_answer(said.text, said.answer, said.tokens_out if is_whole else None)
 
 
 def _streamed(body: bytes) -> tuple[str, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from tests.chaos.scene import CREDIT, prepare
 from tests.chaos.stage import Stage
 
 MODEL = "smollm2-135m-instruct"
-EXPIRED_S = 2 * 3600
 _FAILED_OVER = "SELECT count(*) FROM usage_record WHERE (decision ->> 'tried')::int > 0"
 
 
@@ -44,8 +44,8 @@ def furnish(stage: Stage) -> FleetScene:
     return FleetScene(project.public_id, key.secret, join_key.secret)
 
 
-def expired_token(token: str) -> str:
-    """Return a token as it would be had it been given long ago, signed by the same platform."""
+def token_ending_in(seconds: float, token: str) -> str:
+    """Return a token as it would be had it been given earlier, signed by the same platform."""
     from django.db import connections  # noqa: PLC0415 - after the setup
 
     from apikeys import passes  # noqa: PLC0415
@@ -53,7 +53,7 @@ def expired_token(token: str) -> str:
     middle = token.split(".")[1]
     claims = json.loads(urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
     try:
-        return passes.sign(aged(claims, EXPIRED_S))
+        return passes.sign(aged(claims, int(claims["exp"] - time.time() - seconds)))
     finally:
         connections.close_all()
 

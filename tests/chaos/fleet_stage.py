@@ -1,7 +1,7 @@
 """A fleet as real processes: two gateways, the control plane, and machines that dial in.
 
-Every machine simulates its engine, since only of a simulator's answer can be said which
-question it answers, and whether a word of it is missing.
+One machine runs llama.cpp, the others simulate an engine: of a simulator's answer can be said
+not only which question it answers, but also whether a word of it is missing.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.relay import Relay
 from tests.chaos.stage import Actor, Stage
 from tests.chaos.walls import NoWall, Wall
-from xerotier_site.embedded.launch import free_port
+from tests.models import FOLDER
 from xerotier_site.embedded.process import inherited
+from xim.bundled import machine as processor
+from xim.bundled import weights
 
 MACHINES = 4
-CONTROL = ("control", "worker", "beat")
-CELERY = ("-m", "celery", "--quiet", "--app", "xerotier_site.celery")
-QUIETLY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+OF_LLAMA = "machine-1"
+LLAMA = ("--engine", "llamacpp", "--context", "2048", "--slots", "2")
 
 
 @dataclass
@@ -53,6 +54,12 @@ class Machine:
         path = self.folder / "enrollment.json"
         path.write_text(json.dumps(self.enrolled() | changes))
 
+    def token_ends_at(self) -> float:
+        """Return when the token ends that it keeps (Unix seconds)."""
+        ends_at = self.enrolled()["expires_at"]
+        assert isinstance(ends_at, int | float)
+        return float(ends_at)
+
     def cut(self) -> None:
         """Lose every packet from now on."""
         if self.wall:
@@ -74,26 +81,10 @@ class FleetStage(Stage):
     def __init__(self, folder: Path, chance: random.Random) -> None:
         super().__init__(folder, chance)
         self.machines: list[Machine] = []
-        self.control_port = free_port()
+        self._weights = _weights()
         self._walls = _walls()
         hosts = [wall.outside for wall in self._walls]
         self.environment["XEROTIER_HOSTS"] = ",".join(["localhost", "127.0.0.1", *hosts])
-
-    def add_control(self) -> None:
-        """Start the control plane: what answers, what works in the background, its clock."""
-        where = ["--control", f"--port={self.control_port}"]
-        self.start("control", [sys.executable, "-m", "xerotier_site.server", *where], self._answers)
-        threads = ["worker", "--pool=threads", "--concurrency=2", *QUIETLY]
-        self.start("worker", [sys.executable, *CELERY, *threads], lambda: True)
-        timetable = f"--schedule={self.folder / 'home' / 'timetable'}"
-        self.start("beat", [sys.executable, *CELERY, "beat", timetable, "--pidfile="], lambda: True)
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.control_port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     async def add_machines(self) -> None:
         """Give each machine its wall and its way."""
@@ -124,9 +115,19 @@ class FleetStage(Stage):
 
     def start_machine(self, machine: Machine, model: str) -> None:
         """Have a machine serve."""
-        sim = ("--sim-models", model, "--sim-seed", machine.name[-1], "--sim-scale", "0.3")
-        argv = machine.xim("run", "--engine", "sim", *sim)
-        self.start(machine.name, argv, lambda: True)
+        engine = ["--engine", "sim", "--sim-models", model, "--sim-scale", "0.3"]
+        engine += ["--sim-seed", machine.name[-1]]
+        if self._weights and machine.name == OF_LLAMA:
+            engine = [*LLAMA, "--gguf", str(self._weights), "--model-name", model]
+        self.start(machine.name, machine.xim("run", *engine), lambda: True)
+
+    def without_tokens(self) -> list[str]:
+        """Name the machines whose token has ended."""
+        return [one.name for one in self.machines if one.token_ends_at() < time.time()]
+
+    def engines(self) -> set[str]:
+        """Name the kinds of engine that serve."""
+        return {"sim", "llama.cpp"} if self._weights else {"sim"}
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a process a signal."""
@@ -141,6 +142,18 @@ class FleetStage(Stage):
         super().close()
         for wall in self._walls:
             wall.remove()
+
+
+def _weights() -> Path | None:
+    why: object = "this processor has no AVX2"
+    try:
+        if processor.has_avx2():
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            return weights.fetch(weights.CHAT, FOLDER)
+    except weights.WeightsMissing as fault:
+        why = fault
+    print(f"no llama.cpp among them, since {why}", flush=True)
+    return None
 
 
 def _walls() -> list[Wall]:

@@ -6,14 +6,11 @@ caller: the third set of books beside PostgreSQL's and Valkey's.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-from tests.plane.caller import Connection, Heard, request
+from tests.chaos.callers import LOST, Callers, Told
+from tests.plane.caller import Connection, Heard
 from tests.plane.workers import (
     DONE,
     SSE_END,
@@ -33,25 +30,6 @@ CALLERS = 14
 """With their pauses these make some 20 requests a second."""
 
 
-@dataclass
-class Told:
-    """One request as its caller saw it.
-
-    ``ending``: finished, cut (the stream said why), left, broken, refused, unreachable, or
-    running, while it still does.
-    """
-
-    round: int
-    gateway: str
-    endpoint: str
-    streamed: bool
-    tokens_out: int
-    request_id: str = ""
-    ending: str = "running"
-    status: int = 0
-    code: str = ""
-
-
 class WillingWorker(ScriptedWorker):
     """Answers with as many tokens, in as many pieces and as slowly as the message asks."""
 
@@ -68,84 +46,43 @@ class WillingWorker(ScriptedWorker):
         return [*script, chunk(usage_event(TOKENS_IN, tokens)), chunk(DONE), SSE_END]
 
 
-@dataclass
-class Load:
+class Load(Callers[Told]):
     """The callers of one run, and all that they saw."""
 
-    project: str
-    key: str
-    ports: dict[str, int]
-    chance: random.Random
-    told: list[Told] = field(default_factory=list)
-    round: int = 0
-    is_over: bool = False
+    count = CALLERS
 
-    async def run(self) -> None:
-        """Call until it is over."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(CALLERS):
-                group.create_task(self._call_for_ever())
+    async def call(self, gateway: str) -> Told:
+        """Wish for so many tokens, and perhaps leave before they are there."""
+        told, wish = self._wish(gateway)
+        self.told.append(told)
+        try:
+            await self._call(told, wish)
+        except LOST:
+            told.lose()
+        return told
 
-    async def _call_for_ever(self) -> None:
-        while not self.is_over:
-            told, wish = self._wish()
-            self.told.append(told)
-            try:
-                await self._call(told, wish)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
-                told.ending = "broken" if told.request_id else "unreachable"
-            await asyncio.sleep(self.chance.uniform(0.1, 0.6))
-
-    def _wish(self) -> tuple[Told, dict[str, Any]]:
+    def _wish(self, gateway: str) -> tuple[Told, dict[str, Any]]:
         chance = self.chance
         is_stream = chance.random() < 0.6
         is_long = is_stream and chance.random() < 0.06
         tokens = chance.randint(300, 700) if is_long else chance.randint(1, 60)
         endpoint = "free" if chance.random() < 0.08 else "chat"
-        told = Told(self.round, chance.choice(list(self.ports)), endpoint, is_stream, tokens)
+        told = Told(self.round, gateway, endpoint, is_stream, tokens)
         gap_s = chance.uniform(0.0, 0.08)
         return told, {"tokens": tokens, "gap_s": gap_s, "stream": is_stream}
 
     async def _call(self, told: Told, wish: dict[str, Any]) -> None:
-        connection = await Connection.open(self.ports[told.gateway])
-        try:
-            message = {"role": "user", "content": json.dumps(wish)}
-            body = {
-                "model": "any",
-                "messages": [message],
-                "max_tokens": 800,
-                "stream": told.streamed,
-            }
-            path = f"/{self.project}/{told.endpoint}/v1/chat/completions"
-            await connection.send(request(path, body, key=self.key))
-            heard = await connection.head()
-            told.request_id = heard.header("x-xerotier-request-id") or ""
-            told.status = heard.status
+        message = {"role": "user", "content": json.dumps(wish)}
+        body = {"model": "any", "messages": [message], "max_tokens": 800, "stream": told.streamed}
+        async with self.asked(told, body) as (connection, heard):
             if told.streamed and heard.status == 200 and self.chance.random() < 0.15:
                 await self._leave(connection, heard)
                 told.ending = "left"
                 return
             await connection.rest(heard)
-            _judge(told, heard)
-        finally:
-            connection.reset()
+            told.end(heard)
 
     async def _leave(self, connection: Connection, heard: Heard) -> None:
         for _ in range(self.chance.randint(0, 5)):
             if await connection.piece(heard) is None:
                 return
-
-    def endings(self, number: int) -> Iterator[str]:
-        """Yield the endings of one round's requests."""
-        return (told.ending for told in self.told if told.round == number)
-
-
-def _judge(told: Told, heard: Heard) -> None:
-    if not heard.complete:
-        told.ending = "broken"
-    elif heard.status != 200:
-        told.ending, told.code = "refused", heard.error["code"]
-    elif told.streamed and not heard.body.endswith(DONE):
-        told.ending = "cut"
-    else:
-        told.ending = "finished"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -17,6 +15,7 @@ from tests.chaos.faults import words
 from tests.chaos.load import Load, WillingWorker
 from tests.chaos.scene import Scene, furnish
 from tests.chaos.stage import Stage, until
+from tests.chaos.suite import Suite
 
 KINDS = (
     *("gateway", "valkey", "consumer", "postgres", "gateway", "two at once"),
@@ -73,7 +72,7 @@ class Chaos:
         said = await self._stage.kill(kind)
         await asyncio.sleep(self._chance.uniform(0.0, 2.5))
         await self._stage.start_again(said)
-        seen = Counter(self._load.endings(number))
+        seen = self._load.endings(number)
         self._done.append(said)
         print(f"{number + 1:3} {said:32} {words(seen)}", flush=True)
 
@@ -99,19 +98,15 @@ class Chaos:
         began = time.monotonic()
 
         async def is_at_rest() -> bool:
-            return not self._open_figures()
+            return not books.unsettled(self._stage.valkey, self._scene.project)
 
         is_quiet = await until(is_at_rest, REST_S)
         print(f"at rest after {time.monotonic() - began:.0f} s: {is_quiet}", flush=True)
 
-    def _open_figures(self) -> int:
-        client = self._stage.valkey
-        return books.backlog(client) + len(books.leases(client, self._scene.project))
-
     # ── The verdict ────────────────────────────────────────────────────────────────────
 
-    def judge(self) -> bool:
-        """Compare the books, print every figure, and say whether all is well."""
+    def judge(self) -> books.Findings:
+        """Compare the books, print every figure, and say what is wrong."""
         told = self._load.told
         records, totals = books.read(self._stage.environment["DATABASE_URL"])
         found = books.compare(told, records, self._scene.price_per_million)
@@ -127,11 +122,7 @@ class Chaos:
         print(f"records {len(records)}: {words(books.sources(told, records))}")
         print(f"refusals: {words(Counter(one.code for one in told if one.code))}")
         print(f"Valkey's account: {account}")
-        for kind, items in found.wrong.items():
-            print(f"{kind}: {len(items)}")
-            for item in items[:5]:
-                print(f"    {item}")
-        return found.is_clean
+        return found
 
     def _print_rounds(self, records: Any) -> None:
         print("round  killed                            seen  measured estimated lost")
@@ -146,20 +137,11 @@ class Chaos:
             )
 
 
-def run(rounds: int, chance: random.Random) -> int:
-    """Set the stage, run, judge; return the exit status."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="xt-chaos-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        stage = Stage(Path(folder), chance)
-        try:
-            scene = furnish(stage)
-            stage.add_programs()
-            chaos = Chaos(stage, scene, chance)
-            asyncio.run(chaos.run(rounds))
-            is_clean = chaos.judge()
-        finally:
-            stage.keep_log()
-            stage.close()
-    print(f"{'clean' if is_clean else 'NOT CLEAN'} after {time.monotonic() - began:.0f} s")
-    return 0 if is_clean else 1
+def begin(stage: Stage, chance: random.Random) -> Chaos:
+    """Furnish the stage and start what is killed later."""
+    scene = furnish(stage)
+    stage.add_programs()
+    return Chaos(stage, scene, chance)
+
+
+SUITE = Suite(Stage, begin)

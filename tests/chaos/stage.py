@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import socket
 import sys
 import tempfile
 import time
@@ -29,7 +30,12 @@ from xerotier_site.embedded.process import Command, lesser_account, spawn
 
 LOST_S = 1.0
 """What an append-only file that is synced every second may lose."""
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
+"""How long anything may take to start, on a machine that has other work: no guarantee of ours."""
+
+CONTROL = ("control", "worker", "beat")
+CELERY = ("-m", "celery", "--quiet", "--app", "xerotier_site.celery")
+QUIETLY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 Environment = dict[str, str]
 
@@ -82,6 +88,7 @@ class Stage:
         )
         self.actors: dict[str, Actor] = {}
         self.ports: dict[str, int] = {}
+        self.control_port = free_port()
         self._sizes: deque[tuple[float, Path, int]] = deque(maxlen=40)
         self._start_databases()
         self.valkey = redis.Redis.from_url(
@@ -127,6 +134,22 @@ class Stage:
             self.start(f"gateway-{number}", argv, answers(f"http://127.0.0.1:{port}/healthz"))
             self.ports[f"gateway-{number}"] = port
         self.start("consumer", [sys.executable, "manage.py", "usage_consumer"], lambda: True)
+
+    def add_control(self) -> None:
+        """Start the control plane: what answers, what works in the background, its clock."""
+        where = ["--control", f"--port={self.control_port}"]
+        self.start("control", [sys.executable, "-m", "xerotier_site.server", *where], self._answers)
+        threads = ["worker", "--pool=threads", "--concurrency=2", *QUIETLY]
+        self.start("worker", [sys.executable, *CELERY, *threads], lambda: True)
+        timetable = f"--schedule={self.folder / 'home' / 'timetable'}"
+        self.start("beat", [sys.executable, *CELERY, "beat", timetable, "--pidfile="], lambda: True)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.control_port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def start(self, name: str, argv: list[str], is_up: Callable[[], bool]) -> None:
         """Start a program of ours."""

@@ -7,8 +7,16 @@ import random
 
 import pytest
 
-from tests.chaos.faults import FAULTS, HEAL_S, Healing, is_linked, is_own_answer, schedule
-from tests.chaos.fleet_load import Question, judge
+from tests.chaos.faults import (
+    FAULTS,
+    HEAL_S,
+    Healing,
+    is_linked,
+    is_own_answer,
+    is_the_word,
+    schedule,
+)
+from tests.chaos.fleet_load import Question, body_of, judge
 from tests.chaos.fleet_scene import aged
 from tests.plane.caller import Heard
 from xim.sim.words import answer
@@ -21,7 +29,7 @@ def said(question: str, tokens: int) -> str:
 
 
 def asked(*, streamed: bool = False) -> Question:
-    return Question(0, "gateway-1", "chat", streamed, 0, text="Say 1234")
+    return Question(0, "gateway-1", "chat", streamed, 0, word="1234")
 
 
 def event(text: str) -> bytes:
@@ -88,6 +96,37 @@ def test_stream_is_held_against_its_question() -> None:
     assert (mixed.ending, mixed.is_wrong) == ("finished", True)
 
 
+def test_word_that_was_wanted_is_right_and_no_other() -> None:
+    assert is_the_word("1234", '"1234"', is_whole=True)
+    assert is_the_word("1234", '"12', is_whole=False)
+    assert not is_the_word("1234", '"12', is_whole=True)
+    assert not is_the_word("1234", '"1235"', is_whole=True)
+    assert not is_the_word("1234", '"13', is_whole=False)
+
+
+def test_engine_is_told_by_its_answer_and_held_to_the_question() -> None:
+    def heard(word: str) -> Question:
+        question = asked(streamed=True)
+        body = event(f'"{word[:2]}') + event(f'{word[2:]}"') + usage(6) + b"data: [DONE]\n\n"
+        judge(question, Heard(200, [], body, complete=True))
+        return question
+
+    own, mixed = heard("1234"), heard("9934")
+
+    assert (own.engine, own.ending, own.is_wrong) == ("llama.cpp", "finished", False)
+    assert (mixed.engine, mixed.is_wrong) == ("llama.cpp", True)
+    assert body_of(own)["response_format"]["json_schema"]["schema"] == {"const": "1234"}
+
+
+def test_request_that_lost_its_connection_is_known_by_what_it_had_heard() -> None:
+    unheard, begun = asked(), asked()
+    begun.request_id = "req_1"
+    unheard.lose()
+    begun.lose()
+
+    assert (unheard.ending, begun.ending) == ("unreachable", "broken")
+
+
 @pytest.mark.parametrize(("complete", "ending"), [(True, "cut"), (False, "broken")])
 def test_stream_without_its_end_is_right_as_far_as_it_came(complete: bool, ending: str) -> None:
     begun = asked(streamed=True)
@@ -102,7 +141,7 @@ def test_plain_answer_is_held_against_its_question() -> None:
     told = {"prompt_tokens": 3, "completion_tokens": 20}
     body = json.dumps({"choices": [{"message": {"content": text}}], "usage": told}).encode()
     whole, other = asked(), asked()
-    other.text = "Say 4321"
+    other.word = "4321"
 
     judge(whole, Heard(200, [], body, complete=True))
     judge(other, Heard(200, [], body, complete=True))

@@ -6,16 +6,13 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import redis
 
 from inference.contracts import agents, pass_keys
 from inference.contracts.agents import ACTIVE, AgentEntry
-from inference.contracts.entries import Pool, Worker, dump
-from inference.contracts.names import CHANGES, agent_key, pool_key
-from inference.contracts.operations import OPERATIONS
+from inference.contracts.names import CHANGES, agent_key
 from inference.tests.dialled_agent import AgentStream, DialledAgent, Serve
 from inference.tests.identities import Identity, Platform
 from tests.plane.caller import request
@@ -32,6 +29,7 @@ class Fleet:
     """Agents that have enrolled, as the control plane would publish them."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self.valkey: redis.Redis = world.valkey
         self.platform = Platform()
         keys = self.platform.entries[pass_keys.NAME]
@@ -48,12 +46,7 @@ class Fleet:
         self._put(agent_key(entry.agent), agents.dump(entry), entry.version)
 
     def pool(self, *names: str, **changes: Any) -> None:
-        workers = tuple(
-            Worker(f"wrk_{name}", "", "small", tuple(OPERATIONS), agent=name, served_name="mock")
-            for name in names
-        )
-        pool = Pool(1, "shared/small", tuple(replace(worker, **changes) for worker in workers))
-        self._put(pool_key(pool.name), dump(pool), 1)
+        self._world.serve(agents=names, **changes)
 
     def _put(self, key: str, text: str, version: int) -> None:
         self.valkey.set(key, text)

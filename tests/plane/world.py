@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,20 @@ class World:
         route = replace(ROUTE, **changes)
         self._put(route_key(route.project, route.endpoint), route)
 
-    def serve(self, *urls: str, version: int = 1, **changes: Any) -> None:
-        """Publish the pool of these workers."""
-        workers = tuple(
+    def serve(
+        self, *urls: str, agents: Sequence[str] = (), version: int = 1, **changes: Any
+    ) -> None:
+        """Publish the pool of these workers: by URL, and by the agent that each is."""
+        workers = [
             Worker(f"wrk_{number}", url, "small", tuple(OPERATIONS), **changes)
             for number, url in enumerate(urls)
-        )
-        self._put(pool_key("shared/small"), Pool(version, "shared/small", workers))
+        ]
+        changes = {"served_name": "mock", **changes}
+        workers += [
+            Worker(f"wrk_{name}", "", "small", tuple(OPERATIONS), agent=name, **changes)
+            for name in agents
+        ]
+        self._put(pool_key("shared/small"), Pool(version, "shared/small", tuple(workers)))
 
     def events(self) -> list[dict[str, Any]]:
         """Return every usage event that has arrived."""

@@ -1,5 +1,6 @@
 """``make soak``: real gateways under a modest load of callers of whom a third leaves at random.
 
+Half of the workers are asked by URL, half over the link of a machine, one for each gateway.
 Ends with figures and a verdict. Nothing may go wrong, nothing may be left over, and memory may
 not grow by more than 5 % after the first minute. ``--minutes`` says how long.
 """
@@ -19,7 +20,9 @@ from pathlib import Path
 
 import redis
 
+from tests.plane.enrolled import Fleet
 from tests.plane.world import TERMS, World
+from tests.soak.agent import Machine
 from tests.soak.callers import Caller, Tally
 from tests.soak.gateways import Gateway
 from tests.soak.ledger import Ledger
@@ -31,6 +34,11 @@ CALLERS = 24
 """For each gateway: some 60 requests a second and a stream each, whatever the machine."""
 
 WORKERS = 2
+LEFT_OVER = (
+    *("open_requests", "admitted_running", "waits", "journal_pending"),
+    *("agent_streams", "agent_windows_bytes"),
+)
+"""What a gateway must have none of once nobody asks any more."""
 WARM_S = 60.0
 GROWTH = 0.05
 WINDOW = 10
@@ -55,6 +63,7 @@ class Soak:
 
     gateways: list[Gateway]
     workers: list[Worker]
+    machines: list[Machine]
     ledger: Ledger
     tally: Tally = field(default_factory=Tally)
     misses: list[str] = field(default_factory=list)
@@ -81,17 +90,28 @@ async def run(minutes: float, valkey_url: str, folder: Path) -> list[str]:
     world.grant()
     world.route(terms=TERMS_ON)
     world.top_up(10**15)
-    world.serve(*[await worker.start() for worker in workers])
+    urls = [await worker.start() for worker in workers]
+    fleet = Fleet(world)
     gateways = [Gateway(edge, port, folder) for edge, port in EDGES.items()]
-    soak = Soak(gateways, workers, Ledger(valkey))
+    machines = [
+        Machine(fleet.enrol(f"agt_{gateway.edge}"), worker, gateway.port)
+        for gateway, worker in zip(gateways, workers, strict=True)
+    ]
+    world.serve(*urls, agents=[machine.name for machine in machines])
+    soak = Soak(gateways, workers, machines, Ledger(valkey))
     for gateway in gateways:
         await gateway.start(valkey_url)
+    for machine in machines:
+        await machine.start()
     before = [await gateway.gauges() for gateway in gateways]
     await _load(soak, minutes * 60)
     await _settle(soak)
     soak.ledger.take()
     for gateway, known in zip(gateways, before, strict=True):
         await _judge_gateway(soak, gateway, known, minutes * 60)
+    for machine in machines:
+        _judge_machine(soak, machine)
+        await machine.stop()
     for gateway in gateways:
         ending = await gateway.stop()
         soak.check(f"{gateway.edge}: ended with {ending}", holds=ending == 0)
@@ -130,8 +150,8 @@ async def _settle(soak: Soak) -> None:
     while time.monotonic() < end:
         soak.ledger.take()
         running = [
-            (await gateway.gauges())["open_requests"] + gateway.sockets(set())[0]
-            for gateway in soak.gateways
+            (await gateway.gauges())["open_requests"] + gateway.sockets(set())[0] - 1
+            for gateway in soak.gateways  # One connection is the link of a machine.
         ]
         if not any(running) and soak.ledger.held() == (0, 0):
             return
@@ -143,13 +163,16 @@ async def _judge_gateway(
 ) -> None:
     edge, now = gateway.edge, await gateway.gauges()
     callers, upstream = gateway.sockets({worker.port for worker in soak.workers})
-    known, idle = now["upstream_connections"], now["upstream_idle"]
-    soak.check(f"{edge}: {callers} connections of callers left", holds=callers == 0)
+    known, idle, links = now["upstream_connections"], now["upstream_idle"], now["agent_links"]
     soak.check(
-        f"{edge}: {upstream} connections to workers, {known:.0f} known, {idle:.0f} of them idle",
-        holds=upstream == known == idle,
+        f"{edge}: {callers} connections left, {links:.0f} a link", holds=callers == links == 1
     )
-    for name in ("open_requests", "admitted_running", "waits", "journal_pending"):
+    soak.check(
+        f"{edge}: {upstream} connections to workers, {known:.0f} known with the link, "
+        f"{idle:.0f} of them idle",
+        holds=upstream + links == known == idle,
+    )
+    for name in LEFT_OVER:
         soak.check(f"{edge}: {name} is {now[name]:.0f}", holds=now[name] == 0)
     tasks = f"{now['tasks']:.0f} tasks, {before['tasks']:.0f} before the load"
     soak.check(f"{edge}: {tasks}", holds=now["tasks"] <= before["tasks"])
@@ -157,6 +180,13 @@ async def _judge_gateway(
     complaints = gateway.complaints()
     text = f"{edge}: {len(complaints)} complaints in the log {complaints[:3]}"
     soak.check(text, holds=not complaints)
+
+
+def _judge_machine(soak: Soak, machine: Machine) -> None:
+    for what, count in machine.left_over().items():
+        soak.check(f"{machine.name}: {count} {what}", holds=count == 0)
+    ended = machine.answered()
+    soak.check(f"{machine.name}: requests ended {ended}", holds=ended.get("done", 0) > 0)
 
 
 def _judge_memory(soak: Soak, gateway: Gateway, seconds: float) -> None:

@@ -24,7 +24,7 @@ class TunnelConfig:
     process_windows: int = 256 * MIB
     streams: int = 256
     links_per_agent: int = 8
-    links_per_s: float = 50.0
+    links_per_s: int = 50
     hello_s: float = 5.0
     beat_s: float = 3.0
     lease_s: float = 10.0

@@ -6,6 +6,7 @@ No extension and no sub-protocol is taken. A page of a browser is no agent: it w
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -19,25 +20,32 @@ from inference.http.problems import Refused
 PATH: Final = "/agents/v1/tunnel"
 SWITCHING: Final = 101
 UPGRADE_REQUIRED: Final = 426
+SECOND: Final = 1.0
+LINE_MOST_S: Final = 20.0
+"""No longer than that anybody is sent away: a flood must not keep agents off when it is over."""
 
 
 class Arrivals:
-    """How many links may come in a second (token bucket): a storm is told to come back."""
+    """So many links may come within any second; whoever is too many has a place in the line.
 
-    def __init__(self, per_s: float, now: Callable[[], float]) -> None:
-        self._per_s = self._left = per_s
+    A storm comes back spread out, as fast as it is taken in, and nobody in it has to guess.
+    """
+
+    def __init__(self, per_s: int, now: Callable[[], float]) -> None:
+        self._per_s = per_s
         self._now = now
-        self._at = now()
+        self._taken: deque[float] = deque(maxlen=per_s)
+        self._line_ends = now()
 
-    def take(self) -> bool:
-        """Count one; false if there were too many."""
+    def wait_s(self) -> float:
+        """Take one in and return 0, or say after how many seconds it should come again."""
         now = self._now()
-        self._left = min(self._per_s, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        if len(self._taken) < self._per_s or now - self._taken[0] >= SECOND:
+            self._taken.append(now)
+            return 0.0
+        place = max(self._line_ends, now) + SECOND / self._per_s
+        self._line_ends = min(place, now + LINE_MOST_S)
+        return max(SECOND, round(self._line_ends - now, 3))  # Else 1.0000001 would be two.
 
 
 def answer(headers: Headers) -> bytes:

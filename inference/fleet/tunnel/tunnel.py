@@ -45,8 +45,10 @@ class Tunnel:
         greeting = handshake.answer(headers)
         if self.is_leaving:
             raise Refused("service_unavailable", "The gateway is stopping.")
-        if not self._arrivals.take():
-            raise Refused("service_unavailable", "Too many agents dial in just now.")
+        wait_s = self._arrivals.wait_s()
+        if wait_s:
+            message = "Too many agents dial in just now."
+            raise Refused("service_unavailable", message, retry_after_s=wait_s)
         return greeting
 
     def enter(self, transport: asyncio.Transport, peer: str) -> None:

@@ -11,12 +11,11 @@ from xim.link import messages
 from xim.link.connection import Connection, Life, Node, Where
 from xim.link.endings import Ending, Next
 from xim.link.messages import Welcome
-from xim.link.timing import BackOff
+from xim.link.waits import Waits
 
 log = logging.getLogger("xim.agent")
 
 LINKS_MAX = 4
-SPREAD_S = 1.0
 
 
 class Keeper:
@@ -66,15 +65,19 @@ class Keeper:
             link.leave(reason)
 
     async def _seat(self) -> None:
-        back_off = BackOff(self._life.chance)
+        waits = Waits(self._life.chance)
         while not self._drains:
             if not self._lacks_one():
+                waits.settled()
                 await self._until_more()
                 continue
             link, ending = await self._one()
             if self._is_the_end(ending):
                 return
-            await self._rest(await self._wait_s(link, ending, back_off), ending)
+            if ending.next is Next.REFRESH:
+                await self._renew()
+            wait_s = waits.next_s(ending, self._lived_s(link), link.spread_s)
+            await self._rest(wait_s, ending)
 
     async def _one(self) -> tuple[Connection, Ending]:
         self.dialled += 1
@@ -102,16 +105,8 @@ class Keeper:
             if not any(one.live_at is not None for one in self.links):
                 self.live.clear()
 
-    async def _wait_s(self, link: Connection, ending: Ending, back_off: BackOff) -> float:
-        lived = 0.0 if link.live_at is None else self._life.now() - link.live_at
-        chance = self._life.chance
-        if ending.next is Next.REFRESH:
-            await self._renew()
-        if ending.next is Next.SPREAD and link.live_at is not None:
-            return chance.uniform(0, link.spread_s or SPREAD_S)
-        if ending.next is Next.AGAIN:
-            return max(ending.least_s, SPREAD_S) * chance.uniform(0.5, 1.5)
-        return max(ending.least_s * chance.uniform(1.0, 1.2), back_off.next_s(lived))
+    def _lived_s(self, link: Connection) -> float | None:
+        return None if link.live_at is None else self._life.now() - link.live_at
 
     async def _rest(self, wait: float, ending: Ending) -> None:
         self.last_words = ending.words

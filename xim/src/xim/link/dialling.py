@@ -27,8 +27,10 @@ def declined(fault: InvalidStatus) -> Ending:
     status = fault.response.status_code
     after = fault.response.headers.get("Retry-After", "")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        least = float(min(int(after), 600)) if after.isdigit() else 1.0
-        return Ending(Next.BACK_OFF, "the gateway has too many new links", least)
+        if not after.isdigit():
+            return Ending(Next.BACK_OFF, "the gateway takes no links just now", 1.0)
+        # A place in its line: whoever guessed beside it would come late, or all at once again.
+        return Ending(Next.AS_TOLD, "the gateway has too many new links", min(int(after), 600))
     return Ending(Next.BACK_OFF, f"there is no tunnel at that address (status {status})")
 
 

@@ -13,6 +13,7 @@ class Next(Enum):
 
     BACK_OFF = "back off"
     AGAIN = "dial again at once, with jitter"
+    AS_TOLD = "dial again when the gateway said, with jitter"
     SPREAD = "dial again, spread out"
     REFRESH = "renew the token, then dial"
     STOP = "stop: revoked"

@@ -19,6 +19,7 @@ from agents.lifecycle import note_event
 from agents.models import Agent, AgentState, Worker
 from agents.rules import DEFAULT_OPERATIONS, OPERATIONS, count, text
 from agents.services import Offered, offer_models, withdraw_workers
+from agents.settled import Settled, Standing
 from catalog import selectors as catalog
 from common import clock
 from inference.contracts.agents import LinkReport
@@ -43,22 +44,55 @@ class Known:
     needs: Mapping[str, str] = field(default_factory=dict)
 
 
+_settled = Settled()
+
+
 def reconcile() -> int:
-    """Hold the links there are against the agents there should be; return how many changed."""
-    present = links.present()
+    """Hold the links there are against the agents there should be; return how many changed.
+
+    Rows are read whole only of machines for which something may have to be done.
+    """
+    present = links.freshest()
     if present is None:
         return 0
     known = Known(catalog.tasks(), catalog.needed_accelerators())
-    living = selectors.all_agents().exclude(state=AgentState.RETIRED).prefetch_related("workers")
-    return sum(_settle(agent, present.get(agent.public_id, []), known) for agent in living)
+    living = {row.public_id: row for row in selectors.standings()}
+    _settled.forget_others(living)
+    reports = {name: present.get(name) for name in living}
+    odd = {name for name, row in living.items() if _is_odd(row, reports[name], known)}
+    changed = 0
+    for agent in selectors.agents_with_workers(odd):
+        changed += _settle(agent, living[agent.public_id], reports[agent.public_id], known)
+    _see(row for name, row in living.items() if name not in odd and reports[name])
+    return changed
 
 
-def _settle(agent: Agent, reports: Sequence[LinkReport], known: Known) -> bool:
+def _is_odd(row: Standing, report: LinkReport | None, known: Known) -> bool:
+    """Say whether a machine has to be looked at closely."""
+    if report is None:
+        return row.is_linked or _is_long_gone(row.is_dead, row.seen_at or row.enrolled_at)
+    return not row.is_linked or not _settled.has(row, report, known)
+
+
+def _see(rows: Iterable[Standing]) -> None:
+    """Note that machines are there whose word is older than it may be, all at once."""
+    now = clock.now()
+    due = [row.public_id for row in rows if row.seen_at is None or now - row.seen_at > SEEN_EVERY]
+    if due:
+        Agent.objects.filter(public_id__in=due).update(seen_at=now)
+
+
+def _settle(agent: Agent, row: Standing, report: LinkReport | None, known: Known) -> bool:
     try:
-        return _heard(agent, reports[0], known) if reports else _missed(agent)
+        if report is None:
+            return _missed(agent)
+        is_changed = _heard(agent, report, known)
     except Exception:  # broad on purpose: one tenant's machine must never stop the others
         logger.exception("agent %s was left as it is", agent.public_id)
         return False
+    if not is_changed:
+        _settled.note(row, report, known)
+    return is_changed
 
 
 def lasting(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,14 +211,17 @@ def _missed(agent: Agent) -> bool:
         _write(agent, {"is_linked": False})
         note_event(agent, "lost")
         return True
-    last = agent.seen_at or agent.enrolled_at
-    if agent.is_dead or clock.now() - last < DEAD_AFTER:
+    if not _is_long_gone(agent.is_dead, agent.seen_at or agent.enrolled_at):
         return False
     _write(agent, {"is_dead": True})
     withdraw_workers(agent)
     if agent.seen_at is not None:
         note_event(agent, "dead")
     return True
+
+
+def _is_long_gone(is_dead: bool, last: datetime) -> bool:
+    return not is_dead and clock.now() - last >= DEAD_AFTER
 
 
 def _write(agent: Agent, changes: dict[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum, TextField
+from django.db.models.functions import MD5, Cast
 
 from agents import sightings
 from agents.models import (
@@ -20,6 +21,7 @@ from agents.models import (
     WorkerState,
 )
 from agents.placement import Served, Wish, obstacle
+from agents.settled import Standing
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -178,6 +180,24 @@ def has_any(*, project: Project) -> bool:
 def all_agents() -> QuerySet[Agent]:
     """Return every agent, whoever's it is, retired ones too: for the platform itself."""
     return Agent.objects.select_related("project").order_by("id")
+
+
+def standings() -> list[Standing]:
+    """Return what the rows of every living agent hold, in one question: for the platform itself."""
+    rows = Agent.objects.exclude(state=AgentState.RETIRED).annotate(
+        said=MD5(Cast("reported", TextField())),
+        facts_said=MD5(Cast("facts", TextField())),
+        served=Count("workers"),
+        told=Sum("workers__version"),
+    )
+    own = ("public_id", "state", "version", "is_linked", "is_dead", "seen_at", "enrolled_at")
+    found = rows.order_by("id").values_list(*own, "said", "facts_said", "served", "told")
+    return [Standing(*row) for row in found]
+
+
+def agents_with_workers(public_ids: Collection[str]) -> QuerySet[Agent]:
+    """Return these agents with what they serve: for the platform itself."""
+    return all_agents().filter(public_id__in=public_ids).prefetch_related("workers")
 
 
 def agent_of(*, project: Project | None, public_id: str) -> Agent | None:

@@ -22,24 +22,42 @@ def gateways(found: dict[str, list[LinkReport]] | None) -> dict[str, list[str]]:
     return {agent: [one.gateway for one in reports] for agent, reports in (found or {}).items()}
 
 
+def heard() -> dict[str, str]:
+    """Return through which gateway each agent was heard last."""
+    found = links.freshest()
+    assert found is not None
+    return {agent: report.gateway for agent, report in found.items()}
+
+
 def test_links_come_by_agent_and_the_freshest_first(valkey: redis.Redis) -> None:
     write(valkey, "agt_a", "gw_old", ago_s=3)
     write(valkey, "agt_a", "gw_new")
     write(valkey, "agt_b", "gw_old")
 
-    assert gateways(links.present()) == {"agt_a": ["gw_new", "gw_old"], "agt_b": ["gw_old"]}
+    found = links.of_agents(["agt_a", "agt_b"])
+    assert gateways(found) == {"agt_a": ["gw_new", "gw_old"], "agt_b": ["gw_old"]}
+    assert heard() == {"agt_a": "gw_new", "agt_b": "gw_old"}
+
+
+def test_agent_whose_freshest_report_is_gone_is_heard_by_the_next(valkey: redis.Redis) -> None:
+    write(valkey, "agt_a", "gw_old", ago_s=3)
+    write(valkey, "agt_a", "gw_new")
+    valkey.delete(link_key("agt_a", "gw_new"))
+
+    assert heard() == {"agt_a": "gw_old"}
 
 
 def test_link_that_was_not_renewed_is_none(valkey: redis.Redis) -> None:
     write(valkey, "agt_a", "gw_1", ago_s=LINK_S + 1)
 
-    assert gateways(links.present()) == gateways(links.of_agents(["agt_a"])) == {}
+    assert not heard()
+    assert not links.of_agents(["agt_a"])
 
 
 def test_long_gone_links_are_swept_away(valkey: redis.Redis) -> None:
     write(valkey, "agt_a", "gw_1", ago_s=LINK_S * 3)
 
-    links.present()
+    links.freshest()
 
     assert valkey.zcard(LINKS) == 0
 
@@ -54,7 +72,8 @@ def test_link_whose_report_is_gone_or_no_report_is_left_out(valkey: redis.Redis)
     write(valkey, "agt_a", "gw_5")
     valkey.zadd(LINKS, {"no-member": clock.now().timestamp()})
 
-    assert gateways(links.present()) == {"agt_a": ["gw_5"]}
+    assert heard() == {"agt_a": "gw_5"}
+    assert gateways(links.of_agents(["agt_a"])) == {"agt_a": ["gw_5"]}
 
 
 def test_asked_for_some_it_tells_of_no_other(valkey: redis.Redis) -> None:
@@ -72,4 +91,4 @@ def test_more_links_than_are_read_at_once_are_all_read(
     for number in range(5):
         write(valkey, f"agt_{number}", "gw_1")
 
-    assert len(links.present() or {}) == 5
+    assert len(heard()) == 5

@@ -1,6 +1,6 @@
 """``make soak``: real gateways under a modest load of callers of whom a third leaves at random.
 
-Half of the workers are asked by URL, half over the link of a machine, one for each gateway.
+Half of the workers are asked by URL, half over the links of machines.
 Ends with figures and a verdict. Nothing may go wrong, nothing may be left over, and memory may
 not grow by more than 5 % after the first minute. ``--minutes`` says how long.
 """
@@ -94,8 +94,8 @@ async def run(minutes: float, valkey_url: str, folder: Path) -> list[str]:
     fleet = Fleet(world)
     gateways = [Gateway(edge, port, folder) for edge, port in EDGES.items()]
     machines = [
-        Machine(fleet.enrol(f"agt_{gateway.edge}"), worker, gateway.port)
-        for gateway, worker in zip(gateways, workers, strict=True)
+        Machine(fleet.enrol(f"agt_{number}"), worker, [*EDGES.values()])
+        for number, worker in enumerate(workers)
     ]
     world.serve(*urls, agents=[machine.name for machine in machines])
     soak = Soak(gateways, workers, machines, Ledger(valkey))
@@ -150,8 +150,8 @@ async def _settle(soak: Soak) -> None:
     while time.monotonic() < end:
         soak.ledger.take()
         running = [
-            (await gateway.gauges())["open_requests"] + gateway.sockets(set())[0] - 1
-            for gateway in soak.gateways  # One connection is the link of a machine.
+            (await gateway.gauges())["open_requests"] + gateway.sockets(set())[0] - WORKERS
+            for gateway in soak.gateways  # Each machine has a link to it.
         ]
         if not any(running) and soak.ledger.held() == (0, 0):
             return
@@ -164,11 +164,10 @@ async def _judge_gateway(
     edge, now = gateway.edge, await gateway.gauges()
     callers, upstream = gateway.sockets({worker.port for worker in soak.workers})
     known, idle, links = now["upstream_connections"], now["upstream_idle"], now["agent_links"]
+    text = f"{edge}: {callers} connections left, {links:.0f} of them links"
+    soak.check(text, holds=callers == links == len(soak.machines))
     soak.check(
-        f"{edge}: {callers} connections left, {links:.0f} a link", holds=callers == links == 1
-    )
-    soak.check(
-        f"{edge}: {upstream} connections to workers, {known:.0f} known with the link, "
+        f"{edge}: {upstream} connections to workers, {known:.0f} known with links, "
         f"{idle:.0f} of them idle",
         holds=upstream + links == known == idle,
     )

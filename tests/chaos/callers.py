@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
-from tests.plane.caller import Connection, Heard, request
+from tests.plane.caller import PATIENCE_S, Connection, Heard, request
 from tests.plane.workers import DONE
 
 LOST = (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError)
@@ -67,6 +67,7 @@ class Callers(ABC, Generic[Seen]):
     round: int = 0
     is_over: bool = False
     count: ClassVar[int]
+    patience_s: ClassVar[float] = PATIENCE_S
 
     async def run(self) -> None:
         """Call until it is over."""
@@ -89,6 +90,7 @@ class Callers(ABC, Generic[Seen]):
     ) -> AsyncIterator[tuple[Connection, Heard]]:
         """Put a request; the head of its answer is there, and the rest can be read."""
         connection = await Connection.open(self.ports[told.gateway])
+        connection.patience_s = self.patience_s
         try:
             path = f"/{self.project}/{told.endpoint}/v1/chat/completions"
             await connection.send(request(path, body, key=self.key))

@@ -37,6 +37,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.patience_s = PATIENCE_S
 
     @classmethod
     async def open(cls, port: int, *, limit: int = 2**16) -> Connection:
@@ -47,7 +48,7 @@ class Connection:
         await self.writer.drain()
 
     async def head(self) -> Heard:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             raw = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").split("\r\n")[:-2]
         pairs = [line.partition(":") for line in lines]
@@ -69,7 +70,7 @@ class Connection:
         """Read one chunk, or the whole of a body with a length; none at the end or the break."""
         if heard.complete:
             return None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             try:
                 return await self._piece(heard)
             except asyncio.IncompleteReadError:
@@ -90,7 +91,7 @@ class Connection:
 
     async def closed(self) -> bool:
         """Wait until the other side has closed."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             try:
                 while await self.reader.read(2**16):
                     pass

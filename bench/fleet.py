@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from bench import machine
 from inference.contracts.names import LINKS
 from tests.chaos.scene import prepare
@@ -41,8 +43,9 @@ PAGES = 20
 SETTLE_S = 15.0
 STEADY_S = 35.0
 """Links that lived so long are dialled anew without what is left of earlier patience."""
-UP_S, BACK_S = 300.0, 180.0
+UP_S, BACK_S = 900.0, 180.0
 ACCEPTED = 101
+_OFFERED = "SELECT count(*) FROM agents_worker WHERE is_offered AND agent_id IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class Bench:
         gateways = len(self.stage.ports)
         return sum(seen >= gateways for seen in heard.values()) >= self.count
 
+    async def is_offered(self) -> bool:
+        """Say whether the rows have what every machine serves."""
+        with psycopg.connect(self.stage.environment["DATABASE_URL"]) as connection:
+            row = connection.execute(_OFFERED).fetchone()
+        return row is not None and int(row[0]) >= self.count
+
     def handshakes(self, since: float) -> dict[tuple[int, int], list[float]]:
         """Return when handshakes were answered, by gateway and status."""
         found: dict[tuple[int, int], list[float]] = {}
@@ -103,6 +112,8 @@ async def measure(bench: Bench, fleet: Fleet, seconds: float) -> None:
     assert await until(lambda: bench.is_whole(began), UP_S), "they don't all come up"  # noqa: S101
     print(f"{bench.count} machines, two links each, after {time.time() - began:.1f} s")
     _print_handshakes(bench, began)
+    assert await until(bench.is_offered, UP_S), "not all are offered"  # noqa: S101
+    print(f"all of them on offer after {time.time() - began:.1f} s", flush=True)
     await asyncio.sleep(SETTLE_S)
     _judge_work(bench, *await _worked(bench, seconds))
     await asyncio.to_thread(_judge_page, bench, fleet)

@@ -40,7 +40,7 @@ GATEWAYS = "gateways"
 SIGHTING_S = 15.0
 """How long what a gateway said of its workers is believed."""
 
-ALIVE_S = 6.0
+ALIVE_S = 10.0
 """After so long without a word (it says one every two seconds) agents no longer look for it."""
 
 

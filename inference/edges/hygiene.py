@@ -24,11 +24,14 @@ _PREFACE = b"PRI * HTTP/2"
 class Malformed(Exception):
     """A request nobody should answer. ``status`` is 400 or a narrower one."""
 
-    def __init__(self, status: int, message: str, code: str = "") -> None:
+    def __init__(
+        self, status: int, message: str, code: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code or _CODES.get(status, "invalid_request")
+        self.retry_after_s = retry_after_s
 
 
 def unreadable(data: bytes) -> Malformed:

@@ -52,7 +52,8 @@ def _welcome(protocol: CallerConnection, *, is_alone: bool) -> bytes:
     try:
         return protocol.context.door.answer(protocol.headers if is_offer else [])
     except Refused as refusal:
-        raise Malformed(refusal.status, refusal.message, refusal.code) from None
+        said = (refusal.status, refusal.message, refusal.code, refusal.retry_after_s)
+        raise Malformed(*said) from None
 
 
 def _is_for_a_socket(protocol: CallerConnection) -> bool:

@@ -142,7 +142,8 @@ class RefusalTurn:
     def begin(self) -> None:
         """Answer."""
         fault, protocol = self._fault, self._protocol
-        context, refusal = protocol.context, Refused(fault.code, fault.message)
+        context = protocol.context
+        refusal = Refused(fault.code, fault.message, retry_after_s=fault.retry_after_s)
         names, body = Names(request_id(context.plane.clock())), refusal.body()
         lines = own_head(lines_of(refusal.headers()), names, len(body))
         end = b"connection: close\r\n\r\n"

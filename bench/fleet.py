@@ -183,8 +183,9 @@ def _print_handshakes(bench: Bench, since: float) -> None:
     for (port, status), moments in sorted(bench.handshakes(since).items()):
         most = busiest(moments)
         by_second = Counter(int(moment - since) for moment in moments)
-        row = " ".join(str(by_second[second]) for second in range(max(by_second) + 1))
-        print(f"       {names[port]}, status {status}: {len(moments)}; by second: {row}")
+        first, last = min(by_second), max(by_second)
+        row = " ".join(str(by_second[second]) for second in range(first, last + 1))
+        print(f"       {names[port]}, status {status}: {len(moments)}; from {first} s on: {row}")
         if status == ACCEPTED:
             text = f"{names[port]}: at most {most} handshakes within a second"
             bench.check(f"{text} (goal {HANDSHAKES_GOAL})", holds=most <= HANDSHAKES_GOAL)

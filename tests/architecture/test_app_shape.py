@@ -16,7 +16,7 @@ USUAL = "admin api apps errors forms models pages rules selectors services shape
 OWN = {
     "accounts": "adapter consumer departures devices github hashing letters retention tokens",
     "agents": "asking backend_shapes backends backends_api cards lifecycle links offers"
-    " offers_api placement reports shifts sightings",
+    " offers_api placement reports settled shifts sightings",
     "apikeys": "holders leaks limits passes secrets",
     "audit": "export",
     "catalog": "defaults facts terms",

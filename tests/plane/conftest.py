@@ -84,10 +84,13 @@ class Running:
 
 @asynccontextmanager
 async def serve(
-    config: PlaneConfig, behind: Any = None, checks: Sequence[tuple[str, Check]] = ()
+    config: PlaneConfig,
+    behind: Any = None,
+    checks: Sequence[tuple[str, Check]] = (),
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[Running]:
     mount = PlaneMount(config, behind, checks)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     server = PlatformServer(mount)
     # In no group: a test that fails would cancel it, and what it leaves open hangs uvloop's close.
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))

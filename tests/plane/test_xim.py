@@ -58,7 +58,12 @@ def words_of(stream: bytes) -> str:
 
 @asynccontextmanager
 async def dialled(
-    running: Running, enrolled: Enrolled, *, slots: int = 32, faults: tuple[Any, ...] = ()
+    running: Running,
+    enrolled: Enrolled,
+    *,
+    slots: int = 32,
+    faults: tuple[Any, ...] = (),
+    by: int = 0,
 ) -> AsyncIterator[Keeper]:
     """Have xim dial in, and wait until it may be asked."""
     simulator = Simulator(SimOptions(models=("mock",), scale=0.05, faults=faults))
@@ -75,7 +80,7 @@ async def dialled(
         async def renew() -> None:
             node.token = enrolled.token()
 
-        where = Where(f"ws://localhost:{running.port}{TUNNEL}", None)
+        where = Where(f"ws://localhost:{by or running.port}{TUNNEL}", None)
         keeper = Keeper(node, where, renew)
         node.on_change = keeper.changed
         task = group.create_task(keeper.run())

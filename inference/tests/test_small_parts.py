@@ -198,6 +198,7 @@ async def test_line_says_why_the_worker_was_chosen_if_one_was() -> None:
         "candidates": 2,
         "in_flight": 300,
         "fallback": 0,
+        "hops": 0,
     }
     assert "decision" not in refused
 

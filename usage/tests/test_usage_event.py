@@ -61,6 +61,7 @@ def test_decision_is_kept_and_exported_and_none_where_no_worker_was_asked(acme: 
             "candidates": 4,
             "in_flight": 2,
             "fallback": 0,
+            "hops": 0,
         },
         undecided.request_id: None,
     }

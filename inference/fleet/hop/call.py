@@ -8,7 +8,6 @@ a gateway that has begun to ask the agent.
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from typing import Final, Protocol
 
@@ -40,22 +39,18 @@ class End(Protocol):
         """Close at once."""
 
 
-class Reach(ABC):
+class Reach(Protocol):
     """How other gateways are reached, and what is remembered of them."""
 
-    @abstractmethod
     def dial(self, call: HopCall, place: Place) -> asyncio.Task[None]:
         """Connect to a gateway; the call hears what comes of it."""
 
-    @abstractmethod
     def shun(self, place: Place) -> None:
         """Learn that its gateway can't be reached."""
 
-    @abstractmethod
     def forget(self, place: Place) -> None:
         """Learn that it has no link of that agent any more."""
 
-    @abstractmethod
     def over(self, call: HopCall) -> None:
         """Learn that nothing more comes of a call."""
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from inference.contracts.entries import Worker
 from inference.fleet.hop.asking import AskingEnd
-from inference.fleet.hop.call import HopCall, Reach
+from inference.fleet.hop.call import HopCall
 from inference.fleet.hop.directory import Directory, Place
 from inference.fleet.hop.proof import Keys
 from inference.fleet.hop.wire import STREAMED, Question
@@ -34,8 +34,8 @@ UNIX: Final = "unix:"
 """How the address of a socket in the file system begins; any other is ``host:port``."""
 
 
-class HopTransport(Transport, Reach):
-    """See the module. One for each event loop; made inside it."""
+class HopTransport(Transport):
+    """See the module, and ``call.Reach``. One for each event loop; made inside it."""
 
     def __init__(self, directory: Directory, keys: Keys) -> None:
         self._directory = directory

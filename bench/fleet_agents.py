@@ -29,6 +29,7 @@ from xim.identity import Identity, bytes_of
 from xim.link.connection import Where
 from xim.serve.answer import Engine
 from xim.serve.places import Places
+from xim.serve.stands import Stand
 from xim.sim.server import Options as SimOptions
 from xim.sim.server import Simulator
 from xim.web.call import Address
@@ -59,14 +60,13 @@ async def run(machines: Sequence[dict[str, str]], model: str, ports: Sequence[in
 
 
 def _node(machine: dict[str, str], model: str, engine: Address) -> Node:
+    stand = Stand(KINDS["sim"](Options(engine)), Engine(engine, ""), Places(SLOTS))
+    stand.seen = Seen(models=(Model(model, context=4096),), version="1")
     return Node(
         identity=Identity.from_raw(bytes_of(machine["key"])),
         token=machine["token"],
-        adapter=KINDS["sim"](Options(engine)),
-        engine=Engine(engine, ""),
-        places=Places(SLOTS),
+        stands=[stand],
         machine=FACTS,
-        seen=Seen(models=(Model(model, context=4096),), version="1"),
     )
 
 

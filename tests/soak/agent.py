@@ -19,6 +19,7 @@ from xim.identity import Identity
 from xim.link.connection import Where
 from xim.serve.answer import Engine
 from xim.serve.places import Places
+from xim.serve.stands import Stand
 from xim.web.call import Address
 
 SLOTS = 64
@@ -32,14 +33,13 @@ class Machine:
         self.name = enrolled.agent
         self._enrolled = enrolled
         address = Address("127.0.0.1", worker.port, "/v1", is_secured=False)
+        self._stand = Stand(KINDS["openai"](Options(address)), Engine(address), Places(SLOTS))
+        self._stand.seen = Seen(models=(Model("mock"),))
         self._node = Node(
             identity=Identity.from_raw(enrolled.key.private_bytes_raw()),
             token=enrolled.token(),
-            adapter=KINDS["openai"](Options(address)),
-            engine=Engine(address),
-            places=Places(SLOTS),
+            stands=[self._stand],
             machine=facts(),
-            seen=Seen(models=(Model("mock"),)),
         )
         self._relay = Relay("127.0.0.1", ports, control=0)
         self._wanted = len(ports)
@@ -68,7 +68,7 @@ class Machine:
         links = self._keeper.links
         return {
             "streams": sum(len(link.session.streams) for link in links),
-            "places taken": self._node.places.running,
+            "places taken": self._stand.places.running,
             "links too many": len(links) - self._wanted,
             "dials too many": self._keeper.dialled - self._wanted,
         }

@@ -59,7 +59,10 @@ class AgentDetail(ManagementView):
         operation_id="change_agent", tags=["machines"], request=AgentPatch, responses=AgentOut
     )
     def patch(self, request: Request, project_id: str, agent_id: str) -> Response:
-        """Approve a machine that waits, suspend one (no new work, what runs goes on), or resume."""
+        """Approve a machine that waits, suspend one, resume it, or have it drain.
+
+        Suspended, it gets no new work and keeps its link. Draining, it finishes what runs and ends.
+        """
         seat = seat_of(request, project_id, at_least=Role.ADMIN)
         said = parse(AgentPatch, request)
         agent = _agent(seat, agent_id)
@@ -98,7 +101,9 @@ class AgentEvents(ManagementView):
 
 
 def _decide(agent: Agent, said: dict[str, Any], seat: Seat) -> None:
-    if said["state"] == "suspended":
+    if said["state"] == "draining":
+        lifecycle.drain_agent(agent=agent, by=seat.actor)
+    elif said["state"] == "suspended":
         reason = said.get("reason", "")
         lifecycle.suspend_agent(agent=agent, reason=reason, by=seat.actor)
     elif agent.state == "pending":

@@ -89,6 +89,30 @@ def resume_agent(*, agent: Agent, by: Actor = SYSTEM) -> None:
     _decide(agent, by, "resumed", AgentState.ACTIVE)
 
 
+def drain_agent(*, agent: Agent, by: Actor = SYSTEM) -> None:
+    """Have a machine take nothing new, finish what runs, and end. One that is away it leaves so.
+
+    Only of machines that work: whoever is suspended gets nothing anyhow. Twice is allowed.
+    """
+    with transaction.atomic():
+        there = Agent.objects.filter(
+            pk=agent.pk, state=AgentState.ACTIVE, is_linked=True, drain_asked_at=None
+        )
+        if there.update(drain_asked_at=clock.now(), version=F("version") + 1):
+            agent.refresh_from_db()
+            _note(agent, by, "drain_asked", {})
+
+
+def end_drain(agent: Agent, what: str) -> None:
+    """Forget that a machine was to drain: it has gone, or was started again."""
+    with transaction.atomic():
+        asked = Agent.objects.filter(pk=agent.pk).exclude(drain_asked_at=None)
+        if asked.update(drain_asked_at=None, version=F("version") + 1):
+            agent.refresh_from_db(fields=["drain_asked_at", "version"])
+            note_event(agent, what)
+            outbox.announce("agent", agent.pk)
+
+
 def retire_agent(*, agent: Agent, reason: str = "", by: Actor = SYSTEM) -> bool:
     """Revoke a machine for good: its links are cut within a second. Say whether it lived.
 

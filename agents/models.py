@@ -49,7 +49,8 @@ class Agent(Versioned):
     ``public_key`` is the raw Ed25519 key in base64url: made on the machine, and proven by it on
     every link. ``facts`` and ``reported`` are what the machine says of itself (``reported`` is
     the last state a gateway heard, without the facts), so nothing in them is trusted.
-    ``is_linked``: a gateway had a link to it when that was last looked at.
+    ``is_linked``: a gateway had a link to it when that was last looked at. ``drain_asked_at``:
+    since when it is to finish what runs and end; nothing once it has gone, or came back.
     """
 
     HIDES_THE_PLATFORMS: ClassVar = True
@@ -69,6 +70,7 @@ class Agent(Versioned):
     reported = models.JSONField(default=dict, blank=True, editable=False)
     enrolled_at = models.DateTimeField(editable=False)
     seen_at = models.DateTimeField(null=True, editable=False)
+    drain_asked_at = models.DateTimeField(null=True, editable=False)
     is_linked = models.BooleanField(default=False, editable=False)
     is_dead = models.BooleanField(default=False, editable=False)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents import links, placement, rules, selectors
-from agents.lifecycle import note_event
+from agents.lifecycle import end_drain, note_event
 from agents.models import Agent, AgentState, Worker
 from agents.rules import DEFAULT_OPERATIONS, OPERATIONS, count, text
 from agents.services import Offered, offer_models, withdraw_workers
@@ -180,6 +180,8 @@ def _heard(agent: Agent, report: LinkReport, known: Known) -> bool:
     if report.facts and report.facts != agent.facts and rules.fault_in_facts(report.facts) is None:
         changes["facts"] = report.facts
     _write(agent, changes)
+    if agent.drain_asked_at is not None and report.since > agent.drain_asked_at.timestamp():
+        end_drain(agent, "started again")  # Whoever drains dials no more.
     # Also where nothing changed here: the catalog may know a model since, or a person decided.
     moved = 0
     if agent.state == AgentState.ACTIVE and report.state:
@@ -209,7 +211,10 @@ def _is_as_said(row: Worker, one: Offered) -> bool:
 def _missed(agent: Agent) -> bool:
     if agent.is_linked:
         _write(agent, {"is_linked": False})
-        note_event(agent, "lost")
+        if agent.drain_asked_at is None:
+            note_event(agent, "lost")
+        else:
+            end_drain(agent, "drained")
         return True
     if not _is_long_gone(agent.is_dead, agent.seen_at or agent.enrolled_at):
         return False

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 class AgentPatch(StrictSerializer):
-    """What may change of an agent. ``active`` approves one that waits, and resumes a suspended."""
+    """What may change of an agent. ``active`` approves one that waits, and resumes a suspended.
 
-    state = serializers.ChoiceField(["active", "suspended"])
+    ``draining`` has one that works finish what runs and end; it is active when it comes back.
+    """
+
+    state = serializers.ChoiceField(["active", "suspended", "draining"])
     reason = serializers.CharField(
         max_length=REASON_MAX, required=False, allow_blank=True, help_text="Why it is suspended"
     )
@@ -65,6 +68,9 @@ class AgentOut(serializers.Serializer[Any]):
     load = serializers.SerializerMethodField(help_text="Null while it has no link")
     links = serializers.SerializerMethodField(help_text="How many gateways it has a link to")
     facts = serializers.DictField(help_text="What the machine says of itself")
+    drain_asked_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is to finish what runs and end; null: it is not"
+    )
     enrolled_at = serializers.DateTimeField()
     seen_at = serializers.DateTimeField(allow_null=True)
 

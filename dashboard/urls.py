@@ -63,6 +63,7 @@ project = [
     path("machines/<str:agent_id>/", machines.machine_page, name="machine"),
     path("machines/<str:agent_id>/approve/", machine.approve, name="approve-machine"),
     path("machines/<str:agent_id>/suspend/", machine.suspend, name="suspend-machine"),
+    path("machines/<str:agent_id>/drain/", machine.drain, name="drain-machine"),
     path("machines/<str:agent_id>/resume/", machine.resume, name="resume-machine"),
     path("machines/<str:agent_id>/revoke/", machine.revoke, name="revoke-machine"),
     path("models/", models.model_list, name="models"),

@@ -94,11 +94,18 @@ def agent_entry(agent: Agent) -> Entry:
     is_gone = agent.state == AgentState.RETIRED or (
         project is not None and project.delete_after is not None
     )
+    is_draining = agent.state == AgentState.ACTIVE and agent.drain_asked_at is not None
     entry = contract.AgentEntry(
         version=agent.version,
         agent=agent.public_id,
         project=project.public_id if project else "",
-        state=contract.SUSPENDED if is_gone else agent.state,
+        state=_told_state(agent.state, is_gone=is_gone, is_draining=is_draining),
         gone=is_gone,
     )
     return Entry(agent_key(agent.public_id), agent.version, contract.dump(entry))
+
+
+def _told_state(state: str, *, is_gone: bool, is_draining: bool) -> str:
+    if is_gone:
+        return contract.SUSPENDED
+    return contract.DRAINING if is_draining else state

@@ -14,8 +14,14 @@ from projects.models import Project
 from tests.make import make_agent, make_model
 
 ONE, TWO = Reporter("agt_1", "gpu-1", "acme"), Reporter("agt_2", "gpu-2", "")
-BARE = {"name": "Qwen/Q-7B", "task": "", "context": None, "size_bytes": None, "operations": []}
-FULL = {
+BARE: dict[str, Any] = {
+    "name": "Qwen/Q-7B",
+    "task": "",
+    "context": None,
+    "size_bytes": None,
+    "operations": [],
+}
+FULL: dict[str, Any] = {
     "name": "qwen/q-7b",
     "task": "embed",
     "context": 4096,

@@ -1,4 +1,4 @@
-"""What people decide of a machine: approved, suspended, resumed, revoked."""
+"""What people decide of a machine: approved, suspended, resumed, drained, revoked."""
 
 from __future__ import annotations
 
@@ -76,6 +76,29 @@ def resume(request: HttpRequest, seat: Seat, agent_id: str) -> HttpResponse:
     if agent.state == "suspended":
         lifecycle.resume_agent(agent=agent, by=seat.actor)
         messages.success(request, f"“{agent.name}” takes work again.")
+    return redirect(_url(seat, agent))
+
+
+@require_http_methods(["GET", "POST"])
+@project_page(at_least=Role.ADMIN)
+def drain(request: HttpRequest, seat: Seat, agent_id: str) -> HttpResponse:
+    """Ask once, then have a machine finish what runs and end."""
+    agent = found_agent(seat, agent_id)
+    if request.method == "GET":
+        question = Confirmation(
+            shell=shell_for(seat, "machines"),
+            crumbs=_crumbs(seat, agent),
+            title=f"Drain “{agent.name}”",
+            will="It takes nothing new within a second, finishes what runs, and then xim ends "
+            "on it.",
+            stays="It stays in this project. Once xim is started there again, it serves again.",
+            button="Drain machine",
+            action=reverse("project:drain-machine", args=[seat.project.public_id, agent.public_id]),
+            cancel_url=_url(seat, agent),
+        )
+        return confirm(request, question)
+    lifecycle.drain_agent(agent=agent, by=seat.actor)
+    messages.success(request, f"“{agent.name}” finishes what runs, and ends.")
     return redirect(_url(seat, agent))
 
 

@@ -14,6 +14,8 @@ from django.views.decorators.http import require_GET
 from agents import links, selectors
 from agents.errors import AgentUnknown
 from catalog import selectors as catalog
+from common import clock
+from dashboard.machines.charts import charts_of
 from dashboard.machines.rows import (
     LinkRow,
     MachineRow,
@@ -22,6 +24,7 @@ from dashboard.machines.rows import (
     machine_row,
 )
 from dashboard.machines.served import why_not_there
+from dashboard.shell.charts import Chart
 from dashboard.shell.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_machines
 from dashboard.shell.door import is_part, project_page, show
 from dashboard.shell.lists import Finder, asked, part_of
@@ -59,6 +62,7 @@ class Decisions:
     approve_url: str = ""
     suspend_url: str = ""
     resume_url: str = ""
+    drain_url: str = ""
     revoke_url: str = ""
 
 
@@ -88,7 +92,9 @@ class MachinePage:
     endpoints: tuple[tuple[str, str, str, str], ...]
     events: tuple[EventRow, ...]
     decisions: Decisions
+    drain_asked_at: datetime | None
     live_url: str
+    charts: tuple[Chart, ...] = ()
 
 
 @require_GET
@@ -136,7 +142,10 @@ def machine_page(request: HttpRequest, seat: Seat, agent_id: str) -> HttpRespons
         endpoints=_endpoints(seat, agent),
         events=tuple(event_row(one) for one in selectors.events_of(agent)[:EVENTS_SHOWN]),
         decisions=_decisions(seat, agent),
+        drain_asked_at=agent.drain_asked_at,
         live_url=request.path,
+        # Of whole hours, so not asked for again every five seconds.
+        charts=() if is_part(request) else charts_of(seat.project, agent, clock.now()),
     )
     name = "machine_now" if is_part(request) else "machine"
     return show(request, f"dashboard/machines/{name}.html", context)
@@ -195,5 +204,6 @@ def _decisions(seat: Seat, agent: Agent) -> Decisions:
         approve_url=url("approve", "pending"),
         suspend_url=url("suspend", "active"),
         resume_url=url("resume", "suspended"),
+        drain_url=url("drain", "active") if agent.is_linked and not agent.drain_asked_at else "",
         revoke_url=url("revoke", agent.state),
     )

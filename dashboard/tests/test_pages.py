@@ -75,6 +75,7 @@ WRITABLE = (
     "machines/join-keys/{join_key}/revoke/",
     "machines/{machine}/revoke/",
     "machines/{machine}/suspend/",
+    "machines/{machine}/drain/",
     "settings/audit/",
     "settings/billing/budgets/new/",
     "settings/billing/budgets/{budget}/",
@@ -221,7 +222,7 @@ def test_viewer_reads_and_is_offered_no_change(
     if path != LEAVE:
         assert 'method="post"' not in main
     assert not re.search(
-        r"/(new|revoke|rotate|pause|retire|suspend|resume|approve|role|remove|invite|transfer|delete)/",
+        r"/(new|revoke|rotate|pause|retire|suspend|drain|resume|approve|role|remove|invite|transfer|delete)/",
         main,
     )
 

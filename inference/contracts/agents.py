@@ -20,7 +20,9 @@ SKEW_S: Final = 60
 PENDING: Final = "pending"
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
-STATES: Final = (PENDING, ACTIVE, SUSPENDED)
+DRAINING: Final = "draining"
+"""It is to take nothing new, finish what runs, and end. Told until it has gone."""
+STATES: Final = (PENDING, ACTIVE, SUSPENDED, DRAINING)
 
 READY: Final = "ready"
 SLEEPING: Final = "sleeping"

@@ -152,6 +152,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "machines/<str:agent_id>/": {"GET": Door(VIEWER, 404)},
     "machines/<str:agent_id>/approve/": {"GET": Door(VIEWER, 302), "POST": Door(ADMIN, 404)},
     "machines/<str:agent_id>/suspend/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
+    "machines/<str:agent_id>/drain/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "machines/<str:agent_id>/resume/": {"GET": Door(VIEWER, 302), "POST": Door(ADMIN, 404)},
     "machines/<str:agent_id>/revoke/": {"GET": Door(ADMIN, 404), "POST": Door(ADMIN, 404)},
     "models/": {"GET": Door(VIEWER)},

@@ -26,7 +26,7 @@ OWN = {
     "projects": "access adapter invitations isolation members suspension",
     "publisher": "consumer entries machines money restore shelf store",
     "usage": "budgets export intake live reconcile refusals refused rerate retention rollups"
-    " standings",
+    " served standings",
 }
 
 

@@ -26,6 +26,7 @@ BY_API = {
     "machines/backends/<str:backend_id>/remove/": "DELETE backends/<str:backend_id>",
     "machines/<str:agent_id>/approve/": "PATCH agents/<str:agent_id>",
     "machines/<str:agent_id>/suspend/": "PATCH agents/<str:agent_id>",
+    "machines/<str:agent_id>/drain/": "PATCH agents/<str:agent_id>",
     "machines/<str:agent_id>/resume/": "PATCH agents/<str:agent_id>",
     "machines/<str:agent_id>/revoke/": "DELETE agents/<str:agent_id>",
     "settings/": "PATCH project",

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from inference.contracts import agents
-from inference.contracts.agents import ACTIVE, PENDING, SUSPENDED
+from inference.contracts.agents import ACTIVE, DRAINING, PENDING, SUSPENDED
 from inference.contracts.names import LINKS, agent_key, link_key, link_member
 from inference.exchange.config import PlaneConfig
 from inference.fleet.tunnel import frames
@@ -88,7 +88,7 @@ async def test_suspended_agent_is_told_keeps_its_link_and_gets_no_work(
     async with dial(running, identity) as agent:
         assert agent.welcome["state"] == PENDING
         before = await running.ask(ask())
-        for version, state in ((2, ACTIVE), (3, SUSPENDED)):
+        for version, state in ((2, ACTIVE), (3, SUSPENDED), (4, DRAINING)):
             fleet.publish(replace(identity.entry, version=version, state=state, models=("a",)))
             await until(lambda: agent.heard[-1][1].get("version") == version)  # noqa: B023
             assert agent.heard[-1] == (

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
-from scripted_gateway import DRAIN, TOKEN, Gateway, Peer
+from scripted_gateway import ASSIGN, DRAIN, TOKEN, Gateway, Peer, frame
 from scripted_platform import JOIN_KEY, Platform, platform
 from test_link import ask, mark
 from xim.bundled import machine
@@ -324,3 +325,14 @@ async def no_engine_of(weights: Path) -> None:
     async with asyncio.timeout(60):
         while running():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+
+
+async def test_machine_that_its_owner_drains_by_page_finishes_and_ends_well(tmp_path: Path) -> None:
+    async with machine_of(tmp_path) as made:
+        peer = await made.gateway.link()
+        said = {"version": 2, "state": "draining", "models": [], "gateways": 1}
+        await peer.send(frame(ASSIGN, msgpack.packb(said)))
+        code = await made.ended()
+
+    assert code == DONE
+    assert made.gateway.dials == 1

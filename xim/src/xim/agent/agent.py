@@ -33,6 +33,7 @@ class Agent:
         self.keeper = Keeper(node, where, self._renew, Life())
         self._options = options
         node.on_change = self.keeper.changed
+        node.on_drain = self._drain_as_asked
         renewal.on_token = self._token
         renewal.on_stop = self.keeper.stop
 
@@ -51,6 +52,9 @@ class Agent:
             self.node.drains = True
             self.keeper.drain(reason)
         return {"draining": True, "requests": self.node.requests}
+
+    def _drain_as_asked(self) -> None:
+        self.drain("its owner asked for it")
 
     async def run(self) -> int:
         """Serve until told to stop, and until what runs has ended; return the exit code."""

@@ -23,6 +23,8 @@ from xim.serve.stands import Stand
 
 log = logging.getLogger("xim.agent")
 
+DRAINING = "draining"
+"""What the platform says to a machine that is to finish what runs and end."""
 RATE_S, SOON_S = 10.0, 0.5
 RATE_MAX = 1e9
 
@@ -53,6 +55,7 @@ class Node:
     machine: dict[str, Any]
     quirks: str = ""
     on_change: Callable[[], None] = lambda: None
+    on_drain: Callable[[], None] = lambda: None
     now: Callable[[], float] = time.monotonic
     boot: str = field(default_factory=lambda: secrets.token_hex(8))
     assignment: Assignment | None = None
@@ -121,6 +124,8 @@ class Node:
         if self.assignment is None or self.assignment.state != assignment.state:
             log.info("platform says state=%s", assignment.state)
         self.assignment = assignment
+        if assignment.state == DRAINING:
+            self.on_drain()
 
     async def look(self) -> None:
         """Look at each engine once; tell all links if a model came, went or changed."""

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0004_regions'),
+        ('agents', '0005_backends_of_projects'),
     ]
 
     operations = [

@@ -14,7 +14,7 @@ from agents.services import Enrolment, add_worker
 from audit.models import AuditEntry
 from catalog.services import load_defaults
 from enrolment.models import JoinKey, JoinKeyUse
-from xerotier_site import own_machine
+from xerotier_site.embedded.seat import Unusable
 from xerotier_site.own_machine import CHAT, EMBED, settle
 from xim.state import State
 
@@ -171,7 +171,7 @@ def test_enrolment_that_can_not_be_kept_leaves_no_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_said: object) -> None:
-        raise own_machine.Unusable("The disk is full.")
+        raise Unusable("The disk is full.")
 
     monkeypatch.setattr(State, "keep_enrollment", full)
 

@@ -14,6 +14,7 @@ from agents.services import Enrolment, add_worker
 from audit.models import AuditEntry
 from catalog.services import load_defaults
 from enrolment.models import JoinKey, JoinKeyUse
+from xerotier_site import own_machine
 from xerotier_site.embedded.seat import Unusable
 from xerotier_site.own_machine import CHAT, EMBED, settle
 from xim.state import State

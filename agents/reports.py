@@ -185,12 +185,12 @@ def _heard(agent: Agent, report: LinkReport, known: Known) -> bool:
     # Also where nothing changed here: the catalog may know a model since, or a person decided.
     moved = 0
     if agent.state == AgentState.ACTIVE and report.state:
-        wanted = _placed(agent, offered(report.state, known.tasks), known.needs)
+        wanted = placed(agent, offered(report.state, known.tasks), known.needs)
         moved = 0 if _is_offered(agent, wanted) else offer_models(agent, wanted)
     return bool(changes.keys() - {"seen_at"} or moved)
 
 
-def _placed(agent: Agent, wanted: Sequence[Offered], needs: Mapping[str, str]) -> list[Offered]:
+def placed(agent: Agent, wanted: Sequence[Offered], needs: Mapping[str, str]) -> list[Offered]:
     """Return what is offered with where it may serve, by what its machine is fit for."""
     tiers = placement.fitting_tiers(agent.tiers, needs, agent.facts)
     return [replace(one, tiers=tiers, region=agent.region) for one in wanted]

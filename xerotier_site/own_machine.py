@@ -141,7 +141,8 @@ def _offer(agent: Agent, served: Sequence[str]) -> None:
         ],
         "engine": {"kind": ", ".join(one.kind for one in builtin)},
     }
-    offer_models(agent, reports.offered(state, catalog.tasks()))
+    wanted = reports.offered(state, catalog.tasks())
+    offer_models(agent, reports.placed(agent, wanted, catalog.needed_accelerators()))
 
 
 def _retire_workers_by_url() -> None:

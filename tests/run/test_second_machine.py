@@ -164,7 +164,7 @@ def test_model_whose_engine_is_killed_is_refused_in_words_until_it_is_back(
     until(is_back)
 
     assert embedded.status_code == 200
-    assert codes <= {"endpoint_inactive", "worker_unreachable", "rate_limit_exceeded"}
+    assert codes <= {"endpoint_inactive", "upstream_error", "rate_limit_exceeded"}
 
 
 class Person:
@@ -195,8 +195,8 @@ class Person:
 @pytest.fixture
 def person(platform: Platform) -> Iterator[Person]:
     made = Person(platform)
-    with made.web:
-        yield made
+    yield made
+    made.web.close()
 
 
 @contextmanager

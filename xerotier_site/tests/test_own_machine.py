@@ -10,6 +10,7 @@ import pytest
 
 from agents import lifecycle
 from agents.models import Agent, AgentState, Worker, WorkerState
+from agents.selectors import carrying
 from agents.services import Enrolment, add_worker
 from audit.models import AuditEntry
 from catalog.services import load_defaults
@@ -31,8 +32,13 @@ def _catalog(db: None) -> None:
 
 
 def offered() -> set[str]:
-    rows = Worker.objects.filter(is_offered=True, state=WorkerState.ACTIVE)
-    return {row.model_name for row in rows}
+    """Return the models that callers of its tiers get, and nobody has to be heard before."""
+    rows = [
+        {row.model_name for row in carrying(tier, is_self_hosted=False)}
+        for tier in own_machine.tiers_of_this_machine()
+    ]
+    assert rows[0] == rows[1]
+    return rows[0]
 
 
 def test_first_start_lets_the_machine_in_and_offers_its_models(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import redis
+from django.conf import settings
 from django.db.models import QuerySet
 
 from apikeys import selectors as key_selectors
@@ -20,6 +22,7 @@ from common.models import OutboxEntry
 from common.readers import Away, NotYet, Reader
 from endpoints import services as endpoints
 from endpoints.models import Endpoint
+from inference.contracts import pass_keys as pass_keys_contract
 from publisher import machines, money, store
 from publisher.entries import Entry, grants_of, pass_keys, route_of
 
@@ -50,9 +53,21 @@ def reader() -> Reader:
 def reconcile() -> int:
     """Publish everything again, money too; return how many entries were missing or old."""
     written = 0
+    _drop_keys_of_another_address()
     for entry in _everything():
         written += store.put([entry])
     return written + _money()
+
+
+def _drop_keys_of_another_address() -> None:
+    """Forget the keys of passes and tokens as they were told under another ``XEROTIER_URL``.
+
+    Their version counts the keys alone, so they would not be told anew, and gateways would
+    refuse every pass and every machine's token, which name the address of today.
+    """
+    held: Any = store.client().get(pass_keys_contract.NAME)
+    if held and pass_keys_contract.load(held).issuer != settings.PUBLIC_URL:
+        store.client().delete(pass_keys_contract.NAME)
 
 
 def _money() -> int:

@@ -11,6 +11,7 @@ import redis
 from django.db import transaction
 
 from agents.services import retire_worker
+from apikeys import passes
 from apikeys.models import KeySecret
 from apikeys.services import issue_key, revoke_key
 from catalog.models import TierTerms
@@ -18,6 +19,7 @@ from catalog.services import begin_due_terms, set_terms
 from common import clock, deliveries
 from common.models import OutboxEntry
 from endpoints.services import pause_endpoint, retire_endpoint
+from inference.contracts import pass_keys
 from inference.contracts.entries import Grant, Pool, Route, load
 from inference.contracts.names import CHANGES, grant_key, pool_key, route_key
 from projects.models import Project
@@ -157,4 +159,21 @@ def test_reconcile_mends_an_emptied_store_and_writes_nothing_twice(
 
     # A grant, a route, and the model's pool on each of the two tiers there are.
     assert services.reconcile() == 4
+    assert services.reconcile() == 0
+
+
+def test_keys_of_passes_are_told_anew_when_the_platform_has_another_address(
+    valkey: redis.Redis, settings: Any
+) -> None:
+    def issuer() -> str:
+        return pass_keys.load(str(valkey.get(pass_keys.NAME))).issuer
+
+    passes.sign({"sub": "agt_x"})
+    services.reconcile()
+    before = issuer()
+    settings.PUBLIC_URL = "http://localhost:9000"
+
+    services.reconcile()
+
+    assert before != issuer() == "http://localhost:9000"
     assert services.reconcile() == 0

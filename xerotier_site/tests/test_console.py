@@ -62,7 +62,7 @@ class Platform:
         make_endpoint(project, "chat")
         issued = make_key(project)
         worker = make_worker("engine")
-        backend = make_backend(project, credential="backend-secret")
+        backend = make_backend(project, "theirs", credential="backend-secret")
         self.secrets += ["backend-secret", backend.credential]
         self.secrets += [make_join_key(project).secret, make_agent(project).public_key]
         app = SocialApp(provider="openid_connect", provider_id="x", name="X", client_id="c")
@@ -83,7 +83,7 @@ class Platform:
             issued.secret.rsplit("_", 1)[1],
             *KeySecret.objects.values_list("digest", flat=True),
             *User.objects.values_list("password", flat=True),
-            *Worker.objects.values_list("credential", flat=True),
+            *Worker.objects.exclude(credential="").values_list("credential", flat=True),
             "worker-secret",
             worker.credential,
             SECRET,
@@ -192,7 +192,8 @@ def test_front_page_counts_what_there_is(as_operator: Client, platform: Platform
     assert alarms["Unreadable usage events"] == (1, True)
     assert alarms["Workers unavailable"] == (0, False)
     assert sum(hour.requests for hour in answer.context["hours"]) == 1
-    assert [worker.name for worker in answer.context["workers"]] == ["engine"]
+    names = [worker.name for worker in answer.context["workers"]]
+    assert names == ["engine", "theirs/smollm2-135m-instruct"]
 
 
 def test_note_nobody_carries_raises_the_alarm(as_operator: Client, platform: Platform) -> None:

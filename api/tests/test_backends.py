@@ -81,7 +81,7 @@ def test_backend_is_added_and_shown_without_its_credential(
         ({"url": "https://bücher.example/v1"}, "url", "worker_url_malformed"),
         ({"models": {}}, "models", "backend_models_malformed"),
         ({"models": {"gpt": CHAT}}, "models", "backend_models_malformed"),
-        ({"models": {CHAT: "gpt"}}, "models", "model_unknown"),
+        ({"models": {CHAT: "gpt"}}, "models", "model_not_found"),
         ({"models": {f"m{n}": CHAT for n in range(33)}}, "models", "invalid_request"),
         ({"slots": 0}, "slots", "invalid_request"),
         ({"credential": "a\r\nb"}, "credential", "invalid_request"),
@@ -95,7 +95,7 @@ def test_backend_that_can_not_be_so_is_refused_by_its_field(
     answer = manager.post(f"{home}/backends", {**SAID, "name": "b", **changes}, format="json")
 
     error = answer.json()["error"]
-    assert answer.status_code == (404 if code == "model_unknown" else 400)
+    assert answer.status_code == (404 if code == "model_not_found" else 400)
     assert error["param"] == param
     assert error["code"] == code
     assert Backend.objects.count() == 1

@@ -60,6 +60,7 @@ BY_API = {
     "approve-machine": {"change_agent"},
     "suspend-machine": {"change_agent"},
     "resume-machine": {"change_agent"},
+    "drain-machine": {"change_agent"},
     "revoke-machine": {"revoke_agent"},
     "backends": {"list_backends"},
     "new-backend": {"ask_backend", "add_backend"},

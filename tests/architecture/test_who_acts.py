@@ -38,6 +38,7 @@ WITHOUT = {
     "apikeys.services.note_use": "counts what the key itself did",
     "apikeys.services.touch_keys": "republishes rows; what changed was recorded",
     "endpoints.services.republish": "republishes rows; what changed was recorded",
+    "agents.lifecycle.end_drain": "what the machine itself did, which its events tell",
     "agents.lifecycle.touch_agents": "republishes rows; what changed was recorded",
     "agents.services.check_tiers": "reads",
     "agents.services.offer_models": "what a machine says or its owner chose, which is on record",

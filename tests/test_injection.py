@@ -44,6 +44,7 @@ from usage.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
 PAYLOADS = [
+    "'",
     "'; SELECT 1/0; --",
     "\\' UNION SELECT password FROM accounts_user --",
     "%s %(x)s % {{ 7191|add:7 }}{% debug %}{% load x %} {0.__class__} ${7191*7}",

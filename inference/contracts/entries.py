@@ -105,7 +105,9 @@ class Worker:
     ``agent`` is the id of the machine whose own link leads there. With either of these ``url`` is
     empty: a gateway that does not know them finds no address, and asks another worker.
     ``served_name`` is what it calls the model itself, empty where it takes any name;
-    ``credential`` is what it wants as bearer, sealed with the platform's keyring.
+    ``credential`` is what it wants as bearer, sealed with the platform's keyring; ``accelerator``
+    is what its machine computes with, in the words of its agent: what is learned of one says what
+    to expect of another.
     """
 
     worker_id: str
@@ -118,6 +120,7 @@ class Worker:
     agent: str = ""
     tenant_url: str = ""
     region: str = ""
+    accelerator: str = ""
 
 
 @dataclass(frozen=True)

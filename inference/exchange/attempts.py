@@ -25,7 +25,7 @@ from inference.gate import rules
 from inference.gate.passed import Passed
 from inference.http.lines import Lines
 from inference.http.problems import Refused
-from inference.router.router import Choice
+from inference.routing.router import Choice
 
 FAILOVERS = 2
 ERRORS_MAX = 2

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from inference.exchange.plane import Plane
 from inference.fleet.ports import Answer, Call, WorkerFailed
 from inference.http.lines import Headers, Lines
-from inference.router.router import Choice
+from inference.routing.router import Choice
 
 
 class HeadStart(Answer):

@@ -16,7 +16,7 @@ from inference.fleet.fleet import Fleet
 from inference.gate.passes import PassBook
 from inference.gate.tables import Tables
 from inference.http.problems import Refused
-from inference.router.router import Router
+from inference.routing.router import Router
 from inference.telemetry.outcome import Outcome
 
 AbleKey = tuple[tuple[str, ...], str, str]

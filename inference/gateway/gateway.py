@@ -29,10 +29,10 @@ from inference.fleet.ports import Transport, WorkerFailed
 from inference.gate.tables import Tables
 from inference.gateway.agents import Agents
 from inference.gateway.hops import Hops
-from inference.router.health import Breakers
-from inference.router.pick import Picker
-from inference.router.roster import Roster
-from inference.router.router import Router
+from inference.routing.health import Breakers
+from inference.routing.pick import Picker
+from inference.routing.roster import Roster
+from inference.routing.router import Router
 from inference.sources.link import Link
 from inference.sources.url import ValkeyUrl
 from inference.sources.valkey import Changes, ValkeySource

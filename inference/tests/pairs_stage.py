@@ -31,9 +31,9 @@ from inference.gate.head import Head
 from inference.gate.tables import IS_WHOLE, OnTexts, Tables
 from inference.http.lines import Headers, Lines
 from inference.http.problems import Refused
-from inference.router.health import Breakers
-from inference.router.pick import Picker
-from inference.router.router import Router
+from inference.routing.health import Breakers
+from inference.routing.pick import Picker
+from inference.routing.router import Router
 from inference.telemetry.faults import Faults
 from inference.telemetry.outcome import Outcome
 from inference.tests.asks import route_of

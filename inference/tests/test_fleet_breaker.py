@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.router.breaker import Breaker, BreakerConfig
+from inference.routing.breaker import Breaker, BreakerConfig
 
 DOUBT_S = BreakerConfig().doubt_s
 

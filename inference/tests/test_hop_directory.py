@@ -13,7 +13,7 @@ from inference.contracts.decisions import ALL_FULL, NOBODY_THERE
 from inference.contracts.entries import Worker
 from inference.fleet.hop.directory import Directory, Place, place_of
 from inference.fleet.ports import FREE, FULL
-from inference.router.pick import Picker
+from inference.routing.pick import Picker
 from inference.tests.identities import served
 
 STATE = {"slots": 4, "running": 1, "drain": False, "models": [served("mock", running=1)]}

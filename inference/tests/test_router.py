@@ -9,9 +9,9 @@ import pytest
 
 from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
-from inference.router.health import Breakers
-from inference.router.pick import Picker
-from inference.router.router import Choice, Router
+from inference.routing.health import Breakers
+from inference.routing.pick import Picker
+from inference.routing.router import Choice, Router
 from inference.telemetry.faults import Faults
 
 FAILURES = 20

@@ -20,7 +20,7 @@ from inference.gate.address import REMEMBERED_MAX, _known_target, read_target
 from inference.http.fields import Names, pairs_of, sane_id
 from inference.http.ids import request_id
 from inference.http.problems import CODES, FINAL, Refused
-from inference.router.pick import Picker
+from inference.routing.pick import Picker
 from inference.telemetry.log import RequestLog, _known_place
 from inference.telemetry.metrics import Metrics, merge
 from inference.telemetry.outcome import Outcome

@@ -14,7 +14,7 @@ from inference.fleet.fleet import Fleet
 from inference.fleet.load import Load
 from inference.fleet.tunnel import frames
 from inference.fleet.tunnel.transport import TunnelTransport
-from inference.router.pick import Picker
+from inference.routing.pick import Picker
 from inference.tests.asker import Asker
 from inference.tests.identities import Identity, served
 from inference.tests.scripted_links import Hall, ScriptedWire, ask

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from inference.exchange.config import PlaneConfig
-from inference.router.breaker import BreakerConfig
+from inference.routing.breaker import BreakerConfig
 from tests.plane.caller import request
 from tests.plane.conftest import Hire, Running, serve, until
 from tests.plane.workers import (

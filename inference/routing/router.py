@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
-from inference.router.health import Breakers
-from inference.router.pick import Picker
+from inference.routing.health import Breakers
+from inference.routing.pick import Picker
 
 Pools = Sequence[Sequence[Worker]]
 """Workers that can serve a request, best pool first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from inference.router.breaker import Breaker, BreakerConfig
+from inference.routing.breaker import Breaker, BreakerConfig
 from inference.telemetry.faults import Faults
 
 WORKERS_MAX = 4096

@@ -1,0 +1,125 @@
+"""What is known of one worker (endpoint statistics): how fast it is, and what it has to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from inference.routing.placed import Placed
+from inference.routing.predictors import SURE_COUNT, BetweenTokens, FirstToken, Prior
+from inference.routing.prefixes import Calibration
+from inference.routing.snapshot import UNPROVEN, Candidate
+
+ONE: Final = 1024
+MICRO: Final = 1_000_000
+FAIR: Final = 10
+OVERDUE_MIN_S: Final = 0.5
+ERROR_ALPHA: Final = 0.1
+
+
+class KnownWorker:
+    """One worker, as this gateway sees it.
+
+    ``backlog``: uncached prompt tokens sent there whose answers have not begun; ``importance``:
+    what those in flight count, 1,024 each that named a target.
+    """
+
+    __slots__ = (
+        "_errors",
+        "_lost_s",
+        "_waiting",
+        "accelerator",
+        "backlog",
+        "between",
+        "calibration",
+        "first",
+        "importance",
+        "in_flight",
+        "model",
+    )
+
+    def __init__(self, prior: Prior, model: str, accelerator: str) -> None:
+        self.model = model
+        self.accelerator = accelerator
+        self.first = FirstToken(prior)
+        self.between = BetweenTokens()
+        self.calibration = Calibration()
+        self.backlog = self.importance = self.in_flight = 0
+        self._waiting: dict[int, Placed] = {}
+        self._errors = self._lost_s = 0.0
+
+    @property
+    def is_proven(self) -> bool:
+        """Say whether enough answers have taught how fast it is."""
+        return self.first.count >= FAIR
+
+    @property
+    def is_idle(self) -> bool:
+        """Say whether it has nothing of ours."""
+        return self.in_flight == 0
+
+    def take(self, placed: Placed) -> None:
+        """Count a request that was sent there."""
+        self.in_flight += 1
+        self.importance += placed.weight
+        self.backlog += placed.new
+        self._waiting[placed.number] = placed
+
+    def answered(self, placed: Placed, now_us: int, *, teaches: bool) -> None:
+        """Learn that a first token came."""
+        if self._waiting.pop(placed.number, None) is None:
+            return
+        placed.first_us = now_us
+        self.backlog -= placed.new
+        self._errors -= ERROR_ALPHA * self._errors
+        if teaches:
+            took_s = (now_us - placed.sent_us) / MICRO
+            self.first.learn(placed.ahead, took_s, now_us / MICRO)
+
+    def drop(self, placed: Placed) -> None:
+        """Count a request no more, however it ended."""
+        if self._waiting.pop(placed.number, None) is not None:
+            self.backlog -= placed.new
+        self.in_flight -= 1
+        self.importance -= placed.weight
+
+    def failed(self, placed: Placed, now_us: int) -> None:
+        """Learn that it failed, and what time that cost whoever asked."""
+        lost_s = (now_us - placed.sent_us) / MICRO
+        self._lost_s += ERROR_ALPHA * (lost_s - self._lost_s)
+        self._errors += ERROR_ALPHA * (1.0 - self._errors)
+
+    def look_at_overdue(self, now_us: int) -> None:
+        """Learn of a first token that is long overdue, without waiting for it."""
+        for placed in self._waiting.values():  # The oldest is the first.
+            waited_s, now_s = (now_us - placed.sent_us) / MICRO, now_us / MICRO
+            expected_s = self.first.line_s(placed.ahead) * self.first.factor(now_s)
+            if waited_s > 2 * expected_s * self.first.quantiles.p90(expected_s) + OVERDUE_MIN_S:
+                self.first.overdue(placed.ahead, waited_s, now_s)
+            return
+
+    def describe(self, candidate: Candidate, now_us: int, tokens: int, hit: int) -> None:
+        """Write what is known into a candidate, for a prompt of which it has read ``hit``."""
+        first, now_s = self.first, now_us / MICRO
+        believed = int(hit * self.calibration.value)
+        candidate.hit_tokens = believed
+        candidate.new_tokens = max(16, tokens - believed)
+        candidate.backlog = self.backlog
+        candidate.in_flight = self.in_flight
+        candidate.importance = self.importance
+        candidate.base_us = int(first.base_s * MICRO)
+        candidate.speed_ns = int(first.speed_s * 1_000_000_000)
+        factor = first.factor(now_s)
+        candidate.factor = int(factor * ONE)
+        expected_s = first.line_s(self.backlog + candidate.new_tokens) * factor
+        candidate.q90 = int(first.quantiles.p90(expected_s) * ONE)
+        candidate.tpot_us = int(self.between.at_s(self.in_flight + 1) * MICRO)
+        candidate.extras_us += int(self._errors * self._lost_s * MICRO)
+        if not self.is_proven:
+            candidate.state |= UNPROVEN
+
+    @property
+    def confidence(self) -> str:
+        """Say how much its predictions are worth: ``low``, ``fair`` or ``good``."""
+        if not self.is_proven:
+            return "low"
+        return "fair" if self.first.count < SURE_COUNT else "good"

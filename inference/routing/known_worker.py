@@ -14,6 +14,7 @@ MICRO: Final = 1_000_000
 FAIR: Final = 10
 OVERDUE_MIN_S: Final = 0.5
 ERROR_ALPHA: Final = 0.1
+FOREIGN_WEIGHT: Final = 256
 
 
 class KnownWorker:
@@ -104,15 +105,16 @@ class KnownWorker:
         candidate.hit_tokens = believed
         candidate.new_tokens = max(16, tokens - believed)
         candidate.backlog = self.backlog
-        candidate.in_flight = self.in_flight
-        candidate.importance = self.importance
+        # What others have there is known as a number only: each counts as if it had no target.
+        candidate.importance = self.importance + FOREIGN_WEIGHT * candidate.in_flight
+        candidate.in_flight += self.in_flight
         candidate.base_us = int(first.base_s * MICRO)
         candidate.speed_ns = int(first.speed_s * 1_000_000_000)
         factor = first.factor(now_s)
         candidate.factor = int(factor * ONE)
         expected_s = first.line_s(self.backlog + candidate.new_tokens) * factor
         candidate.q90 = int(first.quantiles.p90(expected_s) * ONE)
-        candidate.tpot_us = int(self.between.at_s(self.in_flight + 1) * MICRO)
+        candidate.tpot_us = int(self.between.at_s(candidate.in_flight + 1) * MICRO)
         candidate.extras_us += int(self._errors * self._lost_s * MICRO)
         if not self.is_proven:
             candidate.state |= UNPROVEN

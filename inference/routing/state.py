@@ -49,29 +49,29 @@ class State:
         tokens = int(demand.prompt_bytes * self.rate(demand.project, demand.model))
         return Wish(tokens, weight, demand.ttft_us, demand.tpot_us)
 
-    def snapshot(
+    def describe(
         self,
         now_us: int,
         demand: Demand,
         wish: Wish,
         workers: Sequence[Worker],
-        states: Sequence[int],
-    ) -> list[Candidate]:
-        """Return the candidates as they look now. ``states``: bits of each (``snapshot``)."""
+        candidates: Sequence[Candidate],
+    ) -> None:
+        """Write into candidates what is known of their workers now.
+
+        They come with what their transport and probes say: their state, and in ``in_flight`` how
+        many requests of others they are said to run.
+        """
         index = self._indices.get(demand.model)
         depths: list[int] = []
         if index is not None and demand.chain:
             depths = index.match(demand.chain, [worker.worker_id for worker in workers])
         rate = self.rate(demand.project, demand.model)
-        candidates = []
         for place, worker in enumerate(workers):
             hit = int(bytes_of(depths[place]) * rate) if depths else 0
-            candidate = Candidate(place, states[place])
             known = self._worker(worker)
             known.look_at_overdue(now_us)
-            known.describe(candidate, now_us, wish.tokens, min(hit, wish.tokens))
-            candidates.append(candidate)
-        return candidates
+            known.describe(candidates[place], now_us, wish.tokens, min(hit, wish.tokens))
 
     def price(self, candidates: Sequence[Candidate], policy: Policy) -> None:
         """Add what a policy asks for, in time, of who owns a worker."""

@@ -15,6 +15,7 @@ from inference.routing.decide import decide, mix
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
 from inference.routing.policies import BALANCED
+from inference.routing.snapshot import Candidate
 from inference.routing.state import State
 
 MICRO = 1_000_000
@@ -68,7 +69,8 @@ class Scene:
         now_us, state = int(self.now_s * MICRO), self.state
         self.asked += 1
         wish = state.wish(demand, BALANCED)
-        among = state.snapshot(now_us, demand, wish, self.workers, [0] * len(self.workers))
+        among = [Candidate(place, 0) for place in range(len(self.workers))]
+        state.describe(now_us, demand, wish, self.workers, among)
         place = decide(among, wish, BALANCED, mix(self.asked)).chosen
         worker = self.workers[place]
         placed = state.place(now_us, demand, wish, worker, among[place])

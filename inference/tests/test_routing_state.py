@@ -16,7 +16,9 @@ A, B = worker_of("a"), worker_of("b")
 
 def look(state: State, demand: Demand = ASKED, now_us: int = MICRO) -> list[Candidate]:
     """Return both workers as candidates."""
-    return state.snapshot(now_us, demand, state.wish(demand, BALANCED), [A, B], [0, 0])
+    among = [Candidate(0, 0), Candidate(1, 0)]
+    state.describe(now_us, demand, state.wish(demand, BALANCED), [A, B], among)
+    return among
 
 
 def test_a_request_counts_from_its_sending_to_its_end() -> None:
@@ -127,10 +129,18 @@ def test_workers_beyond_the_bound_are_forgotten_unless_they_work() -> None:
     placed = state.place(0, ASKED, state.wish(ASKED, BALANCED), A, look(state)[0])
     for number in range(WORKERS_MAX + 300):
         demand = Demand("p1", "m", 100)
-        state.snapshot(0, demand, state.wish(demand, BALANCED), [worker_of(f"w{number}")], [0])
+        wish, other = state.wish(demand, BALANCED), worker_of(f"w{number}")
+        state.describe(0, demand, wish, [other], [Candidate(0, 0)])
     assert look(state)[0].in_flight == 1
     assert len(state._workers) <= WORKERS_MAX
     state.ended(1, placed)
+
+
+def test_what_others_have_there_counts_though_nobody_told_us_what_it_is() -> None:
+    state, busy = State(), [Candidate(0, 0), Candidate(1, 0)]
+    busy[1].in_flight = 3
+    state.describe(0, ASKED, state.wish(ASKED, BALANCED), [A, B], busy)
+    assert [(c.in_flight, c.importance) for c in busy] == [(0, 0), (3, 3 * 256)]
 
 
 # ── What follows from it ───────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench pairs chaos soak mutants check fmt lock env env-dev env-clients clients python clean
+.PHONY: help run test compiled test-compiled bench bench-routing pairs chaos soak mutants check fmt lock env env-dev env-clients clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-compiled: compiled ## Run the plane's tests once more, over the compiled pl
 
 bench: compiled ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
 	$(PY) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+
+bench-routing: env-dev ## Set our router against the rules of others, in simulated time (QUICK=1); writes bench/routing.json
+	$(PY) -m bench.routing $(if $(QUICK),--quick)
 
 soak: compiled ## Load two gateways for MINUTES (10); a third of the callers leaves
 	$(PY) -m tests.soak --minutes $(MINUTES)

@@ -264,7 +264,7 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xb-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
-        stage = Stage(Path(name), random.Random(1))  # noqa: S311 - no secret
+        stage = Stage(Path(name), random.Random(1))
         bench = Bench(stage, asked.agents)
         try:
             fleet = furnish(stage, asked.agents)

@@ -118,6 +118,39 @@ def test_memory_is_never_overbooked_and_everybody_is_served(
     assert batch.tokens == sum(one.output for one in requests)
 
 
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(1, 900), st.integers(1, 40), st.integers(0, 3)), max_size=12))
+def test_steps_taken_at_once_are_those_taken_one_by_one(asked: list[tuple[int, int, int]]) -> None:
+    walks, leaps = Batch(FAST, block_tokens=64), Batch(FAST, block_tokens=64)
+    for batch in (walks, leaps):
+        for one in asked:
+            batch.arrive(request(*one))
+    while (alike := leaps.alike()) or leaps.waiting or leaps.running:
+        step = leaps.leap(alike) if alike else leaps.step()
+        assert step is not None
+        walked = [walks.step() for _ in range(max(1, alike))]
+        assert step.seconds == pytest.approx(sum(one.seconds for one in walked if one))
+        assert leaps.tokens == walks.tokens
+        assert [one.made for one in leaps.running] == [one.made for one in walks.running]
+
+    assert walks.step() is None
+
+
+@given(st.integers(1, 30), st.integers(1, 5000), st.integers(1, 400))
+def test_as_many_steps_as_fill_a_time_are_the_fewest_that_do(
+    count: int, prompt: int, steps: int
+) -> None:
+    batch = Batch(FAST)
+    for name in range(count):
+        batch.arrive(request(prompt, 1000, name))
+    while not batch.alike():
+        batch.step()
+
+    assert batch.steps_in(batch.seconds_of(steps)) == steps
+    assert batch.steps_in(batch.seconds_of(steps) + 1e-5) == steps + 1
+    assert batch.steps_in(0.0) == 1
+
+
 def test_oldest_prompt_is_forgotten_when_room_is_wanted() -> None:
     cache = Cache(10 * BLOCK_TOKENS)
     for blocks in ([1, 2, 3, 4], [5, 6, 7, 8]):

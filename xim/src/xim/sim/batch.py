@@ -2,12 +2,14 @@
 
 Continuous batching with chunked prefill: a step makes one token for each request that has
 read its prompt, and reads on in the others as far as the budget goes, first come, first served.
+Steps that only make tokens may be taken in one leap: their times are an arithmetic series.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import ceil, sqrt
 
 from xim.sim.cache import BLOCK_TOKENS, Cache
 
@@ -67,9 +69,10 @@ class Step:
 class Batch:
     """All requests of a model, waiting and running."""
 
-    def __init__(self, speed: Speed) -> None:
+    def __init__(self, speed: Speed, *, block_tokens: int = BLOCK_TOKENS) -> None:
         self.speed = speed
-        self.cache = Cache(speed.kv_tokens)
+        self.block_tokens = block_tokens
+        self.cache = Cache(speed.kv_tokens, block_tokens)
         self.waiting: deque[Request] = deque()
         self.running: list[Request] = []
         self.tokens = 0
@@ -95,11 +98,10 @@ class Batch:
         self._admit()
         if not self.running:
             return None
-        decoding = [one for one in self.running if one.has_read]
-        seconds = self.speed.base + self.speed.sequence * len(decoding)
-        seconds += self.speed.kv_token * sum(one.prompt + one.made for one in decoding)
-        reading = [one for one in self.running if not one.has_read]
-        budget = max(BLOCK_TOKENS, self.speed.budget - len(decoding))
+        decoding = [one for one in self.running if one.read >= one.prompt]
+        seconds = self._decoding(decoding)
+        reading = [one for one in self.running if one.read < one.prompt]
+        budget = max(self.block_tokens, self.speed.budget - len(decoding))
         for one in reading:
             piece = min(budget, one.prompt - one.read)
             budget -= piece
@@ -108,13 +110,45 @@ class Batch:
         finished = [one for one in reading if one.has_read]
         for one in finished:
             self._share(one)
-        return Step(seconds, tuple(self._make([*decoding, *finished])))
+        return Step(seconds, tuple(self._make([*decoding, *finished], 1)))
 
-    def _make(self, requests: list[Request]) -> list[Request]:
+    def alike(self) -> int:
+        """Return how many steps from now on will each make one token for the same requests.
+
+        None while a prompt is read. Whoever waits by then waits for one of them to end.
+        """
+        self._admit()
+        if not self.running or any(one.read < one.prompt for one in self.running):
+            return 0
+        return min(one.output - one.made for one in self.running)
+
+    def seconds_of(self, steps: int) -> float:
+        """Return how long so many steps that are alike take."""
+        growth = self.speed.kv_token * len(self.running)
+        return steps * self._decoding(self.running) + growth * (steps * (steps - 1) / 2)
+
+    def steps_in(self, seconds: float) -> int:
+        """Return the least number of steps that are alike and take so long, or longer."""
+        growth = self.speed.kv_token * len(self.running)
+        first = self._decoding(self.running) - growth / 2
+        root = sqrt(first * first + 2 * growth * seconds)
+        # Citardauq's form of the root: growth may be nothing.
+        return max(1, ceil(2 * seconds / (first + root) - 1e-9))
+
+    def leap(self, steps: int) -> Step:
+        """Take so many steps that are alike, at once."""
+        seconds = self.seconds_of(steps)
+        return Step(seconds, tuple(self._make(list(self.running), steps)))
+
+    def _decoding(self, requests: list[Request]) -> float:
+        kv = sum([one.prompt + one.made for one in requests])
+        return self.speed.base + self.speed.sequence * len(requests) + self.speed.kv_token * kv
+
+    def _make(self, requests: list[Request], tokens: int) -> list[Request]:
+        self.tokens += tokens * len(requests)
         for one in requests:
-            one.made += 1
-            self.tokens += 1
-            if one.is_done:
+            one.made += tokens
+            if one.made >= one.output:
                 self.leave(one)
         return requests
 
@@ -122,16 +156,17 @@ class Batch:
         while self.waiting and len(self.running) < self.speed.sequences:
             one = self.waiting[0]
             # The last token is always read anew: without it there is nothing to go on from.
-            known = min(self.cache.matched(one.blocks), (one.prompt - 1) // BLOCK_TOKENS)
-            held, own = one.blocks[:known], one.prompt - known * BLOCK_TOKENS + one.output
+            known = min(self.cache.matched(one.blocks), (one.prompt - 1) // self.block_tokens)
+            held = one.blocks[:known]
+            own = one.prompt - known * self.block_tokens + one.output
             if not self.cache.reserve(held, own):
                 return
             one.held, one.own = held, own
-            one.cached = one.read = known * BLOCK_TOKENS
+            one.cached = one.read = known * self.block_tokens
             self.running.append(self.waiting.popleft())
 
     def _share(self, one: Request) -> None:
         fresh = one.blocks[len(one.held) :]
         self.cache.share(fresh)
-        one.own -= len(fresh) * BLOCK_TOKENS
+        one.own -= len(fresh) * self.block_tokens
         one.held = one.blocks

@@ -11,8 +11,9 @@ BLOCK_TOKENS = 16
 class Cache:
     """Blocks with how many requests hold them; those that nobody holds go, the oldest first."""
 
-    def __init__(self, tokens: int) -> None:
+    def __init__(self, tokens: int, block_tokens: int = BLOCK_TOKENS) -> None:
         self._room = tokens
+        self._block = block_tokens
         self._own = 0
         self._held: dict[int, int] = {}
         self._idle: OrderedDict[int, None] = OrderedDict()
@@ -20,7 +21,7 @@ class Cache:
     @property
     def use(self) -> float:
         """Return the share that requests under way hold, 0 to 1."""
-        return min(1.0, (self._own + len(self._held) * BLOCK_TOKENS) / self._room)
+        return min(1.0, (self._own + len(self._held) * self._block) / self._room)
 
     def matched(self, blocks: Sequence[int]) -> int:
         """Return how many blocks of a prompt are known from its beginning on."""
@@ -32,7 +33,7 @@ class Cache:
     def reserve(self, blocks: Sequence[int], own_tokens: int) -> bool:
         """Hold known ``blocks``, and room for tokens of one's own; say whether it fits."""
         fresh = sum(block not in self._held for block in blocks)
-        wanted = self._own + own_tokens + (len(self._held) + fresh) * BLOCK_TOKENS
+        wanted = self._own + own_tokens + (len(self._held) + fresh) * self._block
         if wanted > self._room:
             return False
         for block in blocks:
@@ -43,7 +44,7 @@ class Cache:
 
     def share(self, blocks: Sequence[int]) -> None:
         """Make blocks that were one's own known to others; they stay held."""
-        self._own -= len(blocks) * BLOCK_TOKENS
+        self._own -= len(blocks) * self._block
         for block in blocks:
             self._hold(block)
 
@@ -61,6 +62,6 @@ class Cache:
         self._idle.pop(block, None)
 
     def _shrink(self) -> None:
-        held = self._own + len(self._held) * BLOCK_TOKENS
-        while self._idle and held + len(self._idle) * BLOCK_TOKENS > self._room:
+        held = self._own + len(self._held) * self._block
+        while self._idle and held + len(self._idle) * self._block > self._room:
             self._idle.popitem(last=False)

@@ -1,0 +1,1 @@
+"""The router against others: public traces, simulated machines, and the rules of many gateways."""

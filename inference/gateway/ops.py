@@ -74,7 +74,7 @@ class Ops:
 
     async def _metrics(self, scope: Scope, send: Send) -> None:
         if self._readers.may_read(scope):
-            await _answer(send, 200, render(self._gateway.snapshots()), CONTENT_TYPE)
+            await _answer(send, 200, render(self._gateway.figures.of_all()), CONTENT_TYPE)
         else:
             await _answer(send, 403, NOT_FOR_YOU, "text/plain")
 

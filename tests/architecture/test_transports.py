@@ -14,7 +14,7 @@ FLEET = ROOT / "inference/fleet"
 TRANSPORTS = sorted(found.parent.name for found in FLEET.glob("*/__init__.py"))
 JOINED_IN = {
     "hop": {"inference.gateway.hops"},
-    "http": {"inference.gateway.gateway"},
+    "http": {"inference.gateway.transports"},
     "tunnel": {"inference.gateway.agents", "inference.gateway.hops"},
 }
 ACROSS = {"inference.fleet.fleet", "inference.fleet.health_checks"}

@@ -49,11 +49,11 @@ async def test_revocation_that_no_channel_announced_is_seen_once_the_channel_is_
 ) -> None:
     identity = fleet.enrol()
     async with dial(running, identity) as agent:
-        await running.gateway.changes.stop()
+        await running.gateway.published.changes.stop()
         await until(lambda: not running.gateway.tables.is_hearing())
         gone = replace(identity.entry, version=2, gone=True)
         fleet.valkey.set(agent_key(gone.agent), agents.dump(gone))
-        running.gateway.changes.start()
+        running.gateway.published.changes.start()
         await until(lambda: agent.code is not None, 10.0)
 
     assert agent.code == 4403
@@ -67,7 +67,7 @@ async def test_known_agents_serve_on_while_valkey_is_away_and_strangers_are_told
     stranger.now = time.time()
     async with dial(running, known) as agent:
         assert (await running.ask(ask())).status == 200
-        await running.gateway.changes.stop()
+        await running.gateway.published.changes.stop()
         await running.gateway.link.stop()
         await until(lambda: not running.gateway.tables.is_hearing())
 

@@ -229,7 +229,7 @@ async def test_claim_beyond_what_can_be_is_billed_as_the_bound_and_shown(
     await hears(running, {**STREAM, **({"max_tokens": limit} if limit else {})})
 
     assert await told(sold) == ("estimated", *charged, "complete")
-    counts: dict[str, int] = running.gateway.snapshots()[-1]["worker_errors"]
+    counts: dict[str, int] = running.gateway.figures.of_all()[-1]["worker_errors"]
     assert counts == {f"wrk_0\t{PROJECT}\timplausible_usage": 1}
 
 

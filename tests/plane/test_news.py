@@ -132,7 +132,7 @@ async def test_change_that_no_channel_announced_is_seen_when_the_channel_is_sile
 ) -> None:
     await hire([answer(completion())])
     await running.ask(request(CHAT, ASK, key=KEY))
-    await running.gateway.changes.stop()
+    await running.gateway.published.changes.stop()
     await until(lambda: not running.gateway.tables.is_hearing())
 
     world.grant(version=2, gone=True)
@@ -146,7 +146,7 @@ async def darkness(config: PlaneConfig, world: World, hire: Hire) -> AsyncIterat
     await hire([answer(completion())])
     async with serve(config) as running:
         assert (await running.ask(request(CHAT, ASK, key=KEY))).status == 200
-        await running.gateway.changes.stop()
+        await running.gateway.published.changes.stop()
         await running.gateway.link.stop()
         await until(lambda: not running.gateway.tables.is_hearing())
         yield running
@@ -180,7 +180,7 @@ async def test_memory_serves_for_a_while_and_no_longer(
 
     async with serve(replace(config, outage_s=0.1)) as running:
         await running.ask(request(CHAT, ASK, key=KEY))
-        await running.gateway.changes.stop()
+        await running.gateway.published.changes.stop()
         await running.gateway.link.stop()
         async with asyncio.timeout(3):
             while (await running.ask(request(CHAT, ASK, key=KEY))).status == 200:

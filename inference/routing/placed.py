@@ -8,10 +8,12 @@ class Placed:
 
     ``ahead``: uncached tokens there and its own, which its first token waits for; ``new`` of
     them are its own; ``hit``: tokens of its prompt that were expected in the cache, before
-    calibration; ``among``: requests in flight there with it; ``weight``: what it counts (of 1,024).
+    calibration; ``ages``: of its blocks there, when it was sent (``shelf``); ``among``: requests
+    in flight there with it; ``weight``: what it counts (of 1,024).
     """
 
     __slots__ = (
+        "ages",
         "ahead",
         "among",
         "first_us",
@@ -34,6 +36,7 @@ class Placed:
         self.first_us = 0
         self.ahead = self.new = self.hit = self.among = self.weight = self.prompt_bytes = 0
         self.targeted = False
+        self.ages: list[int] = []
         self.project = self.model = ""
 
     @property

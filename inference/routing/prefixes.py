@@ -1,13 +1,17 @@
 """Prefix index (KV cache locality): which workers have likely read how much of a prompt already.
 
 No tokeniser and no events of engines: the bytes of a prompt are hashed as a chain of growing
-blocks (``spans``), and for each hash a bitmask says which workers were sent it. What a worker is
-believed to hold is two generations, young and old; a hit moves its chain to the young one, and
-when that is full the old one goes, 64 entries a decision, so that nobody waits for a sweep. How
-far it can be believed is corrected by what engines report (``Calibration``).
+blocks (``spans``), and for each hash a bitmask says which workers were sent it. How long a worker
+keeps what it was sent is learned (``PrefixIndex.learn``): a clock of each counts the bytes that it
+was sent since, and an engine that says how much of a prompt was cached says, too, at which age
+its cache ends (LRU stack distance, Mattson 1970). Whatever is older is not believed in.
 
-No project learns of another here: hashes begin with whose prompt it is (``spans.root``), and one
-project fills at most half of what a worker is believed to hold while others ask it, too.
+What is known is kept in two generations, young and old, each as large as that capacity; a hit
+moves its chain to the young one, and when that is full the old one goes, some entries a decision,
+so that nobody waits for a sweep. What is left of the error is corrected by ``Calibration``.
+
+No project learns of another here: hashes begin with whose prompt it is (``spans.chain_of``), and
+one project fills at most half of a generation while others ask that worker, too.
 """
 
 from __future__ import annotations
@@ -15,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from inference.routing.shelf import CAPACITY, ENTRIES_MIN, GENERATION, SIZES, Shelf
+
 SWEEP: Final = 128
 """More than a chain is long (``spans``), so that what dies is gone before the next does."""
-ENTRIES_DEFAULT: Final = 8_192
-ENTRIES_MIN: Final = 256
 CALIBRATION_ALPHA: Final = 0.03
 CALIBRATION_MIN: Final = 0.05
 
@@ -45,34 +49,18 @@ class Calibration:
             self.value = max(CALIBRATION_MIN, self.value + CALIBRATION_ALPHA * (got - self.value))
 
 
-class _Shelf:
-    """What one worker is believed to hold."""
-
-    __slots__ = ("bit", "by_project", "dying", "half", "old", "young")
-
-    def __init__(self, bit: int, entries: int) -> None:
-        self.bit = bit
-        self.half = max(entries, ENTRIES_MIN) // 2
-        self.young: dict[int, None] = {}
-        self.old: dict[int, None] = {}
-        self.dying: list[int] = []
-        self.by_project: dict[str, int] = {}
-
-    def holds(self, key: int) -> bool:
-        """Say whether it is believed to hold it."""
-        return key in self.young or key in self.old
-
-
 class PrefixIndex:
     """Which worker was sent which prefix: of one model, in one process. See the module.
 
-    ``entries_max`` bounds all workers together (an entry is some 160 bytes).
+    ``entries_max`` bounds all workers together (an entry is some 200 bytes); ``capacity`` is
+    what a worker is taken to keep, in bytes of prompts, until it says what it found.
     """
 
-    def __init__(self, entries_max: int = 400_000) -> None:
+    def __init__(self, entries_max: int = 400_000, capacity: int = CAPACITY) -> None:
         self._entries_max = entries_max
+        self._capacity = capacity
         self._masks: dict[int, int] = {}
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: dict[str, Shelf] = {}
         self._bits: list[str | None] = []
 
     @property
@@ -86,7 +74,7 @@ class PrefixIndex:
         return sum(len(shelf.young) + len(shelf.old) + len(shelf.dying) for shelf in shelves)
 
     def match(self, chain: Sequence[int], workers: Sequence[str]) -> list[int]:
-        """Return for each worker how many leading hashes of a chain it holds."""
+        """Return for each worker how many leading hashes of a chain it likely holds."""
         found = [0] * len(workers)
         places: dict[int, int] = {}
         among = 0
@@ -101,28 +89,62 @@ class PrefixIndex:
                 _note(among & ~still, depth, places, found)
                 among = still
                 if not among:
-                    return found
+                    break
         _note(among, len(chain), places, found)
+        for place, depth in enumerate(found):
+            if depth:
+                found[place] = self._shelves[workers[place]].believed(chain, depth)
         return found
 
-    def place(self, worker: str, chain: Sequence[int], project: str, entries: int) -> list[int]:
-        """Note that a prompt was sent to a worker; returns the hashes that were new for it."""
-        shelf = self._shelf(worker, entries)
+    def ages(self, worker: str, chain: Sequence[int]) -> list[int]:
+        """Return of each leading hash that was sent to a worker how many bytes were sent since."""
+        shelf = self._shelves.get(worker)
+        return shelf.ages(chain) if shelf is not None else []
+
+    def place(
+        self, worker: str, chain: Sequence[int], project: str, *, begin: int = 0
+    ) -> list[int]:
+        """Note that a prompt was sent to a worker; returns the hashes that were new for it.
+
+        ``begin``: how many hashes of the prompt stand before these.
+        """
+        shelf = self._shelf(worker)
         self._sweep(shelf)
-        fresh = []
+        fresh: list[int] = []
+        sent = grown = 0
         for key in chain:
-            if shelf.old.pop(key, 0) is None or key in shelf.young:
-                shelf.young[key] = None
-                continue
-            if not self._has_room(shelf, project):
-                break  # A chain is known from its beginning on, or not at all.
-            shelf.young[key] = None
-            shelf.by_project[project] = shelf.by_project.get(project, 0) + 1
-            self._masks[key] = self._masks.get(key, 0) | (1 << shelf.bit)
-            fresh.append(key)
-        if len(shelf.young) >= shelf.half:
-            self._age(shelf)
+            depth = begin + sent
+            if key not in shelf.young:
+                if shelf.old.pop(key, -1) < 0:
+                    if not shelf.has_room(project):
+                        break  # A chain is known from its beginning on, or not at all.
+                    self._masks[key] = self._masks.get(key, 0) | (1 << shelf.bit)
+                    fresh.append(key)
+                shelf.fill(project, depth)
+                grown += SIZES[depth]
+            sent += 1
+            shelf.young[key] = 0
+        shelf.clock += grown
+        for key in chain[:sent]:
+            shelf.young[key] = shelf.clock
+        if shelf.filled >= GENERATION:
+            self._renew(shelf)
         return fresh
+
+    def learn(self, worker: str, ages: Sequence[int], cached_bytes: int) -> None:
+        """Learn from what an engine found in its cache how much it keeps.
+
+        ``ages``: of the prompt's hashes when it was sent (``ages``). The oldest that was there
+        says that it keeps at least as much, the youngest that was not, that it keeps less.
+        """
+        shelf = self._shelves.get(worker)
+        if shelf is not None:
+            shelf.learn(ages, cached_bytes)
+
+    def capacity(self, worker: str) -> int:
+        """Return how many bytes of prompts a worker is taken to keep."""
+        shelf = self._shelves.get(worker)
+        return shelf.capacity if shelf is not None else self._capacity
 
     def forget(self, worker: str) -> None:
         """Forget a worker: it is gone, or has begun anew and holds nothing."""
@@ -137,36 +159,30 @@ class PrefixIndex:
         """Name those of whom anything is known."""
         return list(self._shelves)
 
-    def _shelf(self, worker: str, entries: int) -> _Shelf:
+    def _shelf(self, worker: str) -> Shelf:
         shelf = self._shelves.get(worker)
         if shelf is None:
             bit = self._bits.index(None) if None in self._bits else len(self._bits)
             if bit == len(self._bits):
                 self._bits.append(worker)
             self._bits[bit] = worker
-            shelf = self._shelves[worker] = _Shelf(bit, entries)
-            self._share_out()
+            shelf = self._shelves[worker] = Shelf(bit, self._capacity)
+            # All together stay below the bound: each new one makes the others' part less.
+            entries = max(ENTRIES_MIN, self._entries_max // len(self._shelves))
+            for one in self._shelves.values():
+                one.entries = entries
         return shelf
 
-    def _share_out(self) -> None:
-        """Keep all workers together below the bound: each new one makes the others' part less."""
-        most = max(ENTRIES_MIN, self._entries_max // len(self._shelves)) // 2
-        for shelf in self._shelves.values():
-            shelf.half = min(shelf.half, most)
-
-    def _has_room(self, shelf: _Shelf, project: str) -> bool:
-        """Say whether a project may put more there: not over half of it, where others are."""
-        mine = shelf.by_project.get(project, 0)
-        return mine < shelf.half // 2 or len(shelf.by_project) <= (1 if mine else 0)
-
-    def _age(self, shelf: _Shelf) -> None:
+    def _renew(self, shelf: Shelf) -> None:
+        """Let the old generation die, and begin another."""
         while shelf.dying:
             self._sweep(shelf)
         shelf.dying = list(shelf.old)
         shelf.old, shelf.young = shelf.young, {}
         shelf.by_project = {}
+        shelf.filled = 0
 
-    def _sweep(self, shelf: _Shelf) -> None:
+    def _sweep(self, shelf: Shelf) -> None:
         for _ in range(min(SWEEP, len(shelf.dying))):
             key = shelf.dying.pop()
             if not shelf.holds(key):

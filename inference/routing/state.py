@@ -17,7 +17,7 @@ from inference.routing.known_worker import MICRO, KnownWorker
 from inference.routing.placed import Placed
 from inference.routing.policies import ONE, Policy
 from inference.routing.predictors import Prior, median_of
-from inference.routing.prefixes import ENTRIES_DEFAULT, PrefixIndex
+from inference.routing.prefixes import PrefixIndex
 from inference.routing.snapshot import SHARED, Candidate, Wish
 from inference.routing.spans import bytes_of
 
@@ -98,7 +98,8 @@ class State:
         placed.among = known.in_flight
         if demand.chain:
             index = self._index(demand.model)
-            index.place(worker.worker_id, demand.chain, demand.project, ENTRIES_DEFAULT)
+            placed.ages = index.ages(worker.worker_id, demand.chain)
+            index.place(worker.worker_id, demand.chain, demand.project)
         if placed.targeted:
             self._targeted[demand.project] = self._targeted.get(demand.project, 0) + 1
         return placed
@@ -115,6 +116,10 @@ class State:
         if known is not None:
             known.calibration.learn(placed.hit, cached)
         if prompt > 0 and placed.prompt_bytes > 0:
+            index = self._indices.get(placed.model)
+            if index is not None and cached is not None:
+                cached_bytes = cached * placed.prompt_bytes // prompt
+                index.learn(placed.worker_id, placed.ages, cached_bytes)
             self._learn_rate(placed, prompt / placed.prompt_bytes)
 
     def ended(self, now_us: int, placed: Placed, tokens_out: int = 0) -> None:

@@ -70,6 +70,20 @@ def test_an_engine_that_reports_no_hits_is_expected_to_have_none() -> None:
     assert look(state)[0].hit_tokens < 100
 
 
+def test_an_engine_that_keeps_less_is_expected_to_keep_less() -> None:
+    """Each prompt comes twice, with three MiB of others between; of those nothing is cached."""
+    state = State()
+    size = 1 << 20
+    for number in range(120):
+        first = (number // 8 * 4 + number % 4) << 8
+        demand = Demand("p1", "m", size, range(first, first + 104))
+        candidates = look(state, demand)
+        placed = state.place(0, demand, state.wish(demand, BALANCED), A, candidates[0])
+        state.counted(placed, size // 4, 0)
+        state.ended(1, placed)
+    assert state._index("m").capacity(A.worker_id) < 3.5 * size
+
+
 def test_how_many_tokens_a_byte_is_comes_from_what_engines_count() -> None:
     state = State()
     for _ in range(60):

@@ -70,6 +70,15 @@ def number(value: Number) -> int:
     return value if isinstance(value, int) else 0
 
 
+def parts_of(asked: Asked) -> list[memoryview]:
+    """Return what an engine reads, in its order, the prompt last; nothing without a prompt."""
+    prompt = asked.messages or asked.prompt or asked.input
+    if not prompt:
+        return []
+    before = [part for part in (asked.tools, asked.functions, asked.response_format) if part]
+    return [memoryview(part) for part in (*before, prompt)]
+
+
 def prompt_bytes(asked: Asked) -> int:
     """Count the bytes of the members that become input tokens, inline files in full."""
     size = 0

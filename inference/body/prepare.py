@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.body.fast_read import asked_in, number, prompt_bytes
+from inference.body.fast_read import asked_in, number, parts_of, prompt_bytes
 from inference.body.fast_shapes import Asked
 from inference.body.inline import INLINE_BYTES, excess_of
 from inference.body.room import sure_room
@@ -19,7 +19,8 @@ class Prepared:
     """A body ready for a worker, or none if it follows in pieces.
 
     ``n`` is how many answers the worker will make, ``limit`` how many tokens each may have
-    (none: it was not said), ``clamped`` what to tell the caller of it, if anything.
+    (none: it was not said), ``clamped`` what to tell the caller of it, if anything. ``read``: what
+    an engine reads, in its order, the prompt last; nothing where that is not known.
     """
 
     __slots__ = (
@@ -30,6 +31,7 @@ class Prepared:
         "n",
         "prompt_bytes",
         "prompt_tokens",
+        "read",
         "streaming",
     )
 
@@ -44,6 +46,7 @@ class Prepared:
         self.prompt_tokens = estimate_tokens(prompt_bytes)
         self.drop_usage = False
         self.clamped = b""
+        self.read: list[memoryview] = []
 
     def body_for(self, worker: Worker) -> bytes | None:
         """Return it as this worker is to have it: with the name that it serves the model by."""
@@ -83,6 +86,7 @@ def _at_a_glance(body: bytes, asked: Asked, operation: str) -> Prepared:
     streaming = asked.stream is True
     n = max(number(asked.n), number(asked.best_of), 1)
     prepared = Prepared(body, size, streaming=streaming, n=n, limit=_limit(asked, operation))
+    prepared.read = parts_of(asked)
     if streaming and operation in GENERATING and not asked.stream_options:
         close_at = body.rindex(b"}")
         prepared.body = body[:close_at] + ADD_USAGE + body[close_at:]
@@ -112,6 +116,8 @@ def _carefully(body: bytes, operation: str, route: Route) -> Prepared:
         body, request.prompt_bytes, streaming=request.streaming, n=request.n, limit=request.limit
     )
     prepared.drop_usage = ask_usage
+    view = memoryview(body)
+    prepared.read = [view[begin:end] for begin, end in request.prompt_spans]
     room = _room(prepared, route)
     # Without any room the prompt itself is too long, which is the worker's to say.
     clamps = request.limit is not None and 0 < room < request.limit

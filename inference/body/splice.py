@@ -45,6 +45,10 @@ PROMPT_FIELDS: Final = frozenset(
 ) | frozenset(("response_format", "query", "queries", "documents", "text_1", "text_2"))
 """Members whose bytes surely become input tokens."""
 
+PROMPTS: Final = ("messages", "prompt", "input")
+BEFORE_PROMPT: Final = ("tools", "functions", "response_format")
+"""Members that chat templates put before the messages."""
+
 OTHER_FREE: Final = 1024
 """Bytes of a body beside those that count for nothing: settings and small change. What is more
 than that counts, because some engine may read it into the prompt, whatever it is called."""
@@ -85,6 +89,8 @@ class Request(NamedTuple):
     close_at: int
     options_span: Span | None
     usage_edit: Edit | None
+    prompt_spans: tuple[Span, ...]
+    """Where what stands before a prompt stands (``BEFORE_PROMPT``), and then the prompt."""
 
 
 def read_request(body: bytes, operation: str | None = None) -> Request:
@@ -113,7 +119,16 @@ def read_request(body: bytes, operation: str | None = None) -> Request:
         close_at=close_at,
         options_span=spans.get("stream_options"),
         usage_edit=edit,
+        prompt_spans=_prompt_spans(spans),
     )
+
+
+def _prompt_spans(spans: dict[str, Span]) -> tuple[Span, ...]:
+    """Find what an engine reads, in its order; nothing where there is no prompt."""
+    prompt = next((spans[name] for name in PROMPTS if name in spans), None)
+    if prompt is None:
+        return ()
+    return (*[spans[name] for name in BEFORE_PROMPT if name in spans], prompt)
 
 
 def splice(

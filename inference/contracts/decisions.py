@@ -17,6 +17,10 @@ FACTS: Final = {
     "fallback": "Why the platform's machines served it and not the project's own: 1, none was "
     "there; 2, each was full; 0: nobody stood in for another",
     "hops": "Other gateways it was asked by way of: 1 where this one had no link to it",
+    "predicted_ms": "Milliseconds to its first token (TTFT), as predicted; 0: nothing was",
+    "hit_tokens": "Tokens of the prompt that were expected in its cache",
+    "target": "Whether it was expected to keep the target of the request: 1, nine times of ten; "
+    "2, more often than not; 3, less often; 0: there was none",
 }
 """Each a whole number. One that is new is missing in what was written before it."""
 
@@ -38,21 +42,36 @@ class Decision:
     in_flight: int
     fallback: int
     hops: int
+    predicted_ms: int
+    hit_tokens: int
+    target: int
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - read back by name, and made by ``predict``
         self,
         tried: int = 0,
         candidates: int = 0,
         in_flight: int = 0,
         fallback: int = 0,
         hops: int = 0,
+        predicted_ms: int = 0,
+        hit_tokens: int = 0,
+        target: int = 0,
     ) -> None:
         self.tried = tried
         self.candidates = candidates
         self.in_flight = in_flight
         self.fallback = fallback
         self.hops = hops
+        self.predicted_ms = predicted_ms
+        self.hit_tokens = hit_tokens
+        self.target = target
         self._text = ""
+
+    def predict(self, ttft_ms: int, hit_tokens: int, target: int) -> None:
+        """Say what was expected of the worker. Before anything is written of it."""
+        self.predicted_ms = max(1, ttft_ms)
+        self.hit_tokens = hit_tokens
+        self.target = target
 
     def text(self) -> str:
         """Write it as JSON, once: the log and the usage event say the same."""
@@ -65,7 +84,12 @@ class Decision:
         return self._text
 
     def _way(self) -> str:
-        return f',"hops":{self.hops}}}' if self.hops else _NEAR
+        if not self.predicted_ms:
+            return f',"hops":{self.hops}}}' if self.hops else _NEAR
+        return (
+            f',"hops":{_digits(self.hops)},"predicted_ms":{_digits(self.predicted_ms)},'
+            f'"hit_tokens":{_digits(self.hit_tokens)},"target":{_digits(self.target)}}}'
+        )
 
 
 def _digits(number: int) -> str:

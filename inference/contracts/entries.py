@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from inference.contracts.decisions import Decision
 from inference.contracts.events import UsageEvent
 from inference.contracts.key_limits import KeyLimits
+from inference.contracts.policies import BadPolicy, Policy
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class Route:
     origins: tuple[str, ...] = ()
     region: str = ""
     """Where its machines have to be; empty: anywhere."""
+    policy: Policy | None = None
+    """By what its workers are chosen; none: as is usual (``policies.BALANCED``)."""
     fallback: Route | None = None
     """The same endpoint on machines of the platform, for when those of its pools can't: other
     in terms and pools alone. What it serves is asked, limited and billed by those terms."""
@@ -164,6 +167,7 @@ def load(kind: type[T], text: str | bytes) -> T:
     if kind is Route:
         values["terms"] = _nested(Terms, raw["terms"])
         values["defaults"] = raw.get("defaults", {})
+        values["policy"] = _policy(raw.get("policy"))
         values["fallback"] = _fallback(values, raw.get("fallback"))
     if kind is Pool:
         values["workers"] = tuple(_nested(Worker, worker) for worker in raw["workers"])
@@ -179,6 +183,17 @@ def _fallback(values: dict[str, Any], raw: Any) -> Route | None:
         return None
     other = {"terms": _nested(Terms, raw["terms"]), "pools": tuple(raw["pools"])}
     return Route(**(values | other | {"fallback": None}))
+
+
+def _policy(raw: Any) -> Policy | None:
+    """Read a policy; none where it is none that this gateway can follow."""
+    if not isinstance(raw, dict):
+        return None
+    try:
+        made: Policy = _nested(Policy, raw)
+    except (BadPolicy, TypeError):
+        return None
+    return made
 
 
 def _nested(kind: type[Any], raw: dict[str, Any]) -> Any:

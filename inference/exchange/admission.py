@@ -7,6 +7,7 @@ from typing import Final
 from inference.admission.ports import Ask, Verdict
 from inference.body.prepare import Prepared
 from inference.exchange.answer_head import refusal_lines
+from inference.exchange.demands import demand_of
 from inference.exchange.head_start import HeadStart
 from inference.exchange.request import DECIDING, SHUT_OUT, Request
 from inference.gate.passed import Passed
@@ -81,7 +82,8 @@ class Admission:
 
     def _start_early(self, passed: Passed, prepared: Prepared) -> None:
         plane, path = self._request.plane, self._request.head.target.path
-        choice = plane.router.choose(passed.pools, (), passed.route.project, passed.fallback)
+        demand = demand_of(self._request, passed, prepared)
+        choice = plane.router.choose(passed.pools, (), demand, passed.fallback)
         if choice is not None:
             body = prepared.body_for(choice.worker) or b""
             self._early = HeadStart(plane, choice, path, self._request.lines_up(), body)

@@ -6,8 +6,10 @@ Another is turned to only while nothing of an answer was sent.
 from __future__ import annotations
 
 from inference.admission.ports import RateLimits
+from inference.body.claims import MEASURED
 from inference.body.prepare import Prepared
 from inference.exchange.answer_head import refusal_lines
+from inference.exchange.demands import demand_of
 from inference.exchange.erring import (
     FAILED,
     FULL,
@@ -20,12 +22,14 @@ from inference.exchange.erring import (
 )
 from inference.exchange.head_start import HeadStart
 from inference.exchange.request import Request
-from inference.fleet.ports import Answer, Call, WorkerFailed
+from inference.exchange.worker_call import WorkerCall
+from inference.fleet.ports import Answer, WorkerFailed
 from inference.gate import rules
 from inference.gate.passed import Passed
 from inference.http.lines import Lines
 from inference.http.problems import Refused
-from inference.routing.router import Choice
+from inference.routing.choice import Choice
+from inference.telemetry.outcome import COMPLETE, Outcome
 
 FAILOVERS = 2
 ERRORS_MAX = 2
@@ -41,27 +45,25 @@ ENDINGS = {
 
 
 class Attempts:
-    """See the module. It has the call to the worker that is asked, and knows who takes the answer.
+    """See the module. It knows who takes the answer.
 
-    ``choice``: which worker it is tried with; it is told how that goes. ``served_name``: what
-    that worker calls the model, if it minds.
+    ``call``: to the worker that is asked; ``choice``: which one that is, and it is told how that
+    goes; ``served_name``: what that worker calls the model, if it minds.
     """
 
     __slots__ = (
         "_answer",
-        "_call",
         "_erring",
         "_error",
         "_errors",
-        "_is_caller_slow",
         "_is_full",
-        "_is_held_back",
         "_limits",
         "_lines",
         "_passed",
         "_prepared",
         "_request",
         "_tried",
+        "call",
         "choice",
         "served_name",
     )
@@ -82,13 +84,13 @@ class Attempts:
         """Who takes what a worker answers; none once it is over."""
         self._tried: list[str] = []
         self.choice: Choice
-        self._call: Call | None = None
+        self.call = WorkerCall()
         self._erring: Erring | None = None
         """Who hears what the worker says now, if that is an error."""
         self._error: Refused | None = None
         """What the last worker that answered with an error said."""
         self._errors = 0
-        self._is_full = self._is_caller_slow = self._is_held_back = False
+        self._is_full = False
         self._lines: Lines = b""
         self.served_name = ""
 
@@ -104,7 +106,7 @@ class Attempts:
             self.ask()
             return
         self._try_with(early.choice)
-        self._call = early.call
+        self.call.begin(early.call)
         for again in early.hand_over(answer):
             if self._request.is_over or len(self._tried) > 1:
                 break  # It was of no use, and another is asked, or nobody is.
@@ -125,17 +127,19 @@ class Attempts:
         most = FAILOVERS if self._prepared.body is not None else 0
         choice: Choice | None = None
         if len(tried) <= most:
-            project, fallback = passed.route.project, passed.fallback
-            choice = plane.router.choose(passed.pools, tried, project, fallback)
+            demand = demand_of(self._request, passed, self._prepared)
+            choice = plane.router.choose(passed.pools, tried, demand, passed.fallback)
         if choice is None or self._answer is None:
             self._give_up()
             return
         self._try_with(choice)
         worker, path = choice.worker, self._request.head.target.path
         self.served_name, body = worker.served_name, self._prepared.body_for(worker)
-        self._call = plane.fleet.ask(worker, path, self._lines, body, self._answer)
+        self.call.begin(plane.fleet.ask(worker, path, self._lines, body, self._answer))
 
     def _try_with(self, choice: Choice) -> None:
+        if self._tried:
+            self.choice.drop()  # Unless it was told how it went.
         self.choice = choice
         outcome, worker_id = self._request.outcome, choice.worker.worker_id
         outcome.worker_id, outcome.decision = worker_id, choice.decision
@@ -168,8 +172,7 @@ class Attempts:
             self._turn_on()
 
         self._erring = erring = Erring(on_words)
-        if self._call is not None:
-            self._call.tell(erring)
+        self.call.tell(erring)
         if self._prepared.body is not None:
             request.wait_until(min(request.due, request.plane.now() + READ_S))
 
@@ -224,58 +227,25 @@ class Attempts:
         extra += refusal_lines(request.names, request.outcome.worker_id, self._limits)
         request.refuse(refusal, extra, ENDINGS.get(refusal.code, "refused"))
 
-    # ── The call ───────────────────────────────────────────────────────────────────────
-
-    @property
-    def is_asking(self) -> bool:
-        """Say whether a worker has more to say, as far as is known."""
-        return self._call is not None
-
-    def send(self, data: bytes) -> bool:
-        """Send a piece of the request body; false if the worker is slow."""
-        return self._call is None or not data or self._call.write(data)
+    # ── The end ────────────────────────────────────────────────────────────────────────
 
     def end_body(self) -> None:
         """Say that the request body is complete. From now on the tier's time runs."""
-        if self._call is not None:
-            self._call.end()
+        self.call.end()
         self._wait_for_answer()
-
-    def pause(self) -> None:
-        """Read no more for now: the caller is slow."""
-        self._is_caller_slow = True
-        if self._call is not None:
-            self._call.pause()
-
-    def resume(self) -> None:
-        """Read on: the caller has caught up."""
-        self._is_caller_slow = False
-        if self._call is not None and not self._is_held_back:
-            self._call.resume()
-
-    def hold_back(self) -> None:
-        """Read no more for now: too little is held."""
-        if self._call is not None:
-            self._is_held_back = True
-            self._call.pause()
-
-    def read_on(self) -> None:
-        """Read on, if it was held back: enough is held."""
-        if self._is_held_back:
-            self._is_held_back = False
-            if self._call is not None and not self._is_caller_slow:
-                self._call.resume()
-
-    def forget_call(self) -> None:
-        """Learn that nothing more comes of it."""
-        self._call = None
 
     def hang_up(self) -> None:
         """Close the connection to the worker, if its answer is not over."""
-        call, self._call, self._erring = self._call, None, None
-        if call is not None:
-            call.abort()
+        self._erring = None
+        self.call.hang_up()
 
-    def let_go(self) -> None:
-        """Forget who took the answer: each holds the other."""
-        self._answer = None
+    def conclude(self, outcome: Outcome) -> None:
+        """Say to the last choice what came of it, and forget who took the answer."""
+        self._answer = None  # Each holds the other.
+        if not self._tried:
+            return
+        if outcome.ending == COMPLETE and outcome.source == MEASURED:
+            tokens = outcome.tokens
+            self.choice.completed(tokens.tokens_in, tokens.tokens_cached, tokens.tokens_out)
+        else:
+            self.choice.drop()

@@ -16,6 +16,7 @@ from inference.exchange.cover import Cover
 from inference.exchange.reply import Reply
 from inference.exchange.request import Request
 from inference.http.problems import stream_error
+from inference.telemetry.outcome import COMPLETE
 
 HAVE_ENDS: Final = GENERATING | {"responses"}
 """Operations whose streams say that they are complete."""
@@ -59,7 +60,7 @@ class Conclusion:
 
     def close(self, reply: Reply, seen: Seen) -> None:
         """End well, and now."""
-        self.finish(reply, seen, "complete", "", reply.piece)
+        self.finish(reply, seen, COMPLETE, "", reply.piece)
 
     def _end_failed(self, reply: Reply, seen: Seen, last: bytes, *, is_callers: bool) -> None:
         # Its own words stand in it.

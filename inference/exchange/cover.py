@@ -92,7 +92,7 @@ class Cover:
             return
         self._ask_for(so_far)
         if self._is_renewing and so_far > self._beyond(hold):
-            self._attempts.hold_back()
+            self._attempts.call.hold_back()
 
     def _ask_for(self, tokens: int) -> None:
         request = self._request
@@ -108,9 +108,9 @@ class Cover:
             self._has_asked |= not verdict.allowed
             request.on_held()
         elif verdict.allowed:
-            attempts.read_on()
+            attempts.call.read_on()
             request.on_held()
-        elif attempts.is_asking:
+        elif attempts.call.is_open:
             request.fail(Refused(verdict.code, verdict.message))
 
     # ── At its end ─────────────────────────────────────────────────────────────────────

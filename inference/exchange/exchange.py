@@ -31,7 +31,7 @@ from inference.http.fields import Names, lines_of
 from inference.http.ids import request_id
 from inference.http.lines import Lines
 from inference.http.problems import Refused
-from inference.telemetry.outcome import Outcome
+from inference.telemetry.outcome import COMPLETE, Outcome
 
 
 class Exchange(Request):
@@ -184,9 +184,9 @@ class Exchange(Request):
         """
         plane, outcome, admission = self.plane, self.outcome, self._admission
         self.state = DONE
+        outcome.close(status, code, ending, plane.now())
         self._let_go()
         plane.wheel.disarm(self)
-        outcome.close(status, code, ending, plane.now())
         if admission is not None and admission.is_granted:
             plane.limiter.settle(outcome.event())
         plane.reporter.ended(outcome)
@@ -195,7 +195,7 @@ class Exchange(Request):
     def _let_go(self) -> None:
         """Let go of its parts: each holds the other, or only a search for cycles frees them."""
         if self._relay is not None:
-            self._relay.attempts.let_go()
+            self._relay.attempts.conclude(self.outcome)
         if self._admission is not None:
             self._admission.let_go()
         self._upload = self._admission = self._relay = self._patience = None
@@ -219,7 +219,7 @@ class Exchange(Request):
 
     def answer(self, status: int, lines: Lines, body: bytes) -> None:
         """Answer it ourselves, and well."""
-        self.conclude(status, "", "complete")
+        self.conclude(status, "", COMPLETE)
         self._send(status, lines, body)
 
     def _send(self, status: int, lines: Lines, body: bytes) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from inference.exchange.plane import Plane
 from inference.fleet.ports import Answer, Call, WorkerFailed
 from inference.http.lines import Headers, Lines
-from inference.routing.router import Choice
+from inference.routing.choice import Choice
 
 
 class HeadStart(Answer):
@@ -41,6 +41,7 @@ class HeadStart(Answer):
 
     def take_back(self) -> None:
         """Hang up: it is not to be."""
+        self.choice.drop()
         if self.call is not None:
             self.call.abort()
 

@@ -11,6 +11,7 @@ from inference.body.sse import StreamFilter
 from inference.exchange.relay import Relay
 from inference.exchange.request import Request
 from inference.http.problems import Refused
+from inference.telemetry.outcome import COMPLETE
 
 CALLER_GONE: Final = 499
 """A caller that left: for logs and usage only, as nginx says it."""
@@ -38,7 +39,7 @@ class Patience:
         stream = reply.stream
         if stream is not None and self._paused_at is None and self._is_all_said(stream):
             # All was said, and its socket took it: only the worker's own end was to come.
-            relay.conclusion.book(reply.status, stream.seen(), "complete")
+            relay.conclusion.book(reply.status, stream.seen(), COMPLETE)
         else:
             relay.conclusion.book(CALLER_GONE, reply.seen(), "caller_left")
 
@@ -49,13 +50,13 @@ class Patience:
     def pause(self) -> None:
         """Slow the worker down."""
         self._paused_at = self._request.plane.now()
-        self._relay.attempts.pause()
+        self._relay.attempts.call.pause()
 
     def resume(self) -> None:
         """Let it go on. Its silence while it was held back is not its own."""
         self._paused_at = None
         self._relay.last_at = self._request.plane.now()
-        self._relay.attempts.resume()
+        self._relay.attempts.call.resume()
 
     # ── With the worker ────────────────────────────────────────────────────────────────
 

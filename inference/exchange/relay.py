@@ -17,8 +17,8 @@ from inference.body.frames import HOLD_MAX
 from inference.body.plain import FOREIGN, STREAM, UNKNOWN, Document, kind_of, opens_with_error
 from inference.body.prepare import Prepared
 from inference.body.sse import StreamFilter
-from inference.exchange.answer_head import answer_head, stream_head
 from inference.exchange.attempts import Attempts
+from inference.exchange.beginning import Beginning
 from inference.exchange.conclusion import Conclusion
 from inference.exchange.cover import Cover
 from inference.exchange.erring import words_of
@@ -28,7 +28,7 @@ from inference.exchange.request import Request
 from inference.exchange.upload import Upload
 from inference.fleet.ports import Answer, WorkerFailed
 from inference.gate.passed import Passed
-from inference.http.lines import Headers, Lines
+from inference.http.lines import Headers
 from inference.http.problems import Refused
 from inference.telemetry.outcome import ONLY_READ
 
@@ -45,6 +45,7 @@ class Relay(Answer):
     """
 
     __slots__ = (
+        "_beginning",
         "_idle_s",
         "_is_lingering",
         "_now",
@@ -52,7 +53,6 @@ class Relay(Answer):
         "_prepared",
         "_request",
         "_upload",
-        "_verdict",
         "_write",
         "attempts",
         "conclusion",
@@ -72,7 +72,6 @@ class Relay(Answer):
         self._request = request
         self._upload = upload
         self._prepared = prepared
-        self._verdict = verdict
         self._operation = request.head.target.rest
         self._idle_s = passed.route.terms.idle_timeout_s
         self._now: Callable[[], float] = request.plane.now
@@ -80,6 +79,7 @@ class Relay(Answer):
         self._is_lingering = False
         self.attempts = Attempts(request, passed, prepared, verdict.limits, self)
         self.cover = Cover(request, self.attempts, passed.route, prepared, verdict.hold_tokens)
+        self._beginning = Beginning(request, self.attempts, prepared, verdict)
         self.conclusion = Conclusion(request, self.attempts, self.cover)
         self.reply = Reply()
         self.last_at = 0.0
@@ -125,6 +125,8 @@ class Relay(Answer):
         relayed = stream.feed(data)
         if relayed:
             self._write(relayed)
+        if self._beginning.is_mute and stream.has_begun:
+            self._beginning.note_words(self.last_at, is_stream=True)
         self._after_data(stream)
 
     def _after_data(self, stream: StreamFilter) -> None:
@@ -171,7 +173,7 @@ class Relay(Answer):
             if reply.status < NOT_OK and opens_with_error(held):
                 self._no_answer(words_of(held))
                 return
-            self._begin_document()
+            self._beginning.document(self.reply, self.last_at)
         document.take(held)
         self._write(held)
 
@@ -182,7 +184,7 @@ class Relay(Answer):
         if stream.is_bare:
             self._no_answer(words_of(reply.piece.partition(b"data:")[2].strip()))
         elif stream.has_begun or stream.is_callers or len(reply.piece) > HOLD_MAX:
-            self._begin_stream(stream)
+            self._beginning.stream(self.reply, stream, self.last_at)
             self._after_data(stream)
 
     # ── The answer begins ──────────────────────────────────────────────────────────────
@@ -193,30 +195,8 @@ class Relay(Answer):
         stream = reply.opening or StreamFilter(drop_usage=self._prepared.drop_usage)
         front, reply.front = reply.front, b""
         reply.piece += stream.feed(front)
-        self._begin_stream(stream)
+        self._beginning.stream(self.reply, stream, self.last_at)
         return stream
-
-    def _begin_stream(self, stream: StreamFilter) -> None:
-        """Send the head and what was kept: from here on no other worker can take over."""
-        reply, outcome = self.reply, self._request.outcome
-        piece, reply.piece = reply.piece, b""
-        reply.stream, reply.opening = stream, None
-        names, worker_id = outcome.names, outcome.worker_id
-        lines = stream_head(reply.headers, names, worker_id, self._prepared, self._verdict)
-        self._start(lines, has_length=False)
-        if piece:
-            self._write(piece)
-
-    def _begin_document(self) -> None:
-        headers, outcome = self.reply.headers, self._request.outcome
-        names, worker_id = outcome.names, outcome.worker_id
-        lines = answer_head(headers, names, worker_id, self._prepared, self._verdict)
-        self._start(lines, has_length=any(name == b"content-length" for name, _ in headers))
-
-    def _start(self, lines: Lines, *, has_length: bool) -> None:
-        self.reply.has_begun = True
-        self._request.outcome.first_at = self.last_at
-        self._request.caller.start(self.reply.status, lines, has_length=has_length)
 
     def _no_answer(self, words: str) -> None:
         reply, self.reply = self.reply, Reply()
@@ -227,7 +207,7 @@ class Relay(Answer):
     def on_end(self) -> None:
         """Complete the answer, if it is complete."""
         reply = self.reply
-        self.attempts.forget_call()
+        self.attempts.call.forget()
         if reply.document is not None:
             self._end_document(reply.document)
         elif reply.stream is not None:
@@ -243,7 +223,7 @@ class Relay(Answer):
         if stream.is_bare or not (stream.has_begun or stream.is_callers):
             self._no_answer(words_of(reply.piece.partition(b"data:")[2].strip()))
             return
-        self._begin_stream(stream)
+        self._beginning.stream(self.reply, stream, self.last_at)
         self.conclusion.end_stream(reply, stream, b"")
 
     def _end_document(self, document: Document) -> None:
@@ -252,7 +232,7 @@ class Relay(Answer):
         document.take(piece)
         if reply.status >= NOT_OK:
             if not reply.has_begun:
-                self._begin_document()
+                self._beginning.document(self.reply, self.last_at)
             self.conclusion.finish(reply, None, "refused", "", piece)
             return
         is_reading = self._request.outcome.operation in ONLY_READ
@@ -261,13 +241,13 @@ class Relay(Answer):
             self._no_answer(words_of(piece))
             return
         if not reply.has_begun:
-            self._begin_document()
+            self._beginning.document(self.reply, self.last_at)
         self.conclusion.end_document(reply, document, seen, piece)
 
     def on_fail(self, failure: WorkerFailed) -> None:
         """Turn to another worker, or break off what has begun."""
         reply, stream, attempts = self.reply, self.reply.stream, self.attempts
-        attempts.forget_call()
+        attempts.call.forget()
         if stream is not None and stream.is_over:
             # It said its last word; what it does then is its own.
             self.conclusion.end_stream(reply, stream, b"")

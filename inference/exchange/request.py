@@ -18,6 +18,7 @@ from inference.gate.passed import Passed
 from inference.http.fields import Names
 from inference.http.lines import Lines
 from inference.http.problems import Refused
+from inference.routing.demand import Demand
 from inference.telemetry.outcome import Outcome
 
 # What an exchange waits for. Plain numbers: an enum's members cost a look-up each time.
@@ -31,7 +32,17 @@ SHUT_OUT: Final = 4  # nothing: it is refused, and told so in a moment
 class Request(ABC):
     """See the module. ``passed``: what the gate said, once it has let it through."""
 
-    __slots__ = ("caller", "due", "head", "names", "outcome", "passed", "plane", "state")
+    __slots__ = (
+        "caller",
+        "demand",
+        "due",
+        "head",
+        "names",
+        "outcome",
+        "passed",
+        "plane",
+        "state",
+    )
 
     def __init__(self, plane: Plane, caller: Caller) -> None:
         self.plane = plane
@@ -39,6 +50,8 @@ class Request(ABC):
         self.state = READING
         self.due = 0.0
         self.passed: Passed | None = None
+        self.demand: Demand | None = None
+        """What the router was told of it (``demands``)."""
         self.head: Head
         self.names: Names
         self.outcome: Outcome

@@ -144,7 +144,7 @@ class Upload:
         if attempts is None or request.is_over:
             return  # It is still being decided, and the pieces wait; or it is over.
         try:
-            is_fast = attempts.send(body.pass_on(self._prepared, request.plane.now))
+            is_fast = attempts.call.send(body.pass_on(self._prepared, request.plane.now))
         except Refused as refusal:
             request.fail(refusal)
             return

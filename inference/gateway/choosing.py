@@ -16,6 +16,9 @@ from inference.routing.health import Breakers
 from inference.routing.pick import Picker
 from inference.routing.roster import Roster
 from inference.routing.router import Router
+from inference.routing.spans import seed_of
+from inference.routing.state import State
+from inference.routing.weigh import Scales
 
 
 class Choosing:
@@ -26,7 +29,10 @@ class Choosing:
     ) -> None:
         self.roster = Roster(published.link, published.tables, name)
         self.health = Breakers(asyncio.get_running_loop().time, reports.faults)
-        self.router = Router(self._picker(fleet), self.health)
+        picker, seed = self._picker(fleet), seed_of(config.peppers)
+        self._say = reports.log.say
+        self.scales = Scales(picker, self.health, State(), asyncio.get_running_loop().time, seed)
+        self.router = Router(picker, self.health, self.scales, self._on_fault)
         self.prober = Prober(
             fleet,
             self.health,
@@ -49,6 +55,9 @@ class Choosing:
         """Look after nobody any more."""
         self.prober.stop()
         self.roster.stop()
+
+    def _on_fault(self, words: str) -> None:
+        self._say("router_failed", "error", reason=words)
 
     def _picker(self, fleet: Fleet) -> Picker:
         return Picker(

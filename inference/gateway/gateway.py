@@ -105,6 +105,7 @@ class Gateway:
                 "workers_out": len(self.health.out()),
                 "workers_doubted": len(self.health.doubted()),
                 "refusals_untold": self.reports.refusals.untold,
+                "router_faults": self.choosing.router.faults,
                 **self.admission.counts(),
                 **self.agents.gauges(),
             }

@@ -9,7 +9,8 @@ the only one. Whether it is there at all is for probes to say (``probe``), not f
 
 The numbers: five failures in a row, or half of at least twenty answers within ten seconds (a
 worker that fails every other request never fails five in a row for long). A doubt lasts for
-five seconds, however often it was had before.
+five seconds, however often it was had before. Then a worker is *on trial* until it answers, ten
+seconds at most (half open): it gets small requests, of which somebody else can take over.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ class BreakerConfig:
     window_min: int = 20
     window_share: float = 0.5
     doubt_s: float = 5.0
+    trial_s: float = 10.0
 
 
 class Breaker:
     """What is held against one worker. ``now_s`` is a monotonic clock and never goes back."""
 
-    __slots__ = ("_config", "_in_row", "_seen", "_until_s", "_window")
+    __slots__ = ("_config", "_in_row", "_seen", "_trial_until_s", "_until_s", "_window")
 
     def __init__(self, config: BreakerConfig | None = None) -> None:
         self._config = config or BreakerConfig()
-        self._until_s = 0.0
+        self._until_s = self._trial_until_s = 0.0
         self._in_row = 0
         # Two half windows of (answers, failures), so that old ones fade without a list.
         self._window = (0, 0)
@@ -45,9 +47,15 @@ class Breaker:
         """Say whether another worker should be asked instead, if there is one."""
         return now_s < self._until_s
 
+    def is_on_trial(self, now_s: float) -> bool:
+        """Say whether it was doubted until a moment ago, and has not answered since."""
+        return self._until_s <= now_s < self._trial_until_s
+
     def succeeded(self, now_s: float) -> None:
         """Note an answer, whatever it said."""
         self._in_row = 0
+        if now_s >= self._until_s:
+            self._trial_until_s = 0.0
         if self._seen[2] or self._window[1]:
             # Successes are counted only while failures are remembered: the hot path is this.
             self._count(now_s, failed=False)
@@ -62,6 +70,7 @@ class Breaker:
         often = answers >= config.window_min and failures >= config.window_share * answers
         if often or self._in_row >= config.failures_in_row:
             self._until_s = now_s + config.doubt_s
+            self._trial_until_s = self._until_s + config.trial_s
             self._in_row = 0
             self._window = (0, 0)
             self._seen = (0.0, 0, 0)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from inference.routing.policies import Policy
+from inference.contracts.policies import Policy
 from inference.routing.snapshot import (
     DOUBTED,
     FULL,
@@ -112,17 +112,19 @@ class Terms:
 class Decided:
     """What was decided. ``chosen``: a place in the candidates, -1 where nobody may be asked.
 
-    ``terms``: of each candidate, in their order. ``is_reachable``: whether anybody of those who
-    could be chosen was believed to keep the target. ``total``: what all odds come to.
+    ``eligible``: among how many it was; ``terms``: of each candidate, in their order; ``total``:
+    what all odds come to. ``is_reachable``: whether anybody of those who could be chosen was
+    believed to keep the target.
     """
 
-    __slots__ = ("chosen", "is_reachable", "terms", "total")
+    __slots__ = ("chosen", "eligible", "is_reachable", "terms", "total")
 
-    def __init__(self, chosen: int, terms: list[Terms], *, total: int, is_reachable: bool) -> None:
+    def __init__(self, chosen: int, terms: list[Terms], left: list[int], total: int) -> None:
         self.chosen = chosen
+        self.eligible = len(left)
         self.terms = terms
         self.total = total
-        self.is_reachable = is_reachable
+        self.is_reachable = any(terms[place].verdict != MISSES for place in left)
 
 
 def decide(candidates: Sequence[Candidate], wish: Wish, policy: Policy, draw: int) -> Decided:
@@ -139,7 +141,7 @@ def decide(candidates: Sequence[Candidate], wish: Wish, policy: Policy, draw: in
     chosen = _explored(terms, left, wish, policy, draw)
     if chosen < 0:
         chosen = _drawn(terms, left, total, draw)
-    return Decided(chosen, terms, total=total, is_reachable=_is_reachable(terms, left, wish))
+    return Decided(chosen, terms, left, total)
 
 
 def _verdict(terms: Terms, candidate: Candidate, wish: Wish) -> int:
@@ -235,10 +237,6 @@ def _drawn(terms: list[Terms], left: list[int], total: int, draw: int) -> int:
         if ticket < 0:
             return place
     return -1
-
-
-def _is_reachable(terms: list[Terms], left: list[int], wish: Wish) -> bool:
-    return not wish.has_target or any(terms[place].verdict != MISSES for place in left)
 
 
 def mix(seed: int) -> int:

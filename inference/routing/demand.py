@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from inference.contracts.policies import BALANCED, Policy
+
 PRIORITY: Final = 20
 """The priority of a tier whose requests count as they are."""
 
@@ -14,15 +16,17 @@ class Demand:
 
     ``prompt_bytes`` are those that become tokens; ``priority`` is its tier's; ``ttft_us`` and
     ``tpot_us`` are its targets (SLO), 0 where it named none; ``chain`` are the hashes of its
-    prefixes (``spans``), empty where they are of no use.
+    prefixes (``spans``), empty where they are of no use; ``seed``: what its draws come from.
     """
 
     __slots__ = (
         "chain",
         "model",
+        "policy",
         "priority",
         "project",
         "prompt_bytes",
+        "seed",
         "tpot_us",
         "ttft_us",
     )
@@ -39,8 +43,9 @@ class Demand:
         self.model = model
         self.prompt_bytes = prompt_bytes
         self.chain = chain
-        self.ttft_us = self.tpot_us = 0
         self.priority = priority
+        self.ttft_us = self.tpot_us = self.seed = 0
+        self.policy: Policy = BALANCED
 
     @property
     def has_target(self) -> bool:

@@ -41,6 +41,11 @@ class Breakers:
         breaker = self._breakers.get(worker_id)
         return breaker is not None and breaker.is_doubted(self._now())
 
+    def is_on_trial(self, worker_id: str) -> bool:
+        """Say whether it was doubted until a moment ago, and has not answered since."""
+        breaker = self._breakers.get(worker_id)
+        return breaker is not None and breaker.is_on_trial(self._now())
+
     def succeeded(self, worker_id: str) -> None:
         """Note that a worker began to answer, whatever it said."""
         breaker = self._breakers.get(worker_id)

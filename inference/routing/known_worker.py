@@ -106,8 +106,9 @@ class KnownWorker:
         candidate.new_tokens = max(16, tokens - believed)
         candidate.backlog = self.backlog
         # What others have there is known as a number only: each counts as if it had no target.
-        candidate.importance = self.importance + FOREIGN_WEIGHT * candidate.in_flight
-        candidate.in_flight += self.in_flight
+        foreign = max(0, candidate.in_flight - self.in_flight)
+        candidate.importance = self.importance + FOREIGN_WEIGHT * foreign
+        candidate.in_flight = self.in_flight + foreign
         candidate.base_us = int(first.base_s * MICRO)
         candidate.speed_ns = int(first.speed_s * 1_000_000_000)
         factor = first.factor(now_s)

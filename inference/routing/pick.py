@@ -1,4 +1,7 @@
-"""Choose a worker: the less busy of two drawn at random, until the router scores them."""
+"""Choose a worker: the less busy of two drawn at random (power of two choices).
+
+A policy may ask for it (``p2c``), and it takes over where deciding fails.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from random import Random
 from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
 from inference.fleet.ports import FREE
+from inference.routing.snapshot import DETOUR, DOUBTED, FULL, OUT
 
 Picked = tuple[Worker, Decision]
 
@@ -67,6 +71,19 @@ class Picker:
                         return 0
                     reason = ALL_FULL
         return reason
+
+    def state_of(self, worker: Worker) -> int:
+        """Return what is known of a worker, whoever asks: bits of ``snapshot``."""
+        if not self._may_try(worker):
+            return OUT
+        state = DOUBTED if self._is_doubted(worker.worker_id) else 0
+        if self._is_full(worker):
+            state |= FULL
+        return state | DETOUR if self._detour(worker) else state
+
+    def load_of(self, worker: Worker) -> int:
+        """Return how many requests a worker is believed to run, whoever asked."""
+        return self._load_of(worker)
 
     def _is_full(self, worker: Worker) -> bool:
         if worker.slots is not None and self._load_of(worker) >= worker.slots:

@@ -1,71 +1,72 @@
-"""The choice of a worker, and what becomes of it: one object for each attempt at a request.
+"""The router: whoever tries a request with a worker asks here and nowhere else.
 
-Whoever tries a request with a worker asks here and nowhere else, and says here how it went.
+Workers are weighed by predicted cost (``weigh``, ``decide``). Where a policy asks for it, or
+deciding fails, the less busy of two is taken (``pick``): a fault in the router costs time and
+never an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
+from inference.contracts.policies import POWER_OF_TWO
+from inference.routing.choice import Choice
+from inference.routing.demand import Demand
 from inference.routing.health import Breakers
 from inference.routing.pick import Picker
+from inference.routing.spans import chain_of
+from inference.routing.weigh import Scales, Weighed
 
 Pools = Sequence[Sequence[Worker]]
 """Workers that can serve a request, best pool first."""
 
 
-class Choice:
-    """A worker that was chosen for a request, and why. It is told what becomes of the attempt.
+class Router:
+    """Chooses workers. ``scales`` weigh them; without, two are drawn and the less busy taken.
 
-    What tenants ask for, and how long they wait, is held against no worker: only ``failed`` is.
+    ``complain`` is told once of a fault in deciding; ``faults`` counts them.
     """
 
-    __slots__ = ("_health", "_project", "decision", "worker")
-
-    def __init__(self, worker: Worker, decision: Decision, project: str, health: Breakers) -> None:
-        self.worker = worker
-        self.decision = decision
-        self._project = project
-        self._health = health
-
-    def began(self) -> None:
-        """Learn that the worker began to answer."""
-        self._health.succeeded(self.worker.worker_id)
-
-    def answered_error(self, status: int) -> None:
-        """Learn that it answered with an error that the caller is not to read as it is."""
-        self._health.answered_error(self.worker.worker_id, self._project, status)
-
-    def failed(self) -> None:
-        """Learn that it failed through its own fault: it did not answer, or broke off."""
-        self._health.failed(self.worker.worker_id)
-
-    def was_late(self) -> None:
-        """Learn that its answer took longer than the one who asked may wait."""
-        self._health.was_late(self.worker.worker_id, self._project)
-
-
-class Router:
-    """Chooses workers: behind it is today the less busy of two (``pick``)."""
-
-    def __init__(self, picker: Picker, health: Breakers) -> None:
+    def __init__(
+        self,
+        picker: Picker,
+        health: Breakers,
+        scales: Scales | None = None,
+        complain: Callable[[str], None] | None = None,
+    ) -> None:
         self._picker = picker
         self._health = health
+        self._scales = scales
+        self._complain = complain or _nobody_hears
+        self.faults = 0
 
     def choose(
-        self, pools: Pools, tried: Sequence[str], project: str, fallback: int = 0
+        self, pools: Pools, tried: Sequence[str], demand: Demand, fallback: int = 0
     ) -> Choice | None:
-        """Choose a worker of those not tried yet for a request of a project; none if all were.
+        """Choose a worker of those not tried yet for a request; none if all were.
 
         ``fallback``: why these pools stand in for others, if they do.
         """
-        picked = self._picker.pick(pools, tried, fallback)
-        if picked is None:
-            return None
-        worker, decision = picked
-        return Choice(worker, decision, project, self._health)
+        scales = self._scales
+        if scales is None or demand.policy.name == POWER_OF_TWO.name:
+            return self._pick(pools, tried, demand, fallback)
+        try:
+            weighed = scales.weigh(pools, tried, demand)
+            return None if weighed is None else self._count(scales, weighed, tried, fallback)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the request is to be served
+            self._note(fault)
+            return self._pick(pools, tried, demand, fallback)
+
+    def chain(self, project: str, model: str, read: Sequence[memoryview]) -> Sequence[int]:
+        """Return the hashes of a prompt's prefixes (``spans``); none where they are of no use.
+
+        ``read``: what an engine reads, in its order, the prompt last.
+        """
+        if self._scales is None or not read:
+            return ()
+        return chain_of(self._scales.seed, project, model, read[:-1], read[-1])
 
     def lacks(self, pools: Pools) -> int:
         """Say why none of these should be asked now (``decisions``); 0 if one has room."""
@@ -74,3 +75,33 @@ class Router:
     def is_any(self, pools: Pools) -> bool:
         """Say whether there is a worker that would be asked."""
         return self._picker.pick(pools, ()) is not None
+
+    def _pick(
+        self, pools: Pools, tried: Sequence[str], demand: Demand, fallback: int
+    ) -> Choice | None:
+        picked = self._picker.pick(pools, tried, fallback)
+        if picked is None:
+            return None
+        worker, decision = picked
+        return Choice(worker, decision, demand.project, self._health)
+
+    def _count(
+        self, scales: Scales, weighed: Weighed, tried: Sequence[str], fallback: int
+    ) -> Choice:
+        decided = weighed.decided
+        candidate, terms = weighed.candidates[decided.chosen], decided.terms[decided.chosen]
+        among = decided.eligible
+        decision = Decision(len(tried), among, candidate.in_flight, fallback, weighed.hops)
+        decision.predict(terms.ttft_us // 1000, candidate.hit_tokens, terms.verdict)
+        choice = Choice(weighed.worker, decision, weighed.demand.project, self._health)
+        choice.count(scales, weighed)
+        return choice
+
+    def _note(self, fault: Exception) -> None:
+        self.faults += 1
+        if self.faults == 1:
+            self._complain(f"{type(fault).__name__}: {fault}")
+
+
+def _nobody_hears(_words: str) -> None:
+    """Do without."""

@@ -1,8 +1,8 @@
 """Snapshot (scheduling features): what is known of a request and its candidates; integers only.
 
 A decision reads this and nothing else, so it can be made again from a record, to the bit. Times
-are microseconds, shares are of 1,024 (``policies.ONE``), and all are clamped to what products of
-two of them bear (``decide``).
+are microseconds, shares are of 1,024 (``contracts.policies.ONE``), and all are clamped to what
+products of two of them bear (``decide``).
 """
 
 from __future__ import annotations

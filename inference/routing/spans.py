@@ -12,6 +12,7 @@ user's id change nothing.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,28 +36,36 @@ BYTES_MAX: Final = ENDS[-1]
 
 
 def chain_of(
-    seed: int, scope: str, model: str, head: Sequence[bytes], messages: bytes | memoryview
+    seed: int, scope: str, model: str, head: Sequence[memoryview], messages: memoryview
 ) -> list[int]:
     """Return the hashes of a prompt's prefixes, the shortest first.
 
-    ``scope``: whose cache it is, a project or the whole platform; ``head``: what stands before
-    the messages in an engine's prompt (tools, response format), as raw JSON.
+    ``seed``: 64 bits; ``scope``: whose cache it is, a project or the whole platform; ``head``:
+    what stands before the messages in an engine's prompt (tools, response format), as raw JSON.
     """
     hasher = xxh3_64(f"{scope}\0{model}\0".encode(), seed=seed)
     for part in head:
         hasher.update(len(part).to_bytes(8, "little"))
         hasher.update(part)
-    view = memoryview(messages)
-    size = len(view)
+    size = len(messages)
     chain: list[int] = []
     begin = 0
     for end in ENDS:
         if end > size:
             break
-        hasher.update(view[begin:end])
+        hasher.update(messages[begin:end])
         chain.append(hasher.intdigest() >> 2)
         begin = end
     return chain
+
+
+def seed_of(peppers: Sequence[bytes]) -> int:
+    """Return the secret of an installation that its hashes begin with: the same in all gateways.
+
+    Made from the oldest pepper, so that a new one changes it only once.
+    """
+    digest = hashlib.sha256(b"prefix index\0" + (peppers[-1] if peppers else b"")).digest()
+    return int.from_bytes(digest[:8], "little")
 
 
 def bytes_of(count: int) -> int:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from inference.contracts.entries import Worker
+from inference.contracts.policies import ONE, Policy
 from inference.routing.demand import PRIORITY, Demand
 from inference.routing.known_worker import MICRO, KnownWorker
 from inference.routing.placed import Placed
-from inference.routing.policies import ONE, Policy
 from inference.routing.predictors import Prior, median_of
 from inference.routing.prefixes import PrefixIndex
 from inference.routing.snapshot import SHARED, Candidate, Wish
@@ -59,8 +59,8 @@ class State:
     ) -> None:
         """Write into candidates what is known of their workers now.
 
-        They come with what their transport and probes say: their state, and in ``in_flight`` how
-        many requests of others they are said to run.
+        They come with what transports and probes say: their state, and in ``in_flight`` how many
+        requests they are said to run, whoever asked.
         """
         index = self._indices.get(demand.model)
         depths: list[int] = []

@@ -13,6 +13,9 @@ from inference.http.fields import NO_SLO, Names
 
 _THOUSANDTHS: Final = [f".{number:03d}" for number in range(1000)]
 
+COMPLETE: Final = "complete"
+"""The ending of an answer that is whole."""
+
 ONLY_READ = frozenset({"embeddings", "rerank", "score"})
 """Operations that generate no tokens, however long their answer is."""
 
@@ -22,9 +25,9 @@ class Outcome:
 
     ``decision``: why ``worker_id`` was chosen, in the last attempt.
 
-    Known once it is closed: ``source``, ``tokens``, ``ttft_ms`` (until the first byte of a
-    worker's answer), ``latency_ms`` (from the request's head to its end), and ``is_doubted``:
-    the worker's claim of its tokens can't be so.
+    Known once it is closed: ``source``, ``tokens``, ``ttft_ms`` (until the first words of a
+    stream, or the first bytes of what is none), ``latency_ms`` (from the request's head to its
+    end), and ``is_doubted``: the worker's claim of its tokens can't be so.
     """
 
     __slots__ = (

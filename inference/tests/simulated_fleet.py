@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from inference.contracts.entries import Worker
+from inference.contracts.policies import BALANCED
 from inference.routing.decide import decide, mix
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
-from inference.routing.policies import BALANCED
 from inference.routing.snapshot import Candidate
 from inference.routing.state import State
 

@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
+from inference.contracts.policies import BALANCED, BOUNDS, POLICIES, BadPolicy, Policy
 from inference.routing import decide as rules
 from inference.routing.decide import decide, mix
-from inference.routing.policies import BALANCED, BOUNDS, POLICIES, BadPolicy, Policy
 from inference.routing.snapshot import (
     DOUBTED,
     FIELDS,
@@ -187,7 +187,7 @@ DECISIONS = """
 import json
 from random import Random
 from inference.routing.decide import decide, mix
-from inference.routing.policies import POLICIES
+from inference.contracts.policies import POLICIES
 from inference.routing.snapshot import Wish, candidate_of
 dice = Random(11)
 said = []

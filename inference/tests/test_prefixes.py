@@ -25,7 +25,8 @@ def chain(
     size: int, *, scope: str = "p1", seed: int = SEED, head: list[bytes] | None = None
 ) -> list[int]:
     """Return the chain of the first bytes of a long text."""
-    return chain_of(seed, scope, "m", head or [], TEXT[:size])
+    before = [memoryview(part) for part in head or []]
+    return chain_of(seed, scope, "m", before, memoryview(TEXT)[:size])
 
 
 # ── Spans ──────────────────────────────────────────────────────────────────────────────
@@ -54,7 +55,7 @@ def test_a_turn_that_follows_shares_all_whole_blocks(size: int) -> None:
 def test_one_byte_changes_its_block_and_all_after_it() -> None:
     changed = bytearray(TEXT[:8_000])
     changed[2_000] ^= 1
-    other = chain_of(SEED, "p1", "m", [], bytes(changed))
+    other = chain_of(SEED, "p1", "m", [], memoryview(changed))
     assert [a == b for a, b in zip(chain(8_000), other, strict=True)] == [True] * 3 + [False] * 8
 
 
@@ -64,7 +65,7 @@ def test_one_byte_changes_its_block_and_all_after_it() -> None:
         chain(8_000, scope="p2"),
         chain(8_000, seed=SEED + 1),
         chain(8_000, head=[b'[{"type":"function"}]']),
-        chain_of(SEED, "p1", "m2", [], TEXT[:8_000]),
+        chain_of(SEED, "p1", "m2", [], memoryview(TEXT)[:8_000]),
     ],
     ids=["project", "seed", "tools", "model"],
 )

@@ -9,11 +9,14 @@ import pytest
 
 from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
+from inference.routing.choice import Choice
+from inference.routing.demand import Demand
 from inference.routing.health import Breakers
 from inference.routing.pick import Picker
-from inference.routing.router import Choice, Router
+from inference.routing.router import Router
 from inference.telemetry.faults import Faults
 
+DEMAND = Demand("proj_a", "small", 400)
 FAILURES = 20
 """More than any breaker bears."""
 
@@ -45,12 +48,12 @@ def worker(name: str) -> Worker:
 
 
 def choose(router: Router, *names: str, tried: tuple[str, ...] = ()) -> str | None:
-    choice = router.choose([[worker(name) for name in names]], tried, "proj_a")
+    choice = router.choose([[worker(name) for name in names]], tried, DEMAND)
     return None if choice is None else choice.worker.worker_id
 
 
 def attempt(router: Router, name: str, tell: Callable[[Choice], None]) -> None:
-    choice = router.choose([[worker(name)]], (), "proj_a")
+    choice = router.choose([[worker(name)]], (), DEMAND)
     assert choice is not None
     tell(choice)
 
@@ -68,7 +71,7 @@ def test_choice_knows_how_many_there_were_and_what_runs_where_it_fell(health: Br
     pools = [[worker(name) for name in busy]]
 
     first, second = (
-        Router(picker, health).choose(pools, tried, "proj_a") for tried in ((), ("b", "c"))
+        Router(picker, health).choose(pools, tried, DEMAND) for tried in ((), ("b", "c"))
     )
 
     assert first is not None
@@ -154,7 +157,7 @@ def test_doubted_worker_is_no_one_to_wait_for(health: Breakers, router: Router) 
 
 
 def test_choice_says_why_others_stand_in(router: Router) -> None:
-    choice = router.choose([[worker("a")]], (), "proj_a", ALL_FULL)
+    choice = router.choose([[worker("a")]], (), DEMAND, ALL_FULL)
 
     assert choice is not None
     assert choice.decision.fallback == ALL_FULL

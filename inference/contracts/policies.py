@@ -67,6 +67,8 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
 """The least and the most that each number may be."""
 
 BALANCED: Final = Policy("balanced")
+POWER_OF_TWO: Final = Policy("p2c")
+"""The less busy of two drawn at random, whatever the numbers say: the switch that turns it off."""
 POLICIES: Final = {
     policy.name: policy
     for policy in (
@@ -74,6 +76,7 @@ POLICIES: Final = {
         Policy("latency", kappa=307),
         Policy("locality", kappa=ONE),
         Policy("cost", money_us=100),
+        POWER_OF_TWO,
     )
 }
 """Those there are from the start."""

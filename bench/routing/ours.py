@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from bench.routing.requests import BLOCK_TOKENS, Asked
 from bench.routing.rule import Ended, Forecast, Rule, Setting
 from inference.contracts.entries import Worker
+from inference.contracts.policies import BALANCED, Policy
 from inference.routing.decide import decide, mix
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
-from inference.routing.policies import BALANCED, Policy
 from inference.routing.snapshot import Candidate, Wish
 from inference.routing.spans import ENDS, chain_of
 from inference.routing.state import State
@@ -108,7 +108,8 @@ class RealBytes(Ours):
 
     def chain(self, asked: Asked) -> list[int]:
         """Return the hashes of the prompt's text."""
-        return chain_of(self._secret, f"project {asked.project}", MODEL, (), text_of(asked))
+        text = memoryview(text_of(asked))
+        return chain_of(self._secret, f"project {asked.project}", MODEL, (), text)
 
 
 def text_of(asked: Asked) -> bytes:

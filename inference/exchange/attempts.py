@@ -6,7 +6,6 @@ Another is turned to only while nothing of an answer was sent.
 from __future__ import annotations
 
 from inference.admission.ports import RateLimits
-from inference.body.claims import MEASURED
 from inference.body.prepare import Prepared
 from inference.exchange.answer_head import refusal_lines
 from inference.exchange.demands import demand_of
@@ -29,7 +28,6 @@ from inference.gate.passed import Passed
 from inference.http.lines import Lines
 from inference.http.problems import Refused
 from inference.routing.choice import Choice
-from inference.telemetry.outcome import COMPLETE, Outcome
 
 FAILOVERS = 2
 ERRORS_MAX = 2
@@ -239,13 +237,8 @@ class Attempts:
         self._erring = None
         self.call.hang_up()
 
-    def conclude(self, outcome: Outcome) -> None:
+    def conclude(self) -> None:
         """Say to the last choice what came of it, and forget who took the answer."""
         self._answer = None  # Each holds the other.
-        if not self._tried:
-            return
-        if outcome.ending == COMPLETE and outcome.source == MEASURED:
-            tokens = outcome.tokens
-            self.choice.completed(tokens.tokens_in, tokens.tokens_cached, tokens.tokens_out)
-        else:
-            self.choice.drop()
+        if self._tried:
+            self.choice.conclude(self._request.outcome)

@@ -195,7 +195,7 @@ class Exchange(Request):
     def _let_go(self) -> None:
         """Let go of its parts: each holds the other, or only a search for cycles frees them."""
         if self._relay is not None:
-            self._relay.attempts.conclude(self.outcome)
+            self._relay.attempts.conclude()
         if self._admission is not None:
             self._admission.let_go()
         self._upload = self._admission = self._relay = self._patience = None

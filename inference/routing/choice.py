@@ -6,15 +6,13 @@ Only whole answers teach how fast it is.
 
 from __future__ import annotations
 
-from typing import Final
-
+from inference.body.claims import MEASURED
 from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
 from inference.routing.health import Breakers
 from inference.routing.placed import Placed
 from inference.routing.weigh import Scales, Weighed
-
-LEAST_STREAMED: Final = 2
+from inference.telemetry.outcome import COMPLETE, Outcome
 
 
 class Choice:
@@ -70,17 +68,18 @@ class Choice:
         if placed is not None and scales is not None:
             scales.state.answered(scales.now_us(), placed, teaches=is_stream)
 
-    def completed(self, tokens_in: int, cached: int | None, tokens_out: int) -> None:
-        """Learn that the answer is whole, and what its engine counted; 0 where it did not."""
-        placed, self._placed, scales = self._placed, None, self._scales
+    def conclude(self, outcome: Outcome) -> None:
+        """Learn how the request ended: what its engine counted teaches, if the answer is whole."""
+        placed, scales = self._placed, self._scales
         if placed is None or scales is None:
             return
-        state, now_us = scales.state, scales.now_us()
-        if placed.is_waiting:
-            state.answered(now_us, placed, teaches=False)
-            tokens_out = 0
-        state.counted(placed, tokens_in, cached)
-        state.ended(now_us, placed, tokens_out)
+        if outcome.ending != COMPLETE or outcome.source != MEASURED:
+            self.drop()
+            return
+        self._placed = None
+        tokens, state, now_us = outcome.tokens, scales.state, scales.now_us()
+        state.counted(placed, tokens.tokens_in, tokens.tokens_cached)
+        state.ended(now_us, placed, tokens.tokens_out if outcome.streamed else 0)
 
     def drop(self) -> None:
         """Learn that nothing more comes of it, which says nothing of the worker."""

@@ -34,7 +34,6 @@ METHODS_MAX = 12
 MANY_METHODS = {
     "inference.exchange.exchange.Exchange": 20,  # Called by edges, wheel, recheck and its parts.
     "inference.edges.protocol.PlatformProtocol": 17,  # What asyncio and httptools call.
-    "inference.exchange.attempts.Attempts": 17,  # A worker's answer is pushed into five of them.
     "inference.body.streamed_splice.StreamedSplice": 13,
     "inference.edges.fast_turn.FastTurn": 13,  # A turn to its connection, a caller to the core.
     "inference.fleet.hop.call.HopCall": 14,  # a call to one side, a socket to the other
@@ -67,11 +66,13 @@ MANY_IMPORTS = {
     "endpoints.api": 14,
     "endpoints.services": 15,
     "inference.admission.limiter": 14,
+    "inference.exchange.attempts": 14,
     "inference.exchange.exchange": 20,
     "inference.exchange.look_up": 13,
     "inference.exchange.relay": 19,
     "inference.fleet.tunnel.link": 13,
     "inference.gateway.agents": 15,
+    "inference.gateway.choosing": 13,
     "inference.gateway.gateway": 15,
     "projects.invitations": 15,
     "projects.services": 14,

@@ -144,7 +144,9 @@ async def test_worker_that_keeps_failing_is_passed_over(running: Running, hire: 
         asked.append(len(broken.asked))
         now += DOUBT_S
 
-    assert asked == [5, 10, 15]
+    # Once it is known that it fails, it is asked less often, too.
+    assert asked[:2] == [5, 10]
+    assert 10 <= asked[2] <= 15
 
 
 async def test_workers_refusal_of_the_request_is_not_tried_elsewhere(

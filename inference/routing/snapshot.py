@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from inference.contracts.records import CANDIDATE
+
 NO_TARGET: Final = 0
 
 # States of a worker, one bit each.
@@ -29,21 +31,7 @@ UNPROVEN: Final = 64
 HALF_OPEN: Final = 128
 """Its breaker was open until a moment ago: a small request may try it."""
 
-FIELDS: Final = (
-    "worker",
-    "state",
-    "hit_tokens",
-    "new_tokens",
-    "backlog",
-    "in_flight",
-    "importance",
-    "base_us",
-    "speed_ns",
-    "factor",
-    "q90",
-    "tpot_us",
-    "extras_us",
-)
+FIELDS: Final = CANDIDATE
 """What is kept of a candidate, in the order of a record."""
 
 

@@ -37,7 +37,8 @@ class Gateway:
     taken: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.arrivals = Arrivals(TunnelConfig().links_per_s, lambda: self.world.now)
+        numbers = TunnelConfig()
+        self.arrivals = Arrivals(numbers.links_per_s, numbers.links_at_once, lambda: self.world.now)
 
     def declines(self) -> Ending | None:
         """Take a link, or say what whoever dialled makes of the refusal."""
@@ -112,6 +113,19 @@ def test_all_are_back_within_half_a_minute_and_no_gateway_is_stormed(
     assert max(world.back_at.values()) - up_s < 30
     assert world.stayed.busiest_second() <= 50
     assert world.returned.busiest_second() <= 50
+
+
+def test_those_who_are_sent_away_at_once_come_back_spread_out() -> None:
+    world = World(up_s=0.0, seed=1)
+    chance = Random(1)
+    sent_away = [world.returned.declines() for _ in range(250)]
+    back_at = sorted(Waits(chance).next_s(one) for one in sent_away if one is not None)
+
+    assert len(back_at) == 250 - TunnelConfig().links_at_once
+    assert back_at[0] > 1
+    assert back_at[-1] < 9
+    per_s = [sum(at <= other < at + 1 for other in back_at) for at in back_at]
+    assert max(per_s) < 1.5 * TunnelConfig().links_per_s
 
 
 def test_gateway_that_stays_away_is_no_longer_dialled_for() -> None:

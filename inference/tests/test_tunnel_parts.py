@@ -6,7 +6,6 @@ import pytest
 
 from inference.fleet.tunnel import heads
 from inference.fleet.tunnel.config import TunnelConfig
-from inference.fleet.tunnel.handshake import Arrivals
 from inference.fleet.tunnel.heads import BadHead
 from inference.fleet.tunnel.outbox import PONG_SLOT, Outbox, Source
 from inference.fleet.tunnel.pulse import Pulse
@@ -251,39 +250,3 @@ def test_head_that_an_http_parser_would_refuse_is_refused(status: int, lines: by
 )
 def test_id_of_a_request_is_found_in_its_lines(lines: bytes, found: str) -> None:
     assert heads.request_id_of(lines) == found
-
-
-def test_no_more_links_come_within_any_second_than_are_wanted() -> None:
-    now = [0.0]
-    arrivals = Arrivals(50, lambda: now[0])
-    came: list[float] = []
-    for tick in range(400):
-        now[0] = tick / 100
-        came += [now[0] for _ in range(3) if not arrivals.wait_s()]
-
-    within = [sum(first <= at < first + 1 for at in came) for first in came]
-    assert max(within) == 50
-    assert len(came) == 200
-
-
-def test_whoever_is_too_many_has_a_place_in_a_line_that_moves_as_fast_as_links_are_taken() -> None:
-    now = [0.0]
-    arrivals = Arrivals(50, lambda: now[0])
-    waits = [arrivals.wait_s() for _ in range(500)]
-
-    assert waits[:50] == [0.0] * 50
-    assert waits[50] == waits[99] == 1.0
-    assert waits[499] == pytest.approx(9.0)
-    assert sum(2 < wait <= 3 for wait in waits) == 50
-
-    now[0] = 9.0
-    assert [arrivals.wait_s() for _ in range(51)] == [0.0] * 50 + [1.0]
-
-
-def test_flood_of_links_keeps_nobody_off_for_long_after_it_is_over() -> None:
-    now = [0.0]
-    arrivals = Arrivals(50, lambda: now[0])
-
-    assert max(arrivals.wait_s() for _ in range(100_000)) == 20.0
-    now[0] = 20.0
-    assert [arrivals.wait_s() for _ in range(51)] == [0.0] * 50 + [1.0]

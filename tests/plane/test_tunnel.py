@@ -124,7 +124,7 @@ async def test_no_extension_is_taken_and_nothing_else_offered(running: Running) 
 
 
 async def test_storm_of_links_is_told_to_come_back_before_the_upgrade(running: Running) -> None:
-    running.gateway.agents.tunnel._arrivals = Arrivals(3, lambda: 0.0)
+    running.gateway.agents.tunnel._arrivals = Arrivals(1, 3, lambda: 0.0)
     heard = []
     for _ in range(5):
         caller = await running.connect()
@@ -132,7 +132,7 @@ async def test_storm_of_links_is_told_to_come_back_before_the_upgrade(running: R
         heard.append(await caller.head())
 
     assert [one.status for one in heard] == [101, 101, 101, 503, 503]
-    assert [one.header("retry-after") for one in heard[3:]] == ["1", "1"]
+    assert [one.header("retry-after") for one in heard[3:]] == ["1", "2"]
     await until(lambda: len(running.gateway.agents.links) == 3)
 
 

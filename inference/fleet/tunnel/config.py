@@ -15,7 +15,9 @@ class TunnelConfig:
     to ``window_max`` while all windows of a link, and of the process, stay within theirs.
     ``suspect_s``: after so much silence a link gets no new work, after ``cut_s`` it is closed.
     ``outage_s``: how long the token of a live link is honoured beyond its end. ``first_byte_s``:
-    how long an agent may wait for an engine's first byte, if nobody gives up before.
+    how long an agent may wait for an engine's first byte, if nobody gives up before. In no second
+    come more links than ``links_per_s`` and ``links_at_once`` together, which leaves room up to
+    50: whoever watches sees some a tenth of a second late.
     """
 
     window: int = 64 * KIB
@@ -24,7 +26,8 @@ class TunnelConfig:
     process_windows: int = 256 * MIB
     streams: int = 256
     links_per_agent: int = 8
-    links_per_s: int = 50
+    links_per_s: int = 40
+    links_at_once: int = 6
     hello_s: float = 5.0
     beat_s: float = 3.0
     lease_s: float = 10.0

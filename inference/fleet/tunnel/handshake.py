@@ -6,7 +6,6 @@ No extension and no sub-protocol is taken. A page of a browser is no agent: it w
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -21,29 +20,34 @@ PATH: Final = "/agents/v1/tunnel"
 SWITCHING: Final = 101
 UPGRADE_REQUIRED: Final = 426
 SECOND: Final = 1.0
+TINY_S: Final = 1e-6
+"""What sums of floating seconds may be wrong by."""
 LINE_MOST_S: Final = 20.0
 """No longer than that anybody is sent away: a flood must not keep agents off when it is over."""
 
 
 class Arrivals:
-    """So many links may come within any second; whoever is too many has a place in the line.
+    """A bucket of links: ``burst`` at once, and ``per_s`` a second from then on.
 
-    A storm comes back spread out, as fast as it is taken in, and nobody in it has to guess.
+    So no second has more than both together, wherever it begins, and no other clump than the
+    first. Whoever is too many has a place in the line: a storm comes back spread out, as fast as
+    it is taken in, and nobody in it has to guess.
     """
 
-    def __init__(self, per_s: int, now: Callable[[], float]) -> None:
-        self._per_s = per_s
+    def __init__(self, per_s: int, burst: int, now: Callable[[], float]) -> None:
+        self._each_s = SECOND / per_s
+        self._full_s = burst * self._each_s
         self._now = now
-        self._taken: deque[float] = deque(maxlen=per_s)
-        self._line_ends = now()
+        self._paid_until = self._line_ends = now()
 
     def wait_s(self) -> float:
         """Take one in and return 0, or say after how many seconds it should come again."""
         now = self._now()
-        if len(self._taken) < self._per_s or now - self._taken[0] >= SECOND:
-            self._taken.append(now)
+        paid_until = max(self._paid_until, now) + self._each_s
+        if paid_until - now <= self._full_s + TINY_S:
+            self._paid_until = paid_until
             return 0.0
-        place = max(self._line_ends, now) + SECOND / self._per_s
+        place = max(self._line_ends, now) + self._each_s
         self._line_ends = min(place, now + LINE_MOST_S)
         return max(SECOND, round(self._line_ends - now, 3))  # Else 1.0000001 would be two.
 

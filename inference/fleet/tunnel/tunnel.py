@@ -20,7 +20,10 @@ class Tunnel:
     def __init__(self, links: Links) -> None:
         self.links = links
         self._loop = asyncio.get_running_loop()
-        self._arrivals = handshake.Arrivals(links.config.links_per_s, self._loop.time)
+        numbers = links.config
+        self._arrivals = handshake.Arrivals(
+            numbers.links_per_s, numbers.links_at_once, self._loop.time
+        )
         self._timer: asyncio.TimerHandle | None = None
         self.is_leaving = False
         """No new links are taken, and other gateways ask elsewhere."""

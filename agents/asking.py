@@ -1,7 +1,8 @@
 """Ask a server what it serves before it becomes a worker.
 
 Somebody typed its address: one question for its models, and one with an empty body for each
-operation, by way of ``common/outgoing``. Where operators ask, every network is allowed.
+operation, by way of ``common/outgoing``. Where operators ask, every network is allowed; a project
+asks at public addresses, so often, and not while too many do.
 """
 
 from __future__ import annotations
@@ -10,13 +11,31 @@ import json
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.rules import OPERATIONS, TEXT_MAX, fault_in_url
+from django.conf import settings
+
+from agents.errors import BackendUnreachable, WorkerUrlMalformed
+from agents.rules import OPERATIONS, TEXT_MAX, fault_in_tenants_url, fault_in_url
 from common.names import hidden_in
-from common.outgoing.connector import MOST_BYTES, WAIT_S, Answer, Call, Refused, Unreachable, send
+from common.outgoing.connector import (
+    MOST_BYTES,
+    WAIT_S,
+    Answer,
+    Call,
+    Refused,
+    Unreachable,
+    send,
+    tenants_reach,
+)
+from common.problems import Busy, TooOften
+from common.rest.throttle import take
 from inference.contracts.addresses import Reach
+
+if TYPE_CHECKING:
+    from projects.models import Project
 
 WHOLE_S = 2 * WAIT_S
 """For all questions together. What it did not say by then it does not speak."""
@@ -28,6 +47,10 @@ UNSPOKEN = {
 }
 ENGINES = {"vllm": "vllm", "llamacpp": "llamacpp", "sglang": "sglang", "library": "ollama"}
 """What engines say under ``owned_by``, and what kind that is."""
+QUESTIONS_AT_ONCE = 4
+"""In one process: each holds a connection to the database while a stranger takes its time."""
+
+_free = BoundedSemaphore(QUESTIONS_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +93,29 @@ def ask(url: str, credential: str, reach: Reach) -> Found:
     if found.fault and not urlsplit(url).path.rstrip("/").endswith("/v1"):
         below = asker.ask(f"{url.rstrip('/')}/v1")
         return found if below.fault else below
+    return found
+
+
+def look(*, project: Project, url: str, credential: str) -> Found:
+    """Ask a server for a project what it serves; nothing is kept.
+
+    Raises ``WorkerUrlMalformed``, ``BackendUnreachable``, ``TooOften`` or ``Busy``.
+    """
+    fault = fault_in_tenants_url(url)
+    if fault:
+        raise WorkerUrlMalformed(fault, param="url")
+    limit = settings.BACKEND_QUESTIONS_PER_MIN
+    rate = take(f"backend-questions:{project.public_id}", limit=limit)
+    if rate is not None and not rate.allowed:
+        raise TooOften(f"Servers are asked {limit} times a minute.", wait=rate.wait_s)
+    if not _free.acquire(blocking=False):
+        raise Busy("Too many servers are being asked at this moment. Try again.", wait=5)
+    try:
+        found = ask(url, credential, tenants_reach())
+    finally:
+        _free.release()
+    if found.fault:
+        raise BackendUnreachable(found.fault, param="url")
     return found
 
 

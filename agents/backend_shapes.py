@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from agents.backends import CHOSEN_MAX, CREDENTIAL_MAX, SLOTS_MAX
+from agents.backends import CREDENTIAL_MAX, SLOTS_MAX
+from agents.chosen import CHOSEN_MAX
 from agents.models import NAME_LENGTH
 from agents.sightings import Health, joined
 from catalog.rules import NAME_MAX

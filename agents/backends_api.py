@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import backends, selectors
+from agents.asking import look
 from agents.backend_shapes import (
     BackendIn,
     BackendOut,
@@ -93,7 +94,7 @@ class BackendQuestion(ManagementView):
         said = parse(QuestionIn, request)
 
         def ask() -> Response:
-            found = backends.look(project=seat.project, **said)
+            found = look(project=seat.project, **said)
             rows = [
                 {"name": one.name, "context_length": one.context_length} for one in found.models
             ]

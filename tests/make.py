@@ -147,7 +147,7 @@ def make_backend(project: Project, name: str = "", *, credential: str = "s3cret"
 
 def answering_backends() -> AbstractContextManager[Any]:
     """Have every backend that is asked answer as the server of ``make_backend``."""
-    return patch("agents.backends.asking.ask", return_value=FOUND)
+    return patch("agents.asking.ask", return_value=FOUND)
 
 
 def make_tier(slug: str = "free") -> ServiceTier:

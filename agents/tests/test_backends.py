@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from pytest_django import Settings
 
 from agents import backends, selectors
-from agents.asking import Found, Served
+from agents.asking import Found, Served, look
 from agents.backends import NewBackend
 from agents.errors import (
     BackendModelsMalformed,
@@ -46,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
         said.append((url, credential, reach))
         return FOUND
 
-    monkeypatch.setattr("agents.backends.asking.ask", ask)
+    monkeypatch.setattr("agents.asking.ask", ask)
     return said
 
 
@@ -101,7 +101,7 @@ def test_backend_that_can_not_be_asked_is_not_added(
     acme: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = Found("x", fault="Nothing answers there.")
-    monkeypatch.setattr("agents.backends.asking.ask", lambda *_: fault)
+    monkeypatch.setattr("agents.asking.ask", lambda *_: fault)
 
     with pytest.raises(BackendUnreachable, match="Nothing answers there") as refused:
         backends.add_backend(said_of(acme))
@@ -112,7 +112,7 @@ def test_backend_that_can_not_be_asked_is_not_added(
 
 def test_private_address_is_refused_with_what_an_operator_can_do(acme: Project) -> None:
     with pytest.raises(BackendUnreachable, match="XEROTIER_OUTGOING_ALLOW"):
-        backends.look(project=acme, url="http://169.254.169.254/latest", credential="")
+        look(project=acme, url="http://169.254.169.254/latest", credential="")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_private_address_is_refused_with_what_an_operator_can_do(acme: Project) 
 )
 def test_url_that_is_none_is_asked_by_nobody(acme: Project, asked: Asked, url: str) -> None:
     with pytest.raises(WorkerUrlMalformed):
-        backends.look(project=acme, url=url, credential="")
+        look(project=acme, url=url, credential="")
 
     assert asked == []
 
@@ -130,12 +130,12 @@ def test_servers_are_asked_so_many_times_a_minute(
 ) -> None:
     settings.BACKEND_QUESTIONS_PER_MIN = 2
     for _ in range(2):
-        backends.look(project=acme, url=FOUND.url, credential="")
+        look(project=acme, url=FOUND.url, credential="")
 
     with pytest.raises(TooOften, match="2 times a minute"):
-        backends.look(project=acme, url=FOUND.url, credential="")
+        look(project=acme, url=FOUND.url, credential="")
 
-    backends.look(project=rival, url=FOUND.url, credential="")
+    look(project=rival, url=FOUND.url, credential="")
     assert len(asked) == 3
 
 
@@ -146,14 +146,14 @@ def test_no_more_servers_are_asked_at_once_than_connections_can_wait(
 
     def ask(*_: object) -> Found:
         try:
-            backends.look(project=acme, url=FOUND.url, credential="")
+            look(project=acme, url=FOUND.url, credential="")
         except Busy as busy:
             nested.append(busy.message)
         return FOUND
 
-    monkeypatch.setattr("agents.backends.asking.ask", ask)
-    backends.look(project=acme, url=FOUND.url, credential="")
-    backends.look(project=acme, url=FOUND.url, credential="")
+    monkeypatch.setattr("agents.asking.ask", ask)
+    look(project=acme, url=FOUND.url, credential="")
+    look(project=acme, url=FOUND.url, credential="")
 
     # The innermost of each found no place, and all gave theirs back.
     assert nested == ["Too many servers are being asked at this moment. Try again."] * 2
@@ -278,7 +278,7 @@ def test_credential_that_the_server_does_not_take_leaves_the_old_one(
 ) -> None:
     backend = make_backend(acme)
     wants = Found("x", fault="x wants a credential, or another one (401).")
-    monkeypatch.setattr("agents.backends.asking.ask", lambda *_: wants)
+    monkeypatch.setattr("agents.asking.ask", lambda *_: wants)
 
     with pytest.raises(BackendUnreachable, match="another one"):
         backends.rekey_backend(backend=backend, credential="n3w")
@@ -296,7 +296,7 @@ def test_backend_is_asked_again_with_what_it_has_and_keeps_what_was_chosen(
         asked.append(credential)
         return replace(FOUND, models=(Served("newer", 8192),))
 
-    monkeypatch.setattr("agents.backends.asking.ask", ask)
+    monkeypatch.setattr("agents.asking.ask", ask)
     backends.ask_again(backend=backend)
 
     assert asked == ["s3cret"]

@@ -108,7 +108,7 @@ def test_server_that_does_not_answer_is_a_sentence_about_its_url(
     said = SAID if not path else {"url": FOUND.url}
     fault = "Nothing answers at https://models.example/v1: no whole answer within 5 s."
 
-    with patch("agents.backends.asking.ask", return_value=Found(FOUND.url, fault=fault)):
+    with patch("agents.asking.ask", return_value=Found(FOUND.url, fault=fault)):
         answer = manager.post(f"{home}/backends{path}", {**said}, format="json")
 
     error = answer.json()["error"]

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from agents import backends
+from agents.asking import look
 from catalog import selectors as catalog
 from common.problems import Problem
 from dashboard.machines.backend_forms import BackendForm, chosen, sealed
@@ -78,7 +79,7 @@ def new_backend(request: HttpRequest, seat: Seat) -> HttpResponse:
 def _found(seat: Seat, form: BackendForm, credential: str) -> Found | None:
     url = form.cleaned_data["url"]
     try:
-        return backends.look(project=seat.project, url=url, credential=credential)
+        return look(project=seat.project, url=url, credential=credential)
     except Problem as problem:
         attach(form, problem)
         return None

@@ -15,7 +15,7 @@ NO_MODULES = {"__init__", "__pycache__", "management", "migrations", "tests"}
 USUAL = "admin api apps errors forms models pages rules selectors services shapes tasks urls"
 OWN = {
     "accounts": "adapter consumer departures devices github hashing letters retention tokens",
-    "agents": "asking backend_shapes backends backends_api cards lifecycle links offers"
+    "agents": "asking backend_shapes backends backends_api cards chosen lifecycle links offers"
     " offers_api placement reports settled shifts sightings",
     "apikeys": "holders leaks limits passes secrets",
     "audit": "export",

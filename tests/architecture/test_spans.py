@@ -43,7 +43,7 @@ MANY_METHODS = {
 }
 IMPORTS_MAX = 12
 MANY_IMPORTS = {
-    "agents.backends": 19,
+    "agents.backends": 14,
     "api.authentication": 13,
     "apikeys.services": 15,
     "dashboard.endpoints.new": 16,

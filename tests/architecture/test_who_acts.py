@@ -44,8 +44,6 @@ WITHOUT = {
     "agents.services.offer_models": "what a machine says or its owner chose, which is on record",
     "agents.services.withdraw_workers": "follows what was recorded of its machine",
     "agents.services.touch_workers": "republishes rows; what changed was recorded",
-    "agents.backends.look": "reads",
-    "agents.backends.checked_choice": "reads",
     "agents.backends.ask_again": "keeps what a server says of itself",
     "agents.backends.reseal_credentials": "the same secret under another key of the platform's",
     "agents.shifts.begin": "follows what was recorded of its worker",

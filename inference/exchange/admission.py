@@ -83,7 +83,7 @@ class Admission:
     def _start_early(self, passed: Passed, prepared: Prepared) -> None:
         plane, path = self._request.plane, self._request.head.target.path
         demand = demand_of(self._request, passed, prepared)
-        choice = plane.router.choose(passed.pools, (), demand, passed.fallback)
+        choice = plane.router.choose(passed.pools, (), demand)
         if choice is not None:
             body = prepared.body_for(choice.worker) or b""
             self._early = HeadStart(plane, choice, path, self._request.lines_up(), body)

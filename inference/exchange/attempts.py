@@ -126,7 +126,7 @@ class Attempts:
         choice: Choice | None = None
         if len(tried) <= most:
             demand = demand_of(self._request, passed, self._prepared)
-            choice = plane.router.choose(passed.pools, tried, demand, passed.fallback)
+            choice = plane.router.choose(passed.pools, tried, demand)
         if choice is None or self._answer is None:
             self._give_up()
             return

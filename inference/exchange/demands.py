@@ -23,11 +23,13 @@ def demand_of(request: Request, passed: Passed, prepared: Prepared) -> Demand:
 
 def _made(request: Request, passed: Passed, prepared: Prepared) -> Demand:
     route, slo = passed.route, passed.slo
-    operation = request.head.target.rest
-    chain = request.plane.router.chain(route.project, f"{route.model} {operation}", prepared.read)
+    reader = f"{route.model} {request.head.target.rest}"
+    chain = request.plane.router.chain(route.project, reader, prepared.read)
     size, priority = prepared.prompt_bytes * prepared.n, route.terms.priority
     demand = Demand(route.project, route.model, size, chain, priority)
-    demand.seed = int(request.names.request_id[-SEED_DIGITS:], 16)
+    demand.request_id, demand.endpoint = request.names.request_id, route.endpoint
+    demand.fallback = passed.fallback
+    demand.seed = int(demand.request_id[-SEED_DIGITS:], 16)
     demand.policy = route.policy or BALANCED
     demand.ttft_us = int((slo.ttft_ms or 0) * MICRO_A_MILLI)
     demand.tpot_us = int((slo.tpot_ms or 0) * MICRO_A_MILLI)

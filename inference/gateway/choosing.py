@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from random import Random
 
@@ -14,6 +15,7 @@ from inference.gateway.published import Published
 from inference.gateway.reports import Reports
 from inference.routing.health import Breakers
 from inference.routing.pick import Picker
+from inference.routing.recorder import Recorder
 from inference.routing.roster import Roster
 from inference.routing.router import Router
 from inference.routing.spans import seed_of
@@ -32,6 +34,8 @@ class Choosing:
         picker, seed = self._picker(fleet), seed_of(config.peppers)
         self._say = reports.log.say
         self.scales = Scales(picker, self.health, State(), asyncio.get_running_loop().time, seed)
+        self.recorder = Recorder(published.link, name, time.time)
+        self.scales.note = self.recorder.note
         self.router = Router(picker, self.health, self.scales, self._on_fault)
         self.prober = Prober(
             fleet,
@@ -55,6 +59,19 @@ class Choosing:
         """Look after nobody any more."""
         self.prober.stop()
         self.roster.stop()
+
+    def tell(self) -> None:
+        """Tell the last of the decisions."""
+        self.recorder.stop()
+
+    def counts(self) -> dict[str, float]:
+        """Count decisions: those that failed, those told of and not; and prefixes known."""
+        return {
+            "router_faults": self.router.faults,
+            "decisions_recorded": self.recorder.told,
+            "decisions_dropped": self.recorder.dropped,
+            "prefix_entries": self.scales.state.entries(),
+        }
 
     def _on_fault(self, words: str) -> None:
         self._say("router_failed", "error", reason=words)

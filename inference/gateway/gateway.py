@@ -72,6 +72,7 @@ class Gateway:
         self.agents.stop()
         for exchange in list(self.plane.running):
             exchange.stop()
+        self.choosing.tell()
         await self.admission.stop()
         await self.reports.refusals.stop()
         await self.figures.stop()
@@ -105,7 +106,7 @@ class Gateway:
                 "workers_out": len(self.health.out()),
                 "workers_doubted": len(self.health.doubted()),
                 "refusals_untold": self.reports.refusals.untold,
-                "router_faults": self.choosing.router.faults,
+                **self.choosing.counts(),
                 **self.admission.counts(),
                 **self.agents.gauges(),
             }

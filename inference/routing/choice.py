@@ -6,13 +6,21 @@ Only whole answers teach how fast it is.
 
 from __future__ import annotations
 
+from typing import Final
+
 from inference.body.claims import MEASURED
 from inference.contracts.decisions import Decision
 from inference.contracts.entries import Worker
+from inference.routing.came import Came
 from inference.routing.health import Breakers
 from inference.routing.placed import Placed
 from inference.routing.weigh import Scales, Weighed
 from inference.telemetry.outcome import COMPLETE, Outcome
+
+BROKE: Final = "worker_broke"
+ERROR: Final = "refused"
+DROPPED: Final = "dropped"
+"""How an attempt ends that its request outlives; else as the request does."""
 
 
 class Choice:
@@ -47,14 +55,12 @@ class Choice:
     def answered_error(self, status: int) -> None:
         """Learn that it answered with an error that the caller is not to read as it is."""
         self._health.answered_error(self.worker.worker_id, self._project, status)
-        self.drop()
+        self._end(ERROR)
 
     def failed(self) -> None:
         """Learn that it failed through its own fault: it did not answer, or broke off."""
         self._health.failed(self.worker.worker_id)
-        placed, self._placed, scales = self._placed, None, self._scales
-        if placed is not None and scales is not None:
-            scales.state.failed(scales.now_us(), placed)
+        self._end(BROKE)
 
     def was_late(self) -> None:
         """Learn that its answer took longer than the one who asked may wait."""
@@ -70,19 +76,28 @@ class Choice:
 
     def conclude(self, outcome: Outcome) -> None:
         """Learn how the request ended: what its engine counted teaches, if the answer is whole."""
-        placed, scales = self._placed, self._scales
-        if placed is None or scales is None:
-            return
-        if outcome.ending != COMPLETE or outcome.source != MEASURED:
-            self.drop()
-            return
-        self._placed = None
-        tokens, state, now_us = outcome.tokens, scales.state, scales.now_us()
-        state.counted(placed, tokens.tokens_in, tokens.tokens_cached)
-        state.ended(now_us, placed, tokens.tokens_out if outcome.streamed else 0)
+        is_counted = outcome.ending == COMPLETE and outcome.source == MEASURED
+        self._end(outcome.ending, outcome if is_counted else None)
 
     def drop(self) -> None:
         """Learn that nothing more comes of it, which says nothing of the worker."""
-        placed, self._placed, scales = self._placed, None, self._scales
-        if placed is not None and scales is not None:
-            scales.state.taken_back(placed)
+        self._end(DROPPED)
+
+    def _end(self, ending: str, outcome: Outcome | None = None) -> None:
+        """Count it no more, and tell of it; once."""
+        placed, self._placed = self._placed, None
+        scales, weighed = self._scales, self.weighed
+        if placed is None or scales is None or weighed is None:
+            return
+        now_us, state = scales.now_us(), scales.state
+        came = Came(placed, now_us, ending)
+        if outcome is not None:
+            tokens = outcome.tokens
+            came.count(tokens, is_stream=outcome.streamed)
+            state.counted(placed, tokens.tokens_in, tokens.tokens_cached)
+            state.ended(now_us, placed, tokens.tokens_out if outcome.streamed else 0)
+        elif ending == BROKE:
+            state.failed(now_us, placed)
+        else:
+            state.taken_back(placed)
+        scales.note(weighed, came)

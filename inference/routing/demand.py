@@ -16,16 +16,20 @@ class Demand:
 
     ``prompt_bytes`` are those that become tokens; ``priority`` is its tier's; ``ttft_us`` and
     ``tpot_us`` are its targets (SLO), 0 where it named none; ``chain`` are the hashes of its
-    prefixes (``spans``), empty where they are of no use; ``seed``: what its draws come from.
+    prefixes (``spans``), empty where they are of no use; ``seed``: what its draws come from;
+    ``fallback``: why the pools it is offered stand in for others (``contracts.decisions``).
     """
 
     __slots__ = (
         "chain",
+        "endpoint",
+        "fallback",
         "model",
         "policy",
         "priority",
         "project",
         "prompt_bytes",
+        "request_id",
         "seed",
         "tpot_us",
         "ttft_us",
@@ -44,7 +48,8 @@ class Demand:
         self.prompt_bytes = prompt_bytes
         self.chain = chain
         self.priority = priority
-        self.ttft_us = self.tpot_us = self.seed = 0
+        self.ttft_us = self.tpot_us = self.seed = self.fallback = 0
+        self.request_id = self.endpoint = ""
         self.policy: Policy = BALANCED
 
     @property

@@ -42,22 +42,17 @@ class Router:
         self._complain = complain or _nobody_hears
         self.faults = 0
 
-    def choose(
-        self, pools: Pools, tried: Sequence[str], demand: Demand, fallback: int = 0
-    ) -> Choice | None:
-        """Choose a worker of those not tried yet for a request; none if all were.
-
-        ``fallback``: why these pools stand in for others, if they do.
-        """
+    def choose(self, pools: Pools, tried: Sequence[str], demand: Demand) -> Choice | None:
+        """Choose a worker of those not tried yet for a request; none if all were."""
         scales = self._scales
         if scales is None or demand.policy.name == POWER_OF_TWO.name:
-            return self._pick(pools, tried, demand, fallback)
+            return self._pick(pools, tried, demand)
         try:
             weighed = scales.weigh(pools, tried, demand)
-            return None if weighed is None else self._count(scales, weighed, tried, fallback)
+            return None if weighed is None else self._count(scales, weighed)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the request is to be served
             self._note(fault)
-            return self._pick(pools, tried, demand, fallback)
+            return self._pick(pools, tried, demand)
 
     def chain(self, project: str, model: str, read: Sequence[memoryview]) -> Sequence[int]:
         """Return the hashes of a prompt's prefixes (``spans``); none where they are of no use.
@@ -76,24 +71,20 @@ class Router:
         """Say whether there is a worker that would be asked."""
         return self._picker.pick(pools, ()) is not None
 
-    def _pick(
-        self, pools: Pools, tried: Sequence[str], demand: Demand, fallback: int
-    ) -> Choice | None:
-        picked = self._picker.pick(pools, tried, fallback)
+    def _pick(self, pools: Pools, tried: Sequence[str], demand: Demand) -> Choice | None:
+        picked = self._picker.pick(pools, tried, demand.fallback)
         if picked is None:
             return None
         worker, decision = picked
         return Choice(worker, decision, demand.project, self._health)
 
-    def _count(
-        self, scales: Scales, weighed: Weighed, tried: Sequence[str], fallback: int
-    ) -> Choice:
-        decided = weighed.decided
+    def _count(self, scales: Scales, weighed: Weighed) -> Choice:
+        decided, demand = weighed.decided, weighed.demand
         candidate, terms = weighed.candidates[decided.chosen], decided.terms[decided.chosen]
-        among = decided.eligible
-        decision = Decision(len(tried), among, candidate.in_flight, fallback, weighed.hops)
+        tried, among, hops = weighed.attempt, decided.eligible, weighed.hops
+        decision = Decision(tried, among, candidate.in_flight, demand.fallback, hops)
         decision.predict(terms.ttft_us // 1000, candidate.hit_tokens, terms.verdict)
-        choice = Choice(weighed.worker, decision, weighed.demand.project, self._health)
+        choice = Choice(weighed.worker, decision, demand.project, self._health)
         choice.count(scales, weighed)
         return choice
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from inference.contracts.entries import Worker
+from inference.routing.came import Came
 from inference.routing.decide import Decided, decide, mix
 from inference.routing.demand import Demand
 from inference.routing.health import Breakers
@@ -18,14 +19,17 @@ MICRO: Final = 1_000_000
 
 
 class Weighed:
-    """A decision, with all it was made from. ``at_us``: when, by the loop's clock."""
+    """A decision, with all it was made from.
 
-    __slots__ = ("at_us", "candidates", "decided", "demand", "draw", "wish", "workers")
+    ``at_us``: when, by the loop's clock; ``attempt``: which try of its request, from 0.
+    """
+
+    __slots__ = ("at_us", "attempt", "candidates", "decided", "demand", "draw", "wish", "workers")
 
     def __init__(
         self, demand: Demand, wish: Wish, workers: list[Worker], candidates: list[Candidate]
     ) -> None:
-        self.at_us = self.draw = 0
+        self.at_us = self.draw = self.attempt = 0
         self.demand = demand
         self.wish = wish
         self.workers = workers
@@ -62,6 +66,8 @@ class Scales:
         self._now = now
         self.state = state
         self.seed = seed
+        self.note: Callable[[Weighed, Came], None] = _nobody_asks
+        """Who is told of attempts that are over."""
 
     def weigh(
         self, pools: Sequence[Sequence[Worker]], tried: Sequence[str], demand: Demand
@@ -72,7 +78,8 @@ class Scales:
         wish = state.wish(demand, policy)
         weighed = Weighed(demand, wish, workers, candidates)
         weighed.at_us = self.now_us()
-        weighed.draw = mix(demand.seed + len(tried))
+        weighed.attempt = len(tried)
+        weighed.draw = mix(demand.seed + weighed.attempt)
         state.describe(weighed.at_us, demand, wish, workers, candidates)
         state.price(candidates, policy)
         weighed.decided = decide(candidates, wish, policy, weighed.draw)
@@ -111,3 +118,7 @@ class Scales:
                 workers.append(worker)
                 candidates.append(candidate)
         return workers, candidates
+
+
+def _nobody_asks(_weighed: Weighed, _came: Came) -> None:
+    """Do without."""

@@ -157,7 +157,9 @@ def test_doubted_worker_is_no_one_to_wait_for(health: Breakers, router: Router) 
 
 
 def test_choice_says_why_others_stand_in(router: Router) -> None:
-    choice = router.choose([[worker("a")]], (), DEMAND, ALL_FULL)
+    demand = Demand("proj_a", "small", 400)
+    demand.fallback = ALL_FULL
+    choice = router.choose([[worker("a")]], (), demand)
 
     assert choice is not None
     assert choice.decision.fallback == ALL_FULL

@@ -61,7 +61,11 @@ class Router:
         """
         if self._scales is None or not read:
             return ()
-        return chain_of(self._scales.seed, project, model, read[:-1], read[-1])
+        try:
+            return chain_of(self._scales.seed, project, model, read[:-1], read[-1])
+        except Exception as fault:  # noqa: BLE001 - no hash is worth a request
+            self._note(fault)
+            return ()
 
     def lacks(self, pools: Pools) -> int:
         """Say why none of these should be asked now (``decisions``); 0 if one has room."""

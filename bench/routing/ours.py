@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from bench.routing.requests import BLOCK_TOKENS, Asked
 from bench.routing.rule import Ended, Forecast, Rule, Setting
+from inference.contracts.decide import decide, mix
 from inference.contracts.entries import Worker
 from inference.contracts.policies import BALANCED, Policy
-from inference.routing.decide import decide, mix
+from inference.contracts.snapshot import Candidate, Wish
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
-from inference.routing.snapshot import Candidate, Wish
 from inference.routing.spans import ENDS, chain_of
 from inference.routing.state import State
 

@@ -5,5 +5,7 @@ it is made; all of it holds plain values and survives a round trip through JSON,
 by any transport. (``UsageEvent`` alone is not frozen: a constructor that mypyc compiles can't be.)
 
 Control → data go ``entries``, and calls of the ``functions`` that lie in Valkey; back come
-``events`` and ``tallies``. Where things lie is in ``names``.
+``events``, ``tallies`` and ``records`` of decisions. Where things lie is in ``names``. How a
+worker is chosen of what is known (``decide``, pure) stands here too, so that the plane that
+explains a decision makes it again by the same code.
 """

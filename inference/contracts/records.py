@@ -1,7 +1,7 @@
 """Decision records (routing trace): all that one choice of a worker was made from, and what came.
 
 One for each attempt that was weighed. Numbers are integers, so that it can be decided again to the
-bit (``inference.routing.decide``); candidates are rows of ``CANDIDATE``, in the order of
+bit (``inference.contracts.decide``); candidates are rows of ``CANDIDATE``, in the order of
 ``workers``. They are told on a capped stream: the control plane keeps what went wrong and a sample.
 """
 
@@ -34,7 +34,7 @@ CANDIDATE: Final = (
     "tpot_us",
     "extras_us",
 )
-"""What a row of a candidate says (``inference.routing.snapshot``)."""
+"""What a row of a candidate says (``inference.contracts.snapshot``)."""
 
 KEPT, MISSED, UNREACHABLE, NO_TARGET = 1, 2, 3, 0
 """Whether a target was kept; unreachable: nobody was believed to keep it, and nobody did."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from inference.body.tokens import Usage
+from inference.contracts.decide import Decided
 from inference.contracts.records import KEPT, MISSED, NO_TARGET, UNREACHABLE
-from inference.routing.decide import Decided
+from inference.contracts.snapshot import Wish
 from inference.routing.placed import Placed
-from inference.routing.snapshot import Wish
 
 Json = dict[str, Any]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from inference.contracts.snapshot import UNPROVEN, Candidate
 from inference.routing.placed import Placed
 from inference.routing.predictors import SURE_COUNT, BetweenTokens, FirstToken, Prior
 from inference.routing.prefixes import Calibration
-from inference.routing.snapshot import UNPROVEN, Candidate
 
 ONE: Final = 1024
 MICRO: Final = 1_000_000

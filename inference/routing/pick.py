@@ -10,8 +10,8 @@ from random import Random
 
 from inference.contracts.decisions import ALL_FULL, NOBODY_THERE, Decision
 from inference.contracts.entries import Worker
+from inference.contracts.snapshot import DETOUR, DOUBTED, FULL, OUT
 from inference.fleet.ports import FREE
-from inference.routing.snapshot import DETOUR, DOUBTED, FULL, OUT
 
 Picked = tuple[Worker, Decision]
 

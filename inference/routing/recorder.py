@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from inference.contracts.decide import FORMULA
 from inference.contracts.records import RECORDS, RECORDS_BYTES, RECORDS_FIELD
 from inference.routing.came import Came
-from inference.routing.decide import FORMULA
 from inference.routing.weigh import Weighed
 from inference.sources.link import Link
 

@@ -13,12 +13,12 @@ from typing import Final
 
 from inference.contracts.entries import Worker
 from inference.contracts.policies import ONE, Policy
+from inference.contracts.snapshot import SHARED, Candidate, Wish
 from inference.routing.demand import PRIORITY, Demand
 from inference.routing.known_worker import MICRO, KnownWorker
 from inference.routing.placed import Placed
 from inference.routing.predictors import Prior, median_of
 from inference.routing.prefixes import PrefixIndex
-from inference.routing.snapshot import SHARED, Candidate, Wish
 from inference.routing.spans import bytes_of
 
 WORKERS_MAX: Final = 4096

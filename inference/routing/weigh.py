@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from inference.contracts.decide import Decided, decide, mix
 from inference.contracts.entries import Worker
+from inference.contracts.snapshot import DETOUR, HALF_OPEN, SHARED, TRIED, Candidate, Wish
 from inference.routing.came import Came
-from inference.routing.decide import Decided, decide, mix
 from inference.routing.demand import Demand
 from inference.routing.health import Breakers
 from inference.routing.pick import Picker
 from inference.routing.placed import Placed
-from inference.routing.snapshot import DETOUR, HALF_OPEN, SHARED, TRIED, Candidate, Wish
 from inference.routing.state import State
 
 MICRO: Final = 1_000_000

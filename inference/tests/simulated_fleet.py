@@ -10,12 +10,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from inference.contracts.decide import decide, mix
 from inference.contracts.entries import Worker
 from inference.contracts.policies import BALANCED
-from inference.routing.decide import decide, mix
+from inference.contracts.snapshot import Candidate
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
-from inference.routing.snapshot import Candidate
 from inference.routing.state import State
 
 MICRO = 1_000_000

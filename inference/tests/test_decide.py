@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
+from inference.contracts import decide as rules
+from inference.contracts.decide import decide, mix
 from inference.contracts.policies import BALANCED, BOUNDS, POLICIES, BadPolicy, Policy
-from inference.routing import decide as rules
-from inference.routing.decide import decide, mix
-from inference.routing.snapshot import (
+from inference.contracts.snapshot import (
     DOUBTED,
     FIELDS,
     FULL,
@@ -186,9 +186,9 @@ def test_policies_are_named_by_what_they_say() -> None:
 DECISIONS = """
 import json
 from random import Random
-from inference.routing.decide import decide, mix
+from inference.contracts.decide import decide, mix
 from inference.contracts.policies import POLICIES
-from inference.routing.snapshot import Wish, candidate_of
+from inference.contracts.snapshot import Wish, candidate_of
 dice = Random(11)
 said = []
 for number in range(300):

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from inference.contracts.decide import FORMULA, decide
 from inference.contracts.records import (
     CANDIDATE,
     RECORDS,
     DecisionRecord,
     read_records,
 )
-from inference.routing.decide import FORMULA, decide
+from inference.contracts.snapshot import Wish, candidate_of
 from inference.routing.recorder import WAITING_MAX, Recorder
-from inference.routing.snapshot import Wish, candidate_of
 from inference.tests.test_choice import ANSWER, Scene, asked, ended
 
 pytestmark = pytest.mark.anyio

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from inference.contracts.policies import BALANCED
+from inference.contracts.snapshot import SHARED, UNPROVEN, Candidate
 from inference.routing.demand import Demand
-from inference.routing.snapshot import SHARED, UNPROVEN, Candidate
 from inference.routing.state import WORKERS_MAX, State
 from inference.tests.simulated_fleet import MICRO, Scene, worker_of
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from inference.contracts.policies import Policy
-from inference.routing.snapshot import (
+from inference.contracts.snapshot import (
     DOUBTED,
     FULL,
     HALF_OPEN,

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ sys.path.insert(0, str(HERE.parents[1] / "xim" / "src"))
 from bench.routing import contest, report, scenarios  # noqa: E402
 from bench.routing.rules import QUICK, RULES  # noqa: E402
 
+KEEP = "JSON lines: runs that are in it are not run again; new ones go to the last that is named"
 QUICK_CASES = ("mixed machines", "mixed targets, mixed machines")
 
 
@@ -31,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--crossed", action="store_true", help="gateways and wrong assumptions, too"
     )
+    parser.add_argument("--keep", type=Path, action="append", default=[], help=KEEP)
     parser.add_argument("--list", action="store_true", help="name the cases and rules, run none")
     parser.add_argument("--out", type=Path, default=HERE.parent / "routing.json")
     return parser.parse_args()
@@ -44,11 +47,7 @@ def main() -> int:
         print("\n".join(["Cases:", *contest.every_case(), "", "Rules:", *RULES]))
         return 0
     found = contest.jobs(cases, rules, 1 if asked.quick else asked.seeds)
-    rows = []
-    for row in contest.run_all(found, asked.processes):
-        rows.append(row)
-        _say(row)
-    summary = contest.summed_up(rows)
+    summary = contest.summed_up(_rows(found, asked.keep, asked.processes))
     for table in report.tables(summary):
         print(table)
     print("\n".join(report.verdicts(summary)))
@@ -70,6 +69,25 @@ def _names(asked: argparse.Namespace) -> tuple[list[str], list[str]]:
     if unknown:
         raise SystemExit(f"Unknown: {'; '.join(unknown)}. See --list.")
     return cases, rules
+
+
+def _rows(
+    found: Sequence[contest.Job], files: Sequence[Path], processes: int
+) -> list[dict[str, Any]]:
+    """Return a row for each job, in their order; those that are kept in files are not run."""
+    known = {}
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+            row = json.loads(line)
+            known[contest.Job(row["case"], row["rule"], row["seed"])] = row
+    missing = [job for job in found if job not in known]
+    for job, row in zip(missing, contest.run_all(missing, processes), strict=True):
+        known[job] = row
+        _say(row)
+        if files:
+            with files[-1].open("a", encoding="utf-8") as kept:
+                kept.write(json.dumps(row) + "\n")
+    return [known[job] for job in found]
 
 
 def _say(row: dict[str, Any]) -> None:

@@ -42,9 +42,10 @@ def every_case() -> dict[str, Case]:
 
 
 def jobs(cases: Iterable[str], rules: Sequence[str], seeds: int) -> list[Job]:
-    """Return what has to be run; rules of one case and seed stand together."""
+    """Return what has to be run, a whole table for one seed after the other."""
+    every = list(cases)
     return [
-        Job(case, rule, seed) for case in cases for seed in range(1, seeds + 1) for rule in rules
+        Job(case, rule, seed) for seed in range(1, seeds + 1) for case in every for rule in rules
     ]
 
 

@@ -58,6 +58,10 @@ class KnownWorker:
         """Say whether it has nothing of ours."""
         return self.in_flight == 0
 
+    def oldest_waiting(self) -> Placed | None:
+        """Return the request that has waited longest for its first token; none if none waits."""
+        return next(iter(self._waiting.values()), None)
+
     def take(self, placed: Placed) -> None:
         """Count a request that was sent there."""
         self.in_flight += 1

@@ -9,13 +9,16 @@ class Placed:
     ``ahead``: uncached tokens there and its own, which its first token waits for; ``new`` of
     them are its own; ``hit``: tokens of its prompt that were expected in the cache, before
     calibration; ``ages``: of its blocks there, when it was sent (``shelf``); ``among``: requests
-    in flight there with it; ``weight``: what it counts (of 1,024).
+    in flight there with it; ``clock``: what had been sent there before it, ``unread``: since the
+    oldest that was waiting there (both in bytes, as ``shelf`` counts them); ``weight``: what it
+    counts (of 1,024).
     """
 
     __slots__ = (
         "ages",
         "ahead",
         "among",
+        "clock",
         "first_us",
         "hit",
         "model",
@@ -25,6 +28,7 @@ class Placed:
         "prompt_bytes",
         "sent_us",
         "targeted",
+        "unread",
         "weight",
         "worker_id",
     )
@@ -35,6 +39,7 @@ class Placed:
         self.sent_us = sent_us
         self.first_us = 0
         self.ahead = self.new = self.hit = self.among = self.weight = self.prompt_bytes = 0
+        self.clock = self.unread = 0
         self.targeted = False
         self.ages: list[int] = []
         self.project = self.model = ""

@@ -131,15 +131,22 @@ class PrefixIndex:
             self._renew(shelf)
         return fresh
 
-    def learn(self, worker: str, ages: Sequence[int], cached_bytes: int) -> None:
+    def clock(self, worker: str) -> int:
+        """Return how many bytes a worker was sent, those that it had lately once."""
+        shelf = self._shelves.get(worker)
+        return shelf.clock if shelf is not None else 0
+
+    def learn(self, worker: str, ages: Sequence[int], unread: int, cached_bytes: int) -> None:
         """Learn from what an engine found in its cache how much it keeps.
 
         ``ages``: of the prompt's hashes when it was sent (``ages``). The oldest that was there
-        says that it keeps at least as much, the youngest that was not, that it keeps less.
+        says that it keeps at least as much, the youngest that was not, that it keeps less, unless
+        it was only not read yet: ``unread`` bytes had been sent since the oldest prompt that was
+        waiting there.
         """
         shelf = self._shelves.get(worker)
         if shelf is not None:
-            shelf.learn(ages, cached_bytes)
+            shelf.learn(ages, unread, cached_bytes)
 
     def capacity(self, worker: str) -> int:
         """Return how many bytes of prompts a worker is taken to keep."""

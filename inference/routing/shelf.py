@@ -14,13 +14,13 @@ from typing import Final
 from inference.routing.spans import ENDS
 
 ENTRIES_MIN: Final = 256
-CAPACITY: Final = 4 << 20
-"""Bytes of prompts that a worker is taken to keep until it says: a million tokens or so."""
+CAPACITY: Final = 16 << 20
+"""Bytes of prompts that a worker is taken to keep until it says: four million tokens or so. Too
+many are soon found to be too many; of too few nobody asks for what would prove it."""
 CAPACITY_MIN, CAPACITY_MAX = 256 << 10, 256 << 20
-LEARN_SHIFT: Final = 4
-"""A report moves a capacity by a sixteenth."""
-NOISE_SHIFT: Final = 3
-"""What is missing at an eighth of the capacity was not evicted: it was not read yet."""
+FIRST_REPORTS: Final = 8
+FIRST_SHIFT, LATER_SHIFT = 2, 4
+"""The first reports move a capacity by a quarter each, those that follow by a sixteenth."""
 SLACK: Final = 4096
 """Bytes by which an engine's blocks may end before ours."""
 NEVER: Final = 1 << 60
@@ -33,6 +33,7 @@ SIZES: Final = [ENDS[0], *[end - begin for begin, end in pairwise(ENDS)]]
 class Shelf:
     """What one worker is believed to hold.
 
+    ``capacity``: bytes that it keeps, as learned from so many ``reports``;
     ``young``, ``old``: its hashes, each with the clock when it was sent last; ``filled``, and
     ``by_project`` of it: how much of a generation the young one is, of ``GENERATION``.
     """
@@ -46,6 +47,7 @@ class Shelf:
         "entries",
         "filled",
         "old",
+        "reports",
         "young",
     )
 
@@ -57,7 +59,7 @@ class Shelf:
         self.old: dict[int, int] = {}
         self.dying: list[int] = []
         self.by_project: dict[str, int] = {}
-        self.clock = self.filled = 0
+        self.clock = self.filled = self.reports = 0
 
     def holds(self, key: int) -> bool:
         """Say whether anything is known of it."""
@@ -105,16 +107,21 @@ class Shelf:
         mine = self.by_project.get(project, 0)
         return mine < GENERATION // 2 or len(self.by_project) <= (1 if mine else 0)
 
-    def learn(self, ages: Sequence[int], cached_bytes: int) -> None:
+    def learn(self, ages: Sequence[int], unread: int, cached_bytes: int) -> None:
         """Learn from what its engine found in its cache how much it keeps (``PrefixIndex``)."""
         there = 0
         while there < len(ages) and ENDS[there] <= cached_bytes:
             there += 1
         if there and ages[there - 1] > self.capacity:
-            more = self.capacity + (self.capacity >> LEARN_SHIFT)
-            self.capacity = min(more, CAPACITY_MAX)
+            self._move(self.capacity >> self._shift())
         while there < len(ages) and ENDS[there] <= cached_bytes + SLACK:
             there += 1
-        if there < len(ages) and self.capacity >> NOISE_SHIFT < ages[there] < self.capacity:
-            less = self.capacity - (self.capacity >> LEARN_SHIFT)
-            self.capacity = max(less, CAPACITY_MIN)
+        if there < len(ages) and unread < ages[there] < self.capacity:
+            self._move(-(self.capacity >> self._shift()))
+
+    def _shift(self) -> int:
+        return FIRST_SHIFT if self.reports < FIRST_REPORTS else LATER_SHIFT
+
+    def _move(self, by: int) -> None:
+        self.reports += 1
+        self.capacity = max(CAPACITY_MIN, min(self.capacity + by, CAPACITY_MAX))

@@ -94,12 +94,10 @@ class State:
         placed.hit = int(candidate.hit_tokens / known.calibration.value)
         placed.prompt_bytes = demand.prompt_bytes
         placed.weight, placed.targeted = wish.weight, wish.has_target
+        if demand.chain:
+            self._note_prefix(placed, demand.chain, known.oldest_waiting())
         known.take(placed)
         placed.among = known.in_flight
-        if demand.chain:
-            index = self._index(demand.model)
-            placed.ages = index.ages(worker.worker_id, demand.chain)
-            index.place(worker.worker_id, demand.chain, demand.project)
         if placed.targeted:
             self._targeted[demand.project] = self._targeted.get(demand.project, 0) + 1
         return placed
@@ -119,7 +117,7 @@ class State:
             index = self._indices.get(placed.model)
             if index is not None and cached is not None:
                 cached_bytes = cached * placed.prompt_bytes // prompt
-                index.learn(placed.worker_id, placed.ages, cached_bytes)
+                index.learn(placed.worker_id, placed.ages, placed.unread, cached_bytes)
             self._learn_rate(placed, prompt / placed.prompt_bytes)
 
     def ended(self, now_us: int, placed: Placed, tokens_out: int = 0) -> None:
@@ -197,6 +195,13 @@ class State:
         if index is None:
             index = self._indices[model] = PrefixIndex(self._entries_max)
         return index
+
+    def _note_prefix(self, placed: Placed, chain: Sequence[int], oldest: Placed | None) -> None:
+        index = self._index(placed.model)
+        placed.clock = index.clock(placed.worker_id)
+        placed.unread = placed.clock - oldest.clock if oldest is not None else 0
+        placed.ages = index.ages(placed.worker_id, chain)
+        index.place(placed.worker_id, chain, placed.project)
 
     def _learn_rate(self, placed: Placed, rate: float) -> None:
         name = f"{placed.model}\0{placed.project}"

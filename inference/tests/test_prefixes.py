@@ -215,7 +215,7 @@ def test_how_much_a_worker_keeps_is_learned_from_what_it_reports(room: int) -> N
         keys = dice.choice(prompts)[: dice.randrange(1, 31)]
         ages = index.ages("a", keys)
         index.place("a", keys, "p1")
-        index.learn("a", ages, engine.ask(keys))
+        index.learn("a", ages, 0, engine.ask(keys))
     assert room * 0.7 < index.capacity("a") < room * 1.4
     hits = [(index.match(one, ["a"])[0], one) for one in prompts]
     wrong = sum(abs(bytes_of(depth) - _cached(engine, one)) for depth, one in hits)
@@ -245,25 +245,27 @@ def test_what_is_older_than_a_worker_keeps_is_not_believed_in() -> None:
 def test_who_says_nothing_is_taken_to_keep_what_is_usual() -> None:
     index = PrefixIndex()
     index.place("a", chain(8_000), "p1")
-    index.learn("a", [], 8_000)
-    index.learn("nobody", [5, 6], 0)
+    index.learn("a", [], 0, 8_000)
+    index.learn("nobody", [5, 6], 0, 0)
     assert index.capacity("a") == index.capacity("nobody") == CAPACITY
 
 
 def test_a_prompt_that_was_not_read_yet_does_not_shrink_a_cache() -> None:
     shelf = Shelf(0, CAPACITY)
     for _ in range(100):
-        shelf.learn([CAPACITY // 10] * 20, 0)
+        shelf.learn([CAPACITY // 10] * 20, CAPACITY // 10, 0)
     assert shelf.capacity == CAPACITY
+    shelf.learn([CAPACITY // 10] * 20, CAPACITY // 10 - 1, 0)
+    assert shelf.capacity < CAPACITY
 
 
 def test_capacities_stay_within_their_bounds() -> None:
     shelf = Shelf(0, CAPACITY)
     for _ in range(300):
-        shelf.learn([NEVER // 2], bytes_of(1))
+        shelf.learn([NEVER // 2], 0, bytes_of(1))
     assert shelf.capacity == CAPACITY_MAX
     for _ in range(300):
-        shelf.learn([shelf.capacity - 1] * 30, 0)
+        shelf.learn([shelf.capacity - 1] * 30, 0, 0)
     assert shelf.capacity == CAPACITY_MIN
 
 

@@ -75,7 +75,7 @@ def test_ours_chooses_the_same_over_hashes_of_names_and_over_real_bytes() -> Non
     assert len(set(chosen[0])) > 4
 
 
-def test_jobs_of_a_seed_stand_together_and_a_row_names_its_job() -> None:
+def test_one_seed_is_run_after_the_other_and_a_row_names_its_job() -> None:
     jobs = contest.jobs(["noisy tenant, 6 a second"], ["random", "round robin"], 2)
 
     assert [(one.rule, one.seed) for one in jobs] == [

@@ -8,6 +8,8 @@ PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
+# Tests of what decides, without a platform: compiled it has to decide the same.
+PURE := $(addprefix inference/tests/test_,decide.py predictors.py prefixes.py routing_state.py choice.py recorder.py)
 MINUTES ?= 10
 N ?= auto
 
@@ -33,7 +35,7 @@ compiled: env-dev ## Compile the data plane (mypyc): the server takes it while t
 	@$(PY) -m xerotier_site.compiled
 
 test-compiled: compiled ## Run the plane's tests once more, over the compiled plane
-	$(PY) -m pytest -n $(N) --compiled $(or $(T),tests/plane)
+	$(PY) -m pytest -n $(N) --compiled $(or $(T),tests/plane $(PURE))
 
 bench: compiled ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
 	$(PY) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

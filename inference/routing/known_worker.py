@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from inference.contracts.snapshot import UNPROVEN, Candidate
+from inference.routing.elsewhere import Load
 from inference.routing.placed import Placed
 from inference.routing.predictors import SURE_COUNT, BetweenTokens, FirstToken, Prior
 from inference.routing.prefixes import Calibration
@@ -102,22 +103,33 @@ class KnownWorker:
                 self.first.overdue(placed.ahead, waited_s, now_s)
             return
 
-    def describe(self, candidate: Candidate, now_us: int, tokens: int, hit: int) -> None:
-        """Write what is known into a candidate, for a prompt of which it has read ``hit``."""
+    @property
+    def load(self) -> Load:
+        """Return what this gateway has there."""
+        return self.in_flight, self.backlog, self.importance
+
+    def describe(
+        self, candidate: Candidate, now_us: int, tokens: int, hit: int, others: Load
+    ) -> None:
+        """Write what is known into a candidate, for a prompt of which it has read ``hit``.
+
+        ``others``: what other gateways say that they have there.
+        """
         first, now_s = self.first, now_us / MICRO
         believed = int(hit * self.calibration.value)
         candidate.hit_tokens = believed
         candidate.new_tokens = max(16, tokens - believed)
-        candidate.backlog = self.backlog
-        # What others have there is known as a number only: each counts as if it had no target.
-        foreign = max(0, candidate.in_flight - self.in_flight)
-        candidate.importance = self.importance + FOREIGN_WEIGHT * foreign
-        candidate.in_flight = self.in_flight + foreign
+        candidate.backlog = self.backlog + others[1]
+        known = self.in_flight + others[0]
+        # Of what nobody told us only the number is known: each counts as if it had no target.
+        foreign = max(0, candidate.in_flight - known)
+        candidate.importance = self.importance + others[2] + FOREIGN_WEIGHT * foreign
+        candidate.in_flight = known + foreign
         candidate.base_us = int(first.base_s * MICRO)
         candidate.speed_ns = int(first.speed_s * 1_000_000_000)
         factor = first.factor(now_s)
         candidate.factor = int(factor * ONE)
-        expected_s = first.line_s(self.backlog + candidate.new_tokens) * factor
+        expected_s = first.line_s(candidate.backlog + candidate.new_tokens) * factor
         candidate.q90 = int(first.quantiles.p90(expected_s) * ONE)
         candidate.tpot_us = int(self.between.at_s(candidate.in_flight + 1) * MICRO)
         candidate.extras_us += int(self._errors * self._lost_s * MICRO)

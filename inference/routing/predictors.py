@@ -17,6 +17,7 @@ from typing import Final
 
 FORGETTING: Final = 0.98
 HALF_LIFE_S: Final = 20.0
+LN2: Final = 0.6931471805599453
 ALPHA: Final = 0.15
 QUICK_S: Final = 0.2
 """Answers quicker than this teach the factor less: noise is a large part of them."""
@@ -31,7 +32,8 @@ SPEED_S: Final = 150e-6
 PRIOR_COUNT: Final = 5
 FAIR_COUNT, SURE_COUNT = 10, 50
 STEP: Final = 0.08
-CLASSES_S: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
+# Of any length: compiled, a tuple of five floats that begins as this one counts as unset.
+CLASSES_S: Final[tuple[float, ...]] = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Bounds of the classes of predicted TTFT that have quantiles of their own."""
 Q50, Q90 = 0.5, 0.9
 START_90: Final = math.log(1.6)
@@ -184,7 +186,7 @@ class FirstToken:
 
     def _drifted(self, now_s: float) -> float:
         past_s = now_s - self._at_s
-        return self._log * 0.5 ** (past_s / HALF_LIFE_S) if past_s > 0 else self._log
+        return self._log * math.exp(-LN2 * past_s / HALF_LIFE_S) if past_s > 0 else self._log
 
 
 def median_of(known: Sequence[FirstToken]) -> Prior:

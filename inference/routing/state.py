@@ -15,11 +15,12 @@ from inference.contracts.entries import Worker
 from inference.contracts.policies import ONE, Policy
 from inference.contracts.snapshot import SHARED, Candidate, Wish
 from inference.routing.demand import PRIORITY, Demand
+from inference.routing.elsewhere import Elsewhere, Load
 from inference.routing.known_worker import MICRO, KnownWorker
 from inference.routing.placed import Placed
 from inference.routing.predictors import Prior, median_of
 from inference.routing.prefixes import PrefixIndex
-from inference.routing.spans import bytes_of
+from inference.routing.spans import ENDS, bytes_of
 
 WORKERS_MAX: Final = 4096
 RATES_MAX: Final = 4096
@@ -28,6 +29,10 @@ RATE_ALPHA: Final = 0.1
 RATE_MIN, RATE_MAX = 0.02, 2.0
 LEAST_TEACHING: Final = 2
 """An answer of fewer tokens says nothing of the time between them."""
+
+
+News = tuple[str, str, str, int, list[int]]
+"""Model, worker, project, how many hashes stand before these, and these."""
 
 
 class State:
@@ -40,6 +45,10 @@ class State:
         self._rates: OrderedDict[str, float] = OrderedDict()
         self._targeted: dict[str, int] = {}
         self._number = 0
+        self.elsewhere = Elsewhere()
+        """What other gateways have where."""
+        self.news: list[News] | None = None
+        """Prefixes that were sent to workers for the first time; none are kept if nobody asks."""
 
     # ── Before a choice ────────────────────────────────────────────────────────────────
 
@@ -71,7 +80,8 @@ class State:
             hit = int(bytes_of(depths[place]) * rate) if depths else 0
             known = self._worker(worker)
             known.look_at_overdue(now_us)
-            known.describe(candidates[place], now_us, wish.tokens, min(hit, wish.tokens))
+            others = self.elsewhere.at(worker.worker_id, now_us)
+            known.describe(candidates[place], now_us, wish.tokens, min(hit, wish.tokens), others)
 
     def price(self, candidates: Sequence[Candidate], policy: Policy) -> None:
         """Add what a policy asks for, in time, of who owns a worker."""
@@ -138,6 +148,19 @@ class State:
         """Note that it is not to be: as if it had not been sent, but for its prefix."""
         self._release(placed)
 
+    # ── What other gateways do ─────────────────────────────────────────────────────────
+
+    def placed_elsewhere(
+        self, model: str, worker_id: str, project: str, begin: int, hashes: Sequence[int]
+    ) -> None:
+        """Note that another gateway sent a prefix to a worker. ``begin``: hashes before these."""
+        if begin >= 0 and begin + len(hashes) <= len(ENDS):
+            self._index(model).place(worker_id, hashes, project, begin=begin)
+
+    def loads(self) -> list[tuple[str, Load]]:
+        """Return what this gateway has at each worker it knows."""
+        return [(name, known.load) for name, known in self._workers.items()]
+
     # ── What is known ──────────────────────────────────────────────────────────────────
 
     def rate(self, project: str, model: str) -> float:
@@ -201,7 +224,10 @@ class State:
         placed.clock = index.clock(placed.worker_id)
         placed.unread = placed.clock - oldest.clock if oldest is not None else 0
         placed.ages = index.ages(placed.worker_id, chain)
-        index.place(placed.worker_id, chain, placed.project)
+        fresh = index.place(placed.worker_id, chain, placed.project)
+        if fresh and self.news is not None:
+            begin = list(chain).index(fresh[0])
+            self.news.append((placed.model, placed.worker_id, placed.project, begin, fresh))
 
     def _learn_rate(self, placed: Placed, rate: float) -> None:
         name = f"{placed.model}\0{placed.project}"

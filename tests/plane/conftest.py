@@ -171,6 +171,8 @@ async def running(config: PlaneConfig, world: World) -> AsyncIterator[Running]:
         # Until it has seen that Valkey is whole, it takes nobody for a stranger.
         await until(lambda: running.gateway.admission.limiter.is_restored)
         yield running
+        # A fault there costs no request, so no test would see it.
+        assert not running.gateway.choosing.router.faults
 
 
 async def until(condition: Callable[[], object], timeout_s: float = 3.0) -> None:

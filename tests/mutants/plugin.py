@@ -3,7 +3,7 @@
 The interpreter is warm by then, so a mutant costs a fork and those tests of its file that enter
 its function. A test that fails, or a mutant that hangs, is what is wanted: the fault was noticed.
 Last of all each file is tried without any fault: what was killed was killed by its fault, and not
-by what other mutants left behind.
+by what other mutants left behind. So the next file, too, finds everything as it was.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+from asgiref.sync import SyncToAsync
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
+from pytest_django.plugin import blocking_manager_key
 
+from tests.database_cleanup import delete_all
 from tests.mutants.sites import Mutant, mutants_of
 from tests.mutants.swap import swap_lua, swap_python
 from tests.mutants.targets import ROOT, TARGETS, excused
@@ -65,28 +69,32 @@ def pytest_configure() -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Run everything once to learn who enters what, then everything that matters, mutated."""
     targets: list[str] = session.config.getoption("--mutate")
-    watch = _Watch(session.items, targets)
+    out_path = Path(session.config.getoption("--mutants-out"))
+    watch = _Watch(session.items, targets, out_path.with_suffix(".fault"))
     watch.run()
     known = set() if session.config.getoption("--mutants-excused") else set(excused())
-    with Path(session.config.getoption("--mutants-out")).open("w") as out:
+    with out_path.open("w") as out:
         for target in targets:
             for mutant in mutants_of(ROOT / target):
                 survived = f"{target}:{mutant.place}" in known or _try(mutant, target, watch)
                 outcome = {"target": target, "place": mutant.place, "survived": survived}
                 print(json.dumps(outcome), file=out, flush=True)
-    for target in targets:
-        _try_unchanged(target, watch)
+            _try_unchanged(target, watch)
     return True
 
 
 class _Watch:
-    """Which tests enter which functions of the files, and how long each takes."""
+    """Which tests enter which functions of the files, and how long each takes.
 
-    def __init__(self, items: list[pytest.Item], targets: list[str]) -> None:
+    ``last_fault``: where the process of a mutant writes what killed it.
+    """
+
+    def __init__(self, items: list[pytest.Item], targets: list[str], last_fault: Path) -> None:
         self.items = items
         self.seconds: dict[str, float] = {}
         self.cpu_seconds: dict[str, float] = {}
         self.kills: Counter[str] = Counter()
+        self.last_fault = last_fault
         self._files = {str(ROOT / target): target for target in targets}
         self._entered: dict[tuple[str, str], set[str]] = defaultdict(set)
 
@@ -162,17 +170,40 @@ def _try_unchanged(target: str, watch: _Watch) -> None:
     items = watch.all_of(target)
     code = _fork(lambda: _swap(target, text), items, watch)
     if code != SURVIVED:
-        killer = items[code - KILLED].nodeid if code >= KILLED else "its process's end"
-        pytest.exit(f"{target} is killed without a fault, by {killer}: believe no outcome.", 2)
+        killer = watch.last_fault.read_text()
+        pytest.exit(f"{target} is killed without a fault: believe no outcome. By {killer}", 2)
 
 
 def _fork(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> int:
-    connections.close_all()
+    _disconnect()
     sys.stdout.flush()
     child = os.fork()
     if not child:
         _be(swap, items, watch)
-    return _wait(child, HANGS_S + TIMES * sum(watch.seconds[item.nodeid] for item in items))
+    code = _wait(child, HANGS_S + TIMES * sum(watch.seconds[item.nodeid] for item in items))
+    if code < 0:
+        _clean_up(items)
+    return code
+
+
+def _disconnect() -> None:
+    """Close every connection to the database: a child inherits none, and makes its own.
+
+    Django gives closed ones back to a pool. One that a child had from there, and was killed on,
+    would be the next child's, in the middle of a sentence.
+    """
+    connections.close_all()
+    for one in connections.all(initialized_only=True):
+        close_pool = getattr(one, "close_pool", None)
+        if close_pool is not None:
+            close_pool()
+
+
+def _clean_up(items: list[pytest.Item]) -> None:
+    """Delete what tests committed in a process that was killed before they could do so."""
+    if str(connection.settings_dict["NAME"]).startswith("test_"):  # Else no test had one.
+        with items[0].config.stash[blocking_manager_key].unblock():
+            delete_all()
 
 
 def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> None:
@@ -183,6 +214,8 @@ def _be(swap: Callable[[], None], items: list[pytest.Item], watch: _Watch) -> No
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
+        # Its thread is the parent's; here nobody would ever do what it is given.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         swap()
         code = KILLED
         killers = (number for number, item in enumerate(items) if _notices(item, watch))
@@ -201,7 +234,11 @@ def _notices(item: pytest.Item, watch: _Watch) -> bool:
     # Of our own processor time, so that a busy machine kills no mutant. Its signal ends us.
     bound_s = HANGS_CPU_S + TIMES * watch.cpu_seconds[item.nodeid]
     signal.setitimer(signal.ITIMER_PROF, bound_s)
-    return bool(faults(item))
+    watch.last_fault.write_text(f"{item.nodeid}: it hangs")
+    said = faults(item)
+    if said:
+        watch.last_fault.write_text(f"{item.nodeid}:\n{said}")
+    return bool(said)
 
 
 def _swap(target: str, text: str) -> None:

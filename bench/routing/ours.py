@@ -17,17 +17,21 @@ from inference.contracts.policies import BALANCED, Policy
 from inference.contracts.snapshot import Candidate, Wish
 from inference.routing.demand import Demand
 from inference.routing.placed import Placed
+from inference.routing.sight import EVERY_S, Sight
 from inference.routing.spans import ENDS, chain_of
 from inference.routing.state import State
 
 MICRO = 1_000_000
 MODEL = "model"
+SEED = 7
+"""Of an installation: the same in all its gateways."""
 
 
 class Ours(Rule):
     """The policy ``balanced``, as a gateway would run it."""
 
     policy: Policy = BALANCED
+    sight_every = EVERY_S
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -37,6 +41,7 @@ class Ours(Rule):
         ]
         self.state = State()
         self._secret = self.dice.getrandbits(62)
+        self._sight = Sight(self.state, f"gateway {self._secret}") if setting.gateways > 1 else None
         self._chosen: tuple[Demand, Wish, Candidate]
         self._forecast: Forecast | None = None
         self._placed: dict[int, Placed] = {}
@@ -79,6 +84,15 @@ class Ours(Rule):
         super().failed(asked, worker, now)
         self.state.failed(_us(now), self._placed.pop(asked.number))
 
+    def tell(self, now: float) -> object:
+        """Say what the gateway would lay into the shared file."""
+        return self._sight.tell(_us(now)) if self._sight is not None else None
+
+    def hear(self, sender: int, said: object, now: float) -> None:
+        """Read what another has laid there."""
+        if self._sight is not None and isinstance(said, bytes):
+            self._sight.hear(_us(now), said)
+
     def forecast(self, asked: Asked) -> Forecast | None:
         """Return what the decision said of the worker it chose."""
         return self._forecast
@@ -109,7 +123,7 @@ class RealBytes(Ours):
     def chain(self, asked: Asked) -> list[int]:
         """Return the hashes of the prompt's text."""
         text = memoryview(text_of(asked))
-        return chain_of(self._secret, f"project {asked.project}", MODEL, (), text)
+        return chain_of(SEED, f"project {asked.project}", MODEL, (), text)
 
 
 def text_of(asked: Asked) -> bytes:

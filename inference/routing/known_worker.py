@@ -136,6 +136,14 @@ class KnownWorker:
         if not self.is_proven:
             candidate.state |= UNPROVEN
 
+    def price_reading(self, candidate: Candidate, again: float) -> None:
+        """Add what it costs later that a prompt is read here: each token ``again`` times more.
+
+        Those who wait for it then are taken to have no target.
+        """
+        own_ns = candidate.new_tokens * (candidate.speed_ns * candidate.factor // ONE)
+        candidate.extras_us += int(own_ns * again) // 1000 * FOREIGN_WEIGHT // ONE
+
     @property
     def confidence(self) -> str:
         """Say how much its predictions are worth: ``low``, ``fair`` or ``good``."""

@@ -96,6 +96,18 @@ class PrefixIndex:
                 found[place] = self._shelves[workers[place]].believed(chain, depth)
         return found
 
+    def depth(self, chain: Sequence[int]) -> int:
+        """Return how many leading hashes of a chain were sent to anybody, believed in or not."""
+        for depth, key in enumerate(chain):
+            if key not in self._masks:
+                return depth
+        return len(chain)
+
+    def is_full(self, worker: str) -> bool:
+        """Say whether a worker has been sent as much as it keeps."""
+        shelf = self._shelves.get(worker)
+        return shelf is not None and shelf.clock >= shelf.capacity
+
     def ages(self, worker: str, chain: Sequence[int]) -> list[int]:
         """Return of each leading hash that was sent to a worker how many bytes were sent since."""
         shelf = self._shelves.get(worker)

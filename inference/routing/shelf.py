@@ -19,8 +19,9 @@ CAPACITY: Final = 16 << 20
 many are soon found to be too many; of too few nobody asks for what would prove it."""
 CAPACITY_MIN, CAPACITY_MAX = 256 << 10, 256 << 20
 FIRST_REPORTS: Final = 8
-FIRST_SHIFT, LATER_SHIFT = 2, 4
-"""The first reports move a capacity by a quarter each, those that follow by a sixteenth."""
+FIRST_SHIFT, LATER_SHIFT = 3, 4
+"""What is missing takes an eighth off a capacity at first, and later a sixteenth. What is there
+beyond it is the rarer and the surer: it adds half of the way."""
 SLACK: Final = 4096
 """Bytes by which an engine's blocks may end before ours."""
 NEVER: Final = 1 << 60
@@ -113,7 +114,7 @@ class Shelf:
         while there < len(ages) and ENDS[there] <= cached_bytes:
             there += 1
         if there and ages[there - 1] > self.capacity:
-            self._move(self.capacity >> self._shift())
+            self._move((ages[there - 1] - self.capacity) // 2 + 1)
         while there < len(ages) and ENDS[there] <= cached_bytes + SLACK:
             there += 1
         if there < len(ages) and unread < ages[there] < self.capacity:

@@ -16,6 +16,7 @@ from inference.contracts.policies import ONE, Policy
 from inference.contracts.snapshot import SHARED, Candidate, Wish
 from inference.routing.demand import PRIORITY, Demand
 from inference.routing.elsewhere import Elsewhere, Load
+from inference.routing.habits import Habits
 from inference.routing.known_worker import MICRO, KnownWorker
 from inference.routing.placed import Placed
 from inference.routing.predictors import Prior, median_of
@@ -23,10 +24,6 @@ from inference.routing.prefixes import PrefixIndex
 from inference.routing.spans import ENDS, bytes_of
 
 WORKERS_MAX: Final = 4096
-RATES_MAX: Final = 4096
-TOKENS_PER_BYTE: Final = 0.25
-RATE_ALPHA: Final = 0.1
-RATE_MIN, RATE_MAX = 0.02, 2.0
 LEAST_TEACHING: Final = 2
 """An answer of fewer tokens says nothing of the time between them."""
 
@@ -42,7 +39,7 @@ class State:
         self._entries_max = entries_max
         self._workers: OrderedDict[str, KnownWorker] = OrderedDict()
         self._indices: dict[str, PrefixIndex] = {}
-        self._rates: OrderedDict[str, float] = OrderedDict()
+        self._habits = Habits()
         self._targeted: dict[str, int] = {}
         self._number = 0
         self.elsewhere = Elsewhere()
@@ -75,13 +72,16 @@ class State:
         depths: list[int] = []
         if index is not None and demand.chain:
             depths = index.match(demand.chain, [worker.worker_id for worker in workers])
-        rate = self.rate(demand.project, demand.model)
+        habit = self._habits.of(demand.project, demand.model)
         for place, worker in enumerate(workers):
-            hit = int(bytes_of(depths[place]) * rate) if depths else 0
+            hit = int(bytes_of(depths[place]) * habit.rate) if depths else 0
             known = self._worker(worker)
             known.look_at_overdue(now_us)
             others = self.elsewhere.at(worker.worker_id, now_us)
             known.describe(candidates[place], now_us, wish.tokens, min(hit, wish.tokens), others)
+            if index is not None:
+                is_full = index.is_full(worker.worker_id)
+                known.price_reading(candidates[place], habit.again(is_full=is_full))
 
     def price(self, candidates: Sequence[Candidate], policy: Policy) -> None:
         """Add what a policy asks for, in time, of who owns a worker."""
@@ -128,7 +128,8 @@ class State:
             if index is not None and cached is not None:
                 cached_bytes = cached * placed.prompt_bytes // prompt
                 index.learn(placed.worker_id, placed.ages, placed.unread, cached_bytes)
-            self._learn_rate(placed, prompt / placed.prompt_bytes)
+            habit = self._habits.kept(placed.project, placed.model)
+            habit.learn_rate(prompt, placed.prompt_bytes)
 
     def ended(self, now_us: int, placed: Placed, tokens_out: int = 0) -> None:
         """Note that its answer is over, after so many tokens; 0 where that teaches nothing."""
@@ -165,7 +166,7 @@ class State:
 
     def rate(self, project: str, model: str) -> float:
         """Return how many tokens a byte of a project's prompts is, for a model."""
-        return self._rates.get(f"{model}\0{project}", TOKENS_PER_BYTE)
+        return self._habits.of(project, model).rate
 
     def known(self, worker_id: str) -> KnownWorker | None:
         """Return what is known of a worker, if anything is."""
@@ -224,18 +225,12 @@ class State:
         placed.clock = index.clock(placed.worker_id)
         placed.unread = placed.clock - oldest.clock if oldest is not None else 0
         placed.ages = index.ages(placed.worker_id, chain)
+        habit = self._habits.kept(placed.project, placed.model)
+        habit.learn_reuse(bytes_of(index.depth(chain)), max(1, placed.prompt_bytes))
         fresh = index.place(placed.worker_id, chain, placed.project)
         if fresh and self.news is not None:
             begin = list(chain).index(fresh[0])
             self.news.append((placed.model, placed.worker_id, placed.project, begin, fresh))
-
-    def _learn_rate(self, placed: Placed, rate: float) -> None:
-        name = f"{placed.model}\0{placed.project}"
-        known = self._rates.pop(name, None)
-        rate = max(RATE_MIN, min(rate, RATE_MAX))
-        self._rates[name] = rate if known is None else known + RATE_ALPHA * (rate - known)
-        if len(self._rates) > RATES_MAX:
-            self._rates.popitem(last=False)
 
     def _release(self, placed: Placed) -> KnownWorker | None:
         if placed.targeted:

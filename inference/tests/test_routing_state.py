@@ -110,7 +110,7 @@ def test_errors_are_dearer_the_more_time_they_cost() -> None:
         placed = state.place(0, ASKED, state.wish(ASKED, BALANCED), A, look(state)[0])
         state.failed(2 * MICRO, placed)
     assert look(state)[0].extras_us == pytest.approx(2 * MICRO, rel=0.1)
-    assert look(state)[1].extras_us == 0
+    assert look(state)[1].extras_us < MICRO / 100
 
 
 def test_a_machine_of_the_platform_is_dearer_by_a_price_in_time() -> None:

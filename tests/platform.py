@@ -26,6 +26,8 @@ from xerotier_site.embedded.process import inherited, leash
 ROOT = Path(__file__).parents[1]
 LAST_LINE = "Ctrl-C stops everything."
 PATIENCE_S = 300
+"""Against what hangs for ever, and no measure: on a machine with ten times its work a start, with
+both models, took over 90 s (10 s else). No longer than a test may take at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def test_machine_joins_and_keeps_what_it_needs_for_its_owner_alone(
     assert code == DONE
     said = capsys.readouterr().out
     assert said.startswith(f"Enrolled as gpu-1 (agt_1) at {there.url}.\n")
-    assert said.endswith("Now start it: xim run\n")
+    assert said.endswith(f"\nNow start it: xim run --state {home}\n")
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     files = sorted(home.iterdir())
     assert [file.name for file in files] == ["enrollment.json", "key", "lock"]
@@ -343,7 +343,7 @@ def test_status_of_a_machine_that_does_not_run_says_how_to_start_it(
     assert main(["status", "--state", str(home)], {}) == UNREACHABLE
     said = capsys.readouterr().out
     assert said.startswith(f"calm-otter (agt_1), project proj_1, at {there.url}\n")
-    assert said.endswith("start it by xim run\n")
+    assert said.endswith(f"start it by xim run --state {home}\n")
 
 
 def test_enrolment_that_was_kept_halfway_is_not_there_at_all(home: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from test_link import ask, mark
 from xim.bundled import machine
 from xim.cli.main import main
 from xim.faults import DONE, NO_FOLDER, NOT_ENROLLED, REVOKED, UNREACHABLE, USAGE
+from xim.link.frames import Code
 from xim.web.call import Address, fetch
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]  # each starts an interpreter or two
@@ -101,6 +103,13 @@ async def machine_of(home: Path, *argv: str, life_s: int = 3600) -> AsyncIterato
                     if process.returncode is None:
                         process.kill()
                     await process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 async def served(peer: Peer, text: str, **more: Any) -> str:
@@ -217,6 +226,42 @@ async def test_gateway_that_is_away_is_one_clear_line_with_what_comes_next(tmp_p
         said = await made.said(r"WARNING (.*overloaded; trying again in \d+\.\d s)")
 
     assert said[1].startswith("the gateway is overloaded")
+
+
+async def test_machine_whose_engine_is_not_there_says_so_and_serves_once_it_is(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    argv = ("--engine", "openai", "--engine-url", f"http://127.0.0.1:{port}/v1")
+    async with machine_of(tmp_path, *argv) as made:
+        peer = await made.gateway.link()
+        refused = await peer.over(await peer.open(ask("x")))
+        _, out, _ = await told("status", "--state", str(tmp_path))
+        engine = await xim("sim", "--scale", "0.05", "--port", str(port))
+        try:
+            await peer.until(lambda: peer.states[-1]["models"])
+            answer = await peer.over(await peer.open(ask("hello")))
+        finally:
+            engine.terminate()
+            await engine.communicate()
+
+    assert refused.reset is not None
+    assert refused.reset[:2] == (Code.UNREACHABLE, True)
+    assert re.search(r"^engine +openai .*127\.0\.0\.1", out, re.MULTILINE)
+    assert mark("hello") in answer.body.decode()
+    assert not any("Traceback" in line for line in made.log)
+
+
+async def test_model_that_nobody_knows_is_refused_untouched_by_name(tmp_path: Path) -> None:
+    async with machine_of(tmp_path) as made:
+        peer = await made.gateway.link()
+        refused = await peer.over(await peer.open(ask("x"), model="nobody"))
+        served_after = await served(peer, "hello")
+
+    assert refused.reset is not None
+    assert refused.reset[:2] == (Code.UNKNOWN_MODEL, True)
+    assert "nobody" in refused.reset[2]
+    assert mark("hello") in served_after
 
 
 async def test_two_of_one_folder_do_not_run(tmp_path: Path) -> None:

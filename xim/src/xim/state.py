@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from pathlib import Path
 from xim.faults import NO_FOLDER, NOT_ENROLLED, Stop
 from xim.identity import Identity, bytes_of, text_of
 
+USUAL_FOLDER = "~/.config/xerotier"
 SOCKET_PATH_MAX = 100
 """What the kernel takes as the path of a socket, and a little less."""
 
@@ -47,6 +49,13 @@ class State:
     def socket(self) -> Path:
         """Return where a running xim listens to ``xim status`` and ``xim drain``."""
         return self.folder / "xim.sock"
+
+    @property
+    def run_command(self) -> str:
+        """Return what starts the machine of this folder."""
+        if self.folder == Path(USUAL_FOLDER).expanduser():
+            return "xim run"
+        return f"xim run --state {shlex.quote(str(self.folder))}"
 
     def prepare(self) -> None:
         """Make the folder, or close it to others; raises ``Stop`` if it can't be used."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xim.faults import UNREACHABLE, Stop
+from xim.state import State
 
 LINE_MAX = 1 << 16
 PATIENCE_S = 5.0
@@ -57,6 +58,6 @@ def ask(path: Path, what: str) -> dict[str, Any]:
             said = wire.makefile().readline(1 << 20)
         content: dict[str, Any] = json.loads(said)
     except (OSError, ValueError) as fault:
-        sentence = f"No xim runs with {path.parent}: start it by xim run"
+        sentence = f"No xim runs with {path.parent}: start it by {State(path.parent).run_command}"
         raise Stop(f"{sentence}, or name its folder by --state.", UNREACHABLE) from fault
     return content

@@ -33,17 +33,18 @@ def status(said: argparse.Namespace) -> int:
         known |= socket.ask(state.socket, "status")
     except Stop:
         code = UNREACHABLE
-    sys.stdout.write(json.dumps(known, indent=1) + "\n" if said.json else lines_of(known))
+    lines = lines_of(known, state.run_command)
+    sys.stdout.write(json.dumps(known, indent=1) + "\n" if said.json else lines)
     return code
 
 
-def lines_of(known: dict[str, Any]) -> str:
-    """Return a status as a person reads it."""
+def lines_of(known: dict[str, Any], start: str) -> str:
+    """Return a status as a person reads it; ``start`` is what starts a xim that does not run."""
     whose = f"project {known['project']}" if known["project"] else "shared"
     lines = [f"{known['name']} ({known['agent']}), {whose}, at {known['url']}"]
     lines.append(f"key        {known['fingerprint']}")
     if not known["running"]:
-        return "\n".join([*lines, "xim does not run: start it by xim run"]) + "\n"
+        return "\n".join([*lines, f"xim does not run: start it by {start}"]) + "\n"
     live = sum(link["live"] for link in known["links"])
     lines.append(f"links      {live} live; {known['connection']}")
     lines.append(f"state      {known['state'] or 'not told yet'}{_drains(known)}")

@@ -65,7 +65,7 @@ def _welcome(enrolled: Enrollment, state: State) -> str:
     ahead = time.time() - enrolled.server_time
     if abs(ahead) > CLOCK_S:
         lines.append(f"This machine's clock is {abs(ahead):.0f} s off: set it (timedatectl).")
-    lines.append("Now start it: xim run")
+    lines.append(f"Now start it: {state.run_command}")
     return "\n".join(lines) + "\n"
 
 

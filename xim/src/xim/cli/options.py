@@ -19,9 +19,9 @@ from xim.faults import EXIT_CODES
 from xim.sim.batch import SPEEDS
 from xim.sim.faults import MEANINGS
 from xim.sim.quirks import QUIRKS
+from xim.state import USUAL_FOLDER
 
 PREFIX = "XEROTIER_AGENT_"
-STATE = "~/.config/xerotier"
 
 
 def variable(flag: str) -> str:
@@ -69,7 +69,7 @@ def parser(said: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _state(options: Options) -> None:
-    options.value("--state", "folder of the machine's key and enrolment", STATE)
+    options.value("--state", "folder of the machine's key and enrolment", USUAL_FOLDER)
 
 
 def _enroll(options: Options) -> None:

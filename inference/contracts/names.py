@@ -7,6 +7,9 @@ import zlib
 CHANGES = "xt:changes"
 """Pub/sub channel: ``{"key": "grant:…", "version": 7}`` for every entry that was written."""
 
+SIGHT = "xt:sight"
+"""Pub/sub channel: what gateways have where, for each other (``inference.routing.sight``)."""
+
 SHARDS = 64
 """Hash tags ``{s0}`` … ``{s63}``: all hot keys of a project share one, so one function
 can touch them all in a cluster too."""

@@ -13,6 +13,7 @@ from inference.fleet.fleet import Fleet
 from inference.fleet.health_checks import Prober
 from inference.gateway.published import Published
 from inference.gateway.reports import Reports
+from inference.gateway.sharing import Sharing
 from inference.routing.health import Breakers
 from inference.routing.pick import Picker
 from inference.routing.recorder import Recorder
@@ -36,6 +37,7 @@ class Choosing:
         self.scales = Scales(picker, self.health, State(), asyncio.get_running_loop().time, seed)
         self.recorder = Recorder(published.link, name, time.time)
         self.scales.note = self.recorder.note
+        self.sharing = Sharing(name, published, self.scales)
         self.router = Router(picker, self.health, self.scales, self._on_fault)
         self.prober = Prober(
             fleet,
@@ -54,11 +56,13 @@ class Choosing:
         self._in_use = in_use
         self.prober.start()
         self.roster.start(self._see)
+        self.sharing.start()
 
     def stop(self) -> None:
         """Look after nobody any more."""
         self.prober.stop()
         self.roster.stop()
+        self.sharing.stop()
 
     def tell(self) -> None:
         """Tell the last of the decisions."""
@@ -70,7 +74,7 @@ class Choosing:
             "router_faults": self.router.faults,
             "decisions_recorded": self.recorder.told,
             "decisions_dropped": self.recorder.dropped,
-            "prefix_entries": self.scales.state.entries(),
+            "prefix_entries": self.scales.state.memories.entries(),
         }
 
     def _on_fault(self, words: str) -> None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from inference.routing.elsewhere import Elsewhere
-from inference.routing.state import News, State
+from inference.routing.memories import News
+from inference.routing.state import State
 
 EVERY_S: Final = 0.05
 REPEAT_US: Final = 1_000_000
@@ -31,7 +32,7 @@ class Sight:
     __slots__ = ("_name", "_said", "_said_all_us", "_state")
 
     def __init__(self, state: State, name: str) -> None:
-        state.news = []
+        state.memories.news = []
         self._state = state
         self._name = name
         self._said: dict[str, tuple[int, int, int]] = {}
@@ -62,7 +63,8 @@ class Sight:
                 gateway, worker_id, now_us, (int(in_flight), int(backlog), int(importance))
             )
         for model, worker_id, project, begin, hashes in said["placed"]:
-            state.placed_elsewhere(str(model), str(worker_id), str(project), int(begin), hashes)
+            news = str(model), str(worker_id), str(project), int(begin), list(hashes)
+            state.memories.hear(news)
 
     def _loads(self, now_us: int) -> dict[str, tuple[int, int, int]]:
         """Return what changed, and now and then all that is not nothing."""
@@ -78,7 +80,8 @@ class Sight:
         return loads
 
     def _placed(self) -> list[News]:
-        news, self._state.news = self._state.news or [], []
+        memories = self._state.memories
+        news, memories.news = memories.news or [], []
         told: list[News] = []
         left = HASHES_MAX
         for one in reversed(news):

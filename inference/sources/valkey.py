@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import hiredis
@@ -19,7 +19,6 @@ PING_EVERY_S = 0.25
 SILENCE_S = 0.75
 CONNECT_S = 1.0
 
-_SUBSCRIBE = b"*2\r\n$9\r\nSUBSCRIBE\r\n$%d\r\n%s\r\n" % (len(CHANGES), CHANGES.encode())
 _PING = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -42,10 +41,12 @@ class Changes(asyncio.Protocol):
     """Listens to the channel of changes and tells the tables, also when it hears nothing.
 
     A subscription can die without a word. So it is asked four times a second, and after
-    three quarters of a second without an answer nothing in memory is used unread.
+    three quarters of a second without an answer nothing in memory is used unread. ``hears``: who
+    takes what is said on other channels, by their names; whatever they are, they are never late.
     """
 
     def __init__(self, url: ValkeyUrl, tables: Tables) -> None:
+        self.hears: dict[str, Callable[[bytes], None]] = {}
         self._url = url
         self._tables = tables
         self._loop = asyncio.get_running_loop()
@@ -111,7 +112,7 @@ class Changes(asyncio.Protocol):
         self._asked = deque((self._heard_at,))
         for command in self._url.greeting():
             self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
-        self._transport.write(_SUBSCRIBE)
+        self._transport.write(hiredis.pack_command(("SUBSCRIBE", CHANGES, *self.hears)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Trust nothing until the channel is heard again."""
@@ -137,12 +138,21 @@ class Changes(asyncio.Protocol):
         if not isinstance(reply, list):
             return
         if reply[0] == b"subscribe":
+            if reply[1] != CHANGES.encode():
+                return
             self._subscribed = True
             self._tables.deafen()  # What was read before may have changed unheard.
         elif reply[0] == b"message":
-            self._tables.announce(reply[2])
+            self._on_message(reply[1].decode(), reply[2])
         if self._subscribed:
             self._heard_at = self._loop.time()
         if reply[0] != b"message" and self._asked:
             # Believed from when it was asked for: the answer may have lain unread for long.
             self._tables.hear(self._asked.popleft() + SILENCE_S)
+
+    def _on_message(self, channel: str, said: bytes) -> None:
+        hear = self.hears.get(channel)
+        if hear is None:
+            self._tables.announce(said)
+        else:
+            hear(said)

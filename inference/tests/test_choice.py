@@ -108,7 +108,7 @@ def test_only_whole_answers_that_were_counted_teach(scene: Scene) -> None:
         ENDS[ending](scene.choose())
     known = [scene.scales.state.known(name) for name in "ab"]
     assert [one.first.count for one in known if one is not None] == [0, 0]
-    assert scene.scales.state.rate("p1", "m") == 0.25
+    assert scene.scales.state.habits.of("p1", "m").rate == 0.25
 
 
 def test_what_came_is_in_times_from_its_sending(scene: Scene) -> None:

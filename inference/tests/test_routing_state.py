@@ -49,7 +49,7 @@ def test_however_it_ends_nothing_of_it_is_left(how: str) -> None:
         state.taken_back(placed)
     left = look(state, demand)[0]
     assert (left.in_flight, left.backlog, left.importance) == (0, 0, 0)
-    assert not state._all_targeted()
+    assert not state.targets.count
 
 
 def test_a_prompt_that_was_sent_is_expected_there_at_once() -> None:
@@ -81,7 +81,7 @@ def test_an_engine_that_keeps_less_is_expected_to_keep_less() -> None:
         placed = state.place(0, demand, state.wish(demand, BALANCED), A, candidates[0])
         state.counted(placed, size // 4, 0)
         state.ended(1, placed)
-    assert state._index("m").capacity(A.worker_id) < 3.5 * size
+    assert state.memories._index("m").capacity(A.worker_id) < 3.5 * size
 
 
 def test_how_many_tokens_a_byte_is_comes_from_what_engines_count() -> None:

@@ -72,7 +72,7 @@ MANY_IMPORTS = {
     "inference.exchange.relay": 19,
     "inference.fleet.tunnel.link": 13,
     "inference.gateway.agents": 15,
-    "inference.gateway.choosing": 14,
+    "inference.gateway.choosing": 15,
     "inference.gateway.gateway": 15,
     "projects.invitations": 15,
     "projects.services": 14,

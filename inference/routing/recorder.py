@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -67,8 +68,14 @@ class Recorder:
             text = msgspec.json.encode(some)
             # Entries of this size are as many as the bound takes; others are much alike.
             bound = ("MAXLEN", "~", max(64, RECORDS_BYTES // (len(text) + 128)))
-            self._link.call("XADD", RECORDS, *bound, "*", RECORDS_FIELD, text, then=_ignore)
-            self.told += len(some)
+            then = partial(self._on_told, len(some))
+            self._link.call("XADD", RECORDS, *bound, "*", RECORDS_FIELD, text, then=then)
+
+    def _on_told(self, count: int, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            self.dropped += count
+        else:
+            self.told += count
 
 
 def _record(weighed: Weighed, came: Came, gateway: str, at: float) -> Json:
@@ -95,7 +102,3 @@ def _record(weighed: Weighed, came: Came, gateway: str, at: float) -> Json:
         "candidates": [candidate.numbers() for candidate in weighed.candidates],
         "came": came.told(wish, weighed.decided),
     }
-
-
-def _ignore(_reply: Any) -> None:
-    """Nothing: a record that is lost is lost."""

@@ -112,7 +112,9 @@ class Changes(asyncio.Protocol):
         self._asked = deque((self._heard_at,))
         for command in self._url.greeting():
             self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
-        self._transport.write(hiredis.pack_command(("SUBSCRIBE", CHANGES, *self.hears)))
+        for channel in (CHANGES, *self.hears):
+            command = ("SUBSCRIBE", channel)
+            self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type] # any length
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Trust nothing until the channel is heard again."""
@@ -132,14 +134,11 @@ class Changes(asyncio.Protocol):
 
     def _on_reply(self, reply: Any) -> None:
         if isinstance(reply, hiredis.ReplyError):
-            if self._transport is not None:
-                self._transport.abort()
+            self._on_error()
             return
-        if not isinstance(reply, list):
+        if not isinstance(reply, list) or _is_of_another(reply):
             return
         if reply[0] == b"subscribe":
-            if reply[1] != CHANGES.encode():
-                return
             self._subscribed = True
             self._tables.deafen()  # What was read before may have changed unheard.
         elif reply[0] == b"message":
@@ -150,9 +149,19 @@ class Changes(asyncio.Protocol):
             # Believed from when it was asked for: the answer may have lain unread for long.
             self._tables.hear(self._asked.popleft() + SILENCE_S)
 
+    def _on_error(self) -> None:
+        # A server whose users were made for an earlier version may refuse the other channels.
+        if self._transport is not None and not self._subscribed:
+            self._transport.abort()
+
     def _on_message(self, channel: str, said: bytes) -> None:
         hear = self.hears.get(channel)
         if hear is None:
             self._tables.announce(said)
         else:
             hear(said)
+
+
+def _is_of_another(reply: list[Any]) -> bool:
+    """Say whether it confirms a channel that nothing depends on."""
+    return reply[0] == b"subscribe" and reply[1] != CHANGES.encode()

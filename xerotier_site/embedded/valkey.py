@@ -10,18 +10,19 @@ SOCKET = "valkey.sock"
 
 USERS = {
     "plane": (
-        "~{s* ~xt:reaper ~xt:refusals ~gateways ~sighting:* ~links ~link:*"
-        " &xt:changes %R~pools %R~grant:* %R~route:* %R~pool:* %R~agent:* %R~jwks"
+        "~{s* ~xt:reaper ~xt:refusals ~xt:decisions ~gateways ~sighting:* ~links ~link:*"
+        " &xt:changes &xt:sight %R~pools %R~grant:* %R~route:* %R~pool:* %R~agent:* %R~jwks"
         " +@read +@write +@connection +time +fcall +subscribe +info -function"
         " -@dangerous -eval -evalsha -publish +info +function|load"
+        " (&xt:sight +publish)"
     ),
     "control": "~* &* +@all -@admin -@dangerous -function +info",
 }
 """What each plane may do (``docs/install.md`` says the same for a server of one's own).
 
-A gateway, which reads strangers' bytes all day, gives itself no key, tells nobody of changes and
-sees neither sessions' counts nor tasks. The control plane changes no server and none of the
-functions that decide about money.
+A gateway, which reads strangers' bytes all day, gives itself no key, tells nobody of changes (and
+other gateways only what it has where), and sees neither sessions' counts nor tasks. The control
+plane changes no server and none of the functions that decide about money.
 """
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import redis
 
-from inference.contracts.names import CHANGES
+from inference.contracts.names import CHANGES, SIGHT
+from inference.contracts.records import RECORDS
 from xerotier_site.embedded import databases, valkey
 from xerotier_site.embedded.process import lesser_account
 
@@ -54,11 +55,13 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
     plane.fcall("xt1_reap", 1, "{s5}", "10")
     plane.set("xt:reaper", "me", px=1000)
     plane.xadd("xt:refusals", {"a": "b"}, maxlen=10)
+    plane.xadd(RECORDS, {"records": "[]"}, maxlen=10)
+    assert plane.publish(SIGHT, "{}") == 0
     plane.zadd("gateways", {"me": 1})
     plane.set("sighting:me", "{}", ex=15)
     assert plane.smembers("pools") == set()
     listener: Any = plane.pubsub()  # type: ignore[no-untyped-call] # why: as above
-    listener.subscribe(CHANGES)
+    listener.subscribe(CHANGES, SIGHT)
     listener.close()
 
     assert opened is not None
@@ -86,6 +89,7 @@ def test_gateway_does_its_work(users: dict[str, redis.Redis]) -> None:
         ("SET", "agent:x", "mine"),
         ("SADD", "pools", "mine"),
         ("PUBLISH", CHANGES, "x"),
+        ("GET", SIGHT),
         ("EVAL", "return redis.call('SET', 'grant:x', 'mine')", "0"),
         ("GET", ":2:allauth:rl:login"),
         ("SET", ":2:allauth:rl:login", "[]"),

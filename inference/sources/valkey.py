@@ -164,4 +164,4 @@ class Changes(asyncio.Protocol):
 
 def _is_of_another(reply: list[Any]) -> bool:
     """Say whether it confirms a channel that nothing depends on."""
-    return reply[0] == b"subscribe" and reply[1] != CHANGES.encode()
+    return reply[0] == b"subscribe" and CHANGES.encode() not in reply

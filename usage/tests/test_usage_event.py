@@ -34,6 +34,7 @@ def test_truth_replaces_an_estimate_and_brings_what_its_caller_said(acme: Projec
     lost = make_event(acme, ending="gateway_lost", source="estimated", status=0, tokens_out=90)
     said = {"caller_request_id": "mine", "slo_ttft_ms": 250.0, "slo_tpot_ms": 20.5}
     decision = Decision(tried=1, candidates=2, in_flight=3)
+    decision.predict(ttft_ms=120, hit_tokens=64, target=1)
     truth = make_event(acme, request_id=lost.request_id, decision=decision, **said)
 
     intake.take_in([Arrived("s", "1-1", dump(lost))])

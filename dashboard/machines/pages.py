@@ -23,12 +23,11 @@ from dashboard.machines.rows import (
     link_rows,
     machine_row,
 )
-from dashboard.machines.served import why_not_there
+from dashboard.machines.served import endpoint_rows
 from dashboard.shell.charts import Chart
 from dashboard.shell.contexts import Chip, Crumb, Shell, crumbs_to, may, shell_for, tabs_of_machines
 from dashboard.shell.door import is_part, project_page, show
 from dashboard.shell.lists import Finder, asked, part_of
-from endpoints import selectors as endpoints
 from enrolment import selectors as enrolment
 from projects.rules import Role
 
@@ -139,7 +138,7 @@ def machine_page(request: HttpRequest, seat: Seat, agent_id: str) -> HttpRespons
         brought_by=brought.name if brought else "",
         facts=fact_rows(agent.facts),
         links=link_rows(reports),
-        endpoints=_endpoints(seat, agent),
+        endpoints=endpoint_rows(seat.project, agent),
         events=tuple(event_row(one) for one in selectors.events_of(agent)[:EVENTS_SHOWN]),
         decisions=_decisions(seat, agent),
         drain_asked_at=agent.drain_asked_at,
@@ -176,19 +175,6 @@ def _rows(seat: Seat, agents: list[Agent]) -> tuple[MachineRow, ...]:
     return tuple(
         machine_row(seat.project, agent, reports.get(agent.public_id, []), tasks)
         for agent in agents
-    )
-
-
-def _endpoints(seat: Seat, agent: Agent) -> tuple[tuple[str, str, str, str], ...]:
-    found = endpoints.serving_with(project=seat.project, workers=agent.workers.all())
-    return tuple(
-        (
-            row.slug,
-            reverse("project:endpoint", args=[seat.project.public_id, row.slug]),
-            row.model.name,
-            why_not_there(obstacle, row.region),
-        )
-        for row, obstacle in found
     )
 
 

@@ -6,13 +6,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.urls import reverse
+
 from agents.reports import SERVING, misplaced_models, unknown_models
 from agents.rules import shown_state, text
 from common.names import visible
 from dashboard.shell.contexts import State
+from endpoints import selectors as endpoints
 
 if TYPE_CHECKING:
     from agents.models import Agent, Worker
+    from projects.models import Project
 
 UNKNOWN = (
     "The catalog has no model of this name yet, so nobody is sent to it. The platform’s operator "
@@ -106,6 +110,19 @@ def _why_not_offered(worker: Worker | None) -> str:
     return "" if worker.is_offered else "It is offered again in a moment."
 
 
-def why_not_there(obstacle: str, region: str) -> str:
-    """Say why a machine does not serve an endpoint of its model now; empty if it does."""
+def endpoint_rows(project: Project, agent: Agent) -> tuple[tuple[str, str, str, str], ...]:
+    """Return the endpoints of its models: slug, URL, model, and why it does not serve it now."""
+    found = endpoints.serving_with(project=project, workers=agent.workers.all())
+    return tuple(
+        (
+            row.slug,
+            reverse("project:endpoint", args=[project.public_id, row.slug]),
+            row.model.name,
+            _why_not_there(obstacle, row.region),
+        )
+        for row, obstacle in found
+    )
+
+
+def _why_not_there(obstacle: str, region: str) -> str:
     return _NOT_THERE.get(obstacle, "").format(region)

@@ -55,7 +55,7 @@ MANY_IMPORTS = {
     "dashboard.machines.backend_acts": 14,
     "dashboard.machines.join": 16,
     "dashboard.machines.new_backend": 13,
-    "dashboard.machines.pages": 17,
+    "dashboard.machines.pages": 16,
     "dashboard.money.budgets": 14,
     "dashboard.people.invitations": 16,
     "dashboard.people.seats": 16,

@@ -16,8 +16,7 @@ from catalog import selectors as catalog
 from common.problems import Problem
 from endpoints.selectors import left_without
 from inference.contracts.addresses import EVERYWHERE
-from projects import selectors as projects
-from projects.models import Project
+from xerotier_site.management.named import named_project
 
 FREE = "free"
 
@@ -75,7 +74,7 @@ class Command(BaseCommand):
         if model is None:
             known = ", ".join(found.name for found in catalog.listed_models())
             raise CommandError(f"The catalog has no {options['model']!r}. It has: {known}.")
-        project = _project(options["project"])
+        project = named_project(options["project"])
         credential = sys.stdin.readline().strip() if options["key_from_stdin"] else ""
         found = None if options["force"] else self._ask(options["url"], credential)
         served = _served(found, options["served_name"] or model.name)
@@ -150,12 +149,3 @@ def _worker(named: str) -> Worker:
     if worker is None:
         raise CommandError(f"There is no worker {named!r}: see backend list.")
     return worker
-
-
-def _project(named: str | None) -> Project | None:
-    if named is None:
-        return None
-    found = projects.project_named(named)
-    if found is None:
-        raise CommandError(f"There is no project {named!r}.")
-    return found

@@ -13,8 +13,8 @@ from common.problems import Problem
 from enrolment import selectors, services
 from enrolment.models import JoinKey
 from enrolment.services import NewJoinKey
-from projects import selectors as projects
 from projects.models import Project
+from xerotier_site.management.named import named_project
 
 
 class Command(BaseCommand):
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         days = options["days"]
         new = NewJoinKey(
             name=options["name"],
-            project=_project(options["project"]),
+            project=named_project(options["project"]),
             tiers=options["tier"] or (),
             region=options["region"],
             name_pattern=options["pattern"],
@@ -67,13 +67,13 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         now = clock.now()
-        for key in selectors.join_keys_of(project=_project(options["project"])):
+        for key in selectors.join_keys_of(project=named_project(options["project"])):
             uses = f"{key.uses} of {key.uses_max or '∞'}"
             tiers = ", ".join(key.tiers) or "–"
             self.stdout.write(f"{key.public_id}  {key.state(now)}  {uses}  {tiers}  {key.name}")
 
     def _revoke(self, options: dict[str, Any]) -> None:
-        key = _key(options["id"], _project(options["project"]))
+        key = _key(options["id"], named_project(options["project"]))
         was_open = services.revoke_join_key(join_key=key)
         self.stdout.write("Revoked." if was_open else "It was revoked already.")
 
@@ -83,12 +83,3 @@ def _key(public_id: str, project: Project | None) -> JoinKey:
     if key is None:
         raise CommandError(f"There is no join key {public_id}. See: manage.py join_key list")
     return key
-
-
-def _project(name: str | None) -> Project | None:
-    if name is None:
-        return None
-    found = projects.project_named(name)
-    if found is None:
-        raise CommandError(f"There is no project “{name}”.")
-    return found

@@ -35,7 +35,7 @@ class Choosing:
         picker, seed = self._picker(fleet), seed_of(config.peppers)
         self._say = reports.log.say
         self.scales = Scales(picker, self.health, State(), asyncio.get_running_loop().time, seed)
-        self.recorder = Recorder(published.link, name, time.time)
+        self.recorder = Recorder(published.link.call, published.is_up, name, time.time)
         self.scales.note = self.recorder.note
         self.sharing = Sharing(name, published, self.scales)
         self.router = Router(picker, self.health, self.scales, self._on_fault)

@@ -28,6 +28,10 @@ class Published:
         )
         self.changes = Changes(url, self.tables)
 
+    def is_up(self) -> bool:
+        """Say whether Valkey can be asked now."""
+        return self.link.is_up
+
     async def start(self) -> None:
         """Connect, waiting a moment for Valkey."""
         self.link.start()

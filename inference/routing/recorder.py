@@ -17,7 +17,6 @@ from inference.contracts.decide import FORMULA
 from inference.contracts.records import RECORDS, RECORDS_BYTES, RECORDS_FIELD
 from inference.routing.came import Came
 from inference.routing.weigh import Weighed
-from inference.sources.link import Link
 
 EVERY_S: Final = 0.1
 WAITING_MAX: Final = 2_048
@@ -28,13 +27,22 @@ Json = dict[str, Any]
 
 
 class Recorder:
-    """See the module. ``gateway``: this one's name; ``clock`` gives Unix seconds.
+    """See the module. ``call``: sends a command to Valkey, if it ``is_up``.
+
+    ``gateway``: this one's name; ``clock`` gives Unix seconds.
 
     ``told`` and ``dropped`` count records.
     """
 
-    def __init__(self, link: Link, gateway: str, clock: Callable[[], float]) -> None:
-        self._link = link
+    def __init__(
+        self,
+        call: Callable[..., None],
+        is_up: Callable[[], bool],
+        gateway: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._call = call
+        self._is_up = is_up
         self._gateway = gateway
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -60,7 +68,7 @@ class Recorder:
     def _tell(self) -> None:
         self._timer = None
         waiting, self._waiting = self._waiting, []
-        if not self._link.is_up:
+        if not self._is_up():
             self.dropped += len(waiting)
             return
         for begin in range(0, len(waiting), ENTRY_MAX):
@@ -69,7 +77,7 @@ class Recorder:
             # Entries of this size are as many as the bound takes; others are much alike.
             bound = ("MAXLEN", "~", max(64, RECORDS_BYTES // (len(text) + 128)))
             then = partial(self._on_told, len(some))
-            self._link.call("XADD", RECORDS, *bound, "*", RECORDS_FIELD, text, then=then)
+            self._call("XADD", RECORDS, *bound, "*", RECORDS_FIELD, text, then=then)
 
     def _on_told(self, count: int, reply: Any) -> None:
         if isinstance(reply, Exception):

@@ -30,6 +30,9 @@ class Line:
         self.sent: list[tuple[Any, ...]] = []
         self.came = asyncio.Event()
 
+    def recorder(self, at: float = 0.0) -> Recorder:
+        return Recorder(self.call, lambda: self.is_up, "gw", lambda: at)
+
     def call(self, *parts: Any, then: Any) -> None:
         self.sent.append(parts)
         self.came.set()
@@ -61,7 +64,7 @@ def read(line: Line) -> list[DecisionRecord]:
 
 async def test_a_record_reads_back_as_what_was_decided() -> None:
     line = Line()
-    recorder = Recorder(line, "gw", lambda: 1_800_000_000.5)  # type: ignore[arg-type]
+    recorder = line.recorder(at=1_800_000_000.5)
     played(recorder)
     recorder.stop()
     [record] = read(line)
@@ -73,7 +76,7 @@ async def test_a_record_reads_back_as_what_was_decided() -> None:
 
 async def test_every_record_is_decided_again_to_the_same_worker() -> None:
     line = Line()
-    recorder = Recorder(line, "gw", lambda: 0.0)  # type: ignore[arg-type]
+    recorder = line.recorder()
     played(recorder, 300)
     recorder.stop()
     records = read(line)
@@ -86,7 +89,7 @@ async def test_every_record_is_decided_again_to_the_same_worker() -> None:
 
 async def test_records_wait_a_moment_and_go_out_together() -> None:
     line = Line()
-    recorder = Recorder(line, "gw", lambda: 0.0)  # type: ignore[arg-type]
+    recorder = line.recorder()
     played(recorder, 5)
     assert line.sent == []
     async with asyncio.timeout(5):
@@ -97,7 +100,7 @@ async def test_records_wait_a_moment_and_go_out_together() -> None:
 
 async def test_without_valkey_they_are_dropped_and_counted() -> None:
     line = Line()
-    recorder = Recorder(line, "gw", lambda: 0.0)  # type: ignore[arg-type]
+    recorder = line.recorder()
     line.is_up = False
     played(recorder, 3)
     recorder.stop()
@@ -105,7 +108,7 @@ async def test_without_valkey_they_are_dropped_and_counted() -> None:
 
 
 async def test_no_more_wait_than_there_is_room_for() -> None:
-    recorder = Recorder(Line(), "gw", lambda: 0.0)  # type: ignore[arg-type]
+    recorder = Line().recorder()
     played(recorder, WAITING_MAX + 7)
     assert recorder.dropped == 7
     recorder.stop()
@@ -126,7 +129,7 @@ async def test_what_is_no_record_is_left_out_and_what_is_new_is_ignored(
     spoiled: dict[str, Any],
 ) -> None:
     line = Line()
-    recorder = Recorder(line, "gw", lambda: 0.0)  # type: ignore[arg-type]
+    recorder = line.recorder()
     played(recorder)
     recorder.stop()
     [raw] = json.loads(line.sent[0][-1])

@@ -1,7 +1,7 @@
 """Predictors (online regression): how long a worker takes to its first token, and between tokens.
 
 Two layers for TTFT. A *line* says what a prompt takes when all is as usual: ``base + speed ×
-tokens`` (recursive least squares with forgetting). A *factor* says how much slower the worker is
+tokens`` (least squares with forgetting). A *factor* says how much slower the worker is
 now (a moving average of log(actual / line)), and drifts back to one while nothing is heard, so
 that a worker that healed is found without trials. Beside them stand quantiles of what the two get
 wrong, by size of the prediction: they are shown and compared with targets, and rank nobody.
@@ -30,6 +30,9 @@ BASE_S: Final = 0.05
 SPEED_S: Final = 150e-6
 """Where nobody knows better: 50 ms, and 150 µs a token."""
 PRIOR_COUNT: Final = 5
+FAR: Final = 4.0
+STAYING: Final = 0.02
+"""How much what is believed already counts beside what is observed."""
 FAIR_COUNT, SURE_COUNT = 10, 50
 STEP: Final = 0.08
 # Of any length: compiled, a tuple of five floats that begins as this one counts as unset.
@@ -40,19 +43,23 @@ START_90: Final = math.log(1.6)
 
 
 class Line:
-    """``base + slope × x``, learned by recursive least squares with forgetting. Seconds.
+    """``base + slope × x``, learned by least squares over what is lately (weights forgotten).
 
-    Source: Ljung, System Identification, 11.2, with two parameters.
+    Solved from five sums at each observation, so that nothing winds up where all are alike: what
+    they do not say stays where it is (a proximal term), and neither parameter goes below its bound.
+    Where it starts counts as five observations, half of them at no token and half at 4,000.
     """
 
-    __slots__ = ("_p00", "_p01", "_p11", "base", "count", "slope")
+    __slots__ = ("_w", "_wx", "_wxx", "_wxy", "_wy", "base", "count", "slope")
 
-    def __init__(self, base: float, slope: float, spread: float) -> None:
+    def __init__(self, base: float, slope: float) -> None:
         self.base = base
         self.slope = slope
         self.count = 0
-        # Five observations' worth of calibration in where it starts; x is in thousands.
-        self._p00, self._p01, self._p11 = spread, 0.0, spread
+        half = PRIOR_COUNT / 2
+        self._w, self._wx, self._wxx = 2 * half, half * FAR, half * FAR * FAR
+        self._wy = half * base + half * (base + slope * FAR)
+        self._wxy = half * FAR * (base + slope * FAR)
 
     def at(self, x: float) -> float:
         """Return what is predicted there."""
@@ -60,21 +67,28 @@ class Line:
 
     def learn(self, x: float, y: float, weight: float, least_slope: float) -> None:
         """Learn that it was ``y`` at ``x``."""
-        p00, p01, p11 = self._p00, self._p01, self._p11
-        k0, k1 = p00 + p01 * x, p01 + p11 * x
-        scale = FORGETTING / weight + k0 + k1 * x
-        k0, k1 = k0 / scale, k1 / scale
-        error = y - self.at(x)
-        self.base = max(0.0, self.base + k0 * error)
-        self.slope = max(least_slope, self.slope + k1 * error)
-        q0, q1 = p00 + p01 * x, p01 + p11 * x
-        # Bounded: without it, forgetting lets what is never seen be trusted ever less.
-        self._p00 = min((p00 - k0 * q0) / FORGETTING, 1e6)
-        self._p01 = (p01 - k0 * q1) / FORGETTING
-        self._p11 = min((p11 - k1 * q1) / FORGETTING, 1e6)
-        limit = math.sqrt(max(self._p00 * self._p11, 0.0))
-        self._p01 = max(-limit, min(self._p01, limit))
         self.count += 1
+        self._w = self._w * FORGETTING + weight
+        self._wx = self._wx * FORGETTING + weight * x
+        self._wxx = self._wxx * FORGETTING + weight * x * x
+        self._wy = self._wy * FORGETTING + weight * y
+        self._wxy = self._wxy * FORGETTING + weight * x * y
+        self._solve(least_slope)
+
+    def _solve(self, least_slope: float) -> None:
+        # Its own curvature in each direction, so that the term is as small beside any unit of x.
+        w, wxx = self._w * STAYING, self._wxx * STAYING + STAYING
+        a, c = self._w + w, self._wxx + wxx
+        p, q = self._wy + w * self.base, self._wxy + wxx * self.slope
+        det = a * c - self._wx * self._wx
+        base = (p * c - q * self._wx) / det
+        slope = (q * a - p * self._wx) / det
+        if base < 0.0:
+            base, slope = 0.0, q / c
+        if slope < least_slope:
+            slope = least_slope
+            base = max(0.0, (p - self._wx * slope) / a)
+        self.base, self.slope = base, slope
 
 
 class Quantiles:
@@ -135,8 +149,8 @@ class FirstToken:
     __slots__ = ("_at_s", "_line", "_log", "quantiles")
 
     def __init__(self, prior: Prior) -> None:
-        # Thousands of tokens: both parameters are then of a size, and RLS is well conditioned.
-        self._line = Line(prior.base_s, prior.speed_s * THOUSAND, 1 / PRIOR_COUNT)
+        # Thousands of tokens: both parameters are then of a size.
+        self._line = Line(prior.base_s, prior.speed_s * THOUSAND)
         self._log = 0.0
         self._at_s = 0.0
         self.quantiles = Quantiles()
@@ -209,7 +223,7 @@ class BetweenTokens:
     __slots__ = ("_line",)
 
     def __init__(self) -> None:
-        self._line = Line(0.02, 0.0, 1.0)
+        self._line = Line(0.02, 0.0)
 
     @property
     def count(self) -> int:

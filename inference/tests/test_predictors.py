@@ -93,6 +93,19 @@ def test_what_is_learned_stays_finite_whatever_is_said() -> None:
         assert first.speed_s >= 2e-6
 
 
+@pytest.mark.parametrize("tokens", [0, 16, 1_000, 100_000])
+@pytest.mark.parametrize("took_s", [0.0, 1e-3, 2.0])
+def test_what_is_always_the_same_is_learned_and_nothing_else_is_made_of_it(
+    tokens: int, took_s: float
+) -> None:
+    first = FirstToken(Prior())
+    for number in range(5_000):
+        first.learn(tokens, took_s, float(number))
+    assert first.line_s(tokens) == pytest.approx(took_s, rel=0.05, abs=tokens * 2.1e-6 + 1e-3)
+    assert first.base_s <= max(took_s * 1.1, 0.06)
+    assert first.speed_s <= max(1e-3, 2 * took_s / max(tokens, 1))
+
+
 def test_ten_thousand_alike_answers_leave_it_able_to_learn() -> None:
     first = FirstToken(Prior())
     for number in range(10_000):

@@ -10,6 +10,9 @@ ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
 # Tests of what decides, without a platform: compiled it has to decide the same.
 PURE := $(addprefix inference/tests/test_,decide.py predictors.py prefixes.py routing_state.py choice.py recorder.py)
+# Tests that make up what they are given: each run tries a share of it, `make fuzz` all.
+MADE_UP := api/tests/test_fuzz.py tests/test_money_history.py $(addprefix inference/tests/test_,admission_history.py \
+	dialects.py fast_read.py splice_property.py sse.py streamed_splice.py)
 MINUTES ?= 10
 N ?= auto
 
@@ -17,7 +20,7 @@ N ?= auto
 ROUNDS ?= 26
 SEED ?=
 
-.PHONY: help run test compiled test-compiled bench bench-routing pairs chaos soak mutants check fmt lock env env-dev env-clients clients python clean
+.PHONY: help run test fuzz compiled test-compiled bench bench-routing pairs chaos soak mutants check lint types fmt lock env env-dev env-clients clients python clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +33,9 @@ test: env-dev ## Run every test (T=path or T="-k word" for some of them)
 	@$(PY) -m tests.tools.browser
 	@$(PY) -m tests.tools.nginx
 	$(PY) -m pytest -n $(N) $(T)
+
+fuzz: env-dev ## Run the tests that make up what they are given, with all of it (a usual run: half)
+	$(PY) -m pytest -n $(N) --thorough $(or $(T),$(MADE_UP))
 
 compiled: env-dev ## Compile the data plane (mypyc): the server takes it while the sources are these
 	@$(PY) -m xerotier_site.compiled
@@ -55,15 +61,19 @@ chaos: env-dev ## Kill everything again and again under load, then compare the b
 mutants: env-dev ## Put faults into what money and tenants hang on: do its own tests notice? (ONLY=part of a name)
 	$(PY) -m tests.mutants $(if $(ONLY),--only $(ONLY))
 
-check: env-dev ## Format, lint, import contracts, types, holes, generated files
+check: lint types ## Format, lint, import contracts, types, holes, generated files
+
+lint: env-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports
 	cd xim/src && ../../.venv/bin/lint-imports --config ../pyproject.toml
-	.venv/bin/mypy .
 	.venv/bin/bandit -q -r . -c pyproject.toml -ll -ii
 	$(PY) -m tests.tools.generated
 	$(PY) -m tests.tools.advisories
+
+types: env-dev
+	.venv/bin/mypy .
 
 fmt: env-dev ## Format, and mend what the linter can
 	.venv/bin/ruff check --fix .

@@ -17,6 +17,7 @@ from tests.make import make_project, make_user, session_of
 pytest_plugins = [
     "tests.platform",
     "tests.database_cleanup",
+    "tests.made_up",
     "tests.scheduling",
     "tests.run_summary",
     "xim_fixtures",
@@ -25,7 +26,7 @@ pytest_plugins = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz-bytes", type=int, default=300_000, help="how much each fuzz test eats")
-    parser.addoption("--pairs", type=int, default=1500, help="how many hostile pairs are played")
+    parser.addoption("--pairs", type=int, default=750, help="how many hostile pairs are played")
     parser.addoption("--fuzz-seed", type=int, default=1, help="where its chance begins")
     parser.addoption(
         "--fast-edge-apart",

@@ -22,10 +22,13 @@ LONGEST = (
     "tests/browser/test_looks",
     "tests/run/test_life",
     "tests/architecture/test_access",
-    "api/tests/test_fuzz",
+    "tests/test_injection",
     "tests/browser/",
     "tests/run/",
+    "api/tests/test_fuzz",
+    "xerotier_site/tests/test_production",
     "api/tests/test_openapi",
+    "tests/test_",
     "tests/plane/",
 )
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import redis
 from django.db import transaction
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 
 from inference.admission.commands import ask_of as packed_ask
@@ -34,6 +34,7 @@ from ledger.models import LedgerEntry
 from projects.models import Project
 from publisher import restore
 from publisher.consumer import Consumer
+from tests.made_up import examples
 from usage import intake, reconcile
 from usage.intake import Arrived
 from usage.models import PoisonEvent, UsageRecord
@@ -205,13 +206,12 @@ class Platform:
             self.acknowledge()
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
+@examples(
+    60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=5, max_size=40))
-@pytest.mark.slow  # Sixty histories, each on a Valkey that is emptied and restored.
+@pytest.mark.slow  # Dozens of histories, each on a Valkey that is emptied and restored.
 def test_every_request_is_charged_once_whatever_dies_between_any_two_writes(
     acme: Project, valkey: redis.Redis, steps: list[str]
 ) -> None:

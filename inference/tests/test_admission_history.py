@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, event
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from inference.tests.valkey import Shard, Size, Terms
+from tests.made_up import examples
 
 SECOND = 1_000_000
 LEASE_US = 15 * SECOND
@@ -373,9 +374,6 @@ def every_account() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 TestHistory = pytest.mark.slow(History.TestCase)
-TestHistory.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+TestHistory.settings = examples(
+    60, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.body.json_members import Malformed
 from inference.body.splice import read_request
 from inference.body.streamed_splice import StreamedSplice
 from inference.tests.engines import ENGINES
+from tests.made_up import examples
 
 OPERATIONS = ("chat/completions", "completions", "responses")
 CONTEXT = 4096
@@ -62,7 +63,7 @@ def asks(draw: st.DrawFn) -> dict[str, Any]:
     return body
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(ask=asks(), operation=st.sampled_from(OPERATIONS))
 def test_no_engine_generates_more_than_is_held_for(ask: dict[str, Any], operation: str) -> None:
     """Engines are simulated by what their sources say; what none of them takes, none has."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.body import prepare as prepared
@@ -17,8 +17,9 @@ from inference.body.tokens import Usage, read_usage, usage_of_answer
 from inference.contracts.entries import Route, Terms
 from inference.http.problems import Refused
 from inference.tests.bodies import bodies
+from tests.made_up import examples
 
-EXAMPLES = settings(max_examples=300, deadline=None)
+EXAMPLES = examples(300)
 OPERATIONS = ("chat/completions", "completions", "responses", "embeddings", "score")
 TERMS = Terms("pro", 1, None, None, 8, 60.0, 30.0, 0)
 

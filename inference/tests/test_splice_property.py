@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.body.splice import (
@@ -15,8 +15,9 @@ from inference.body.splice import (
     splice,
 )
 from inference.tests.bodies import bodies
+from tests.made_up import examples
 
-EXAMPLES = settings(max_examples=200, deadline=None)
+EXAMPLES = examples(200)
 
 
 def without(spliced: bytes, original: bytes) -> bytes:
@@ -108,7 +109,7 @@ def test_all_at_once_is_one_after_the_other(body: bytes, limit: int) -> None:
     assert plain(at_once) == plain(one_by_one)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(body=bodies(), at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_damaged_body_is_refused_exactly_when_it_is_no_json(
     body: bytes, at: int, byte: int

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.body.sse import HOLD_MAX, StreamFilter
 from inference.body.tokens import Usage
 from inference.tests.streams import cuts, streams, whole
+from tests.made_up import examples
 
 DELTA = b'data: {"choices":[{"delta":{"content":"hi"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}\n\n'
@@ -23,7 +24,7 @@ def run(pieces: list[bytes], *, drop_usage: bool) -> tuple[bytes, StreamFilter]:
     return b"".join(relayed) + scan.finish(), scan
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data(), stream=streams(), drop_usage=st.booleans())
 def test_no_cut_shows(data: st.DataObject, stream: bytes, drop_usage: bool) -> None:
     pieces = data.draw(cuts(stream))

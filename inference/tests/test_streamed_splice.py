@@ -7,7 +7,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.body import splice as whole
@@ -15,6 +15,7 @@ from inference.body.json_members import Malformed
 from inference.body.streamed_splice import HELD_MAX, StreamedSplice
 from inference.tests.bodies import JSON, TEXT, bodies, joined, spelled
 from inference.tests.streams import cuts
+from tests.made_up import examples
 
 ASKED = b'"stream_options":{"include_usage":true}'
 
@@ -26,7 +27,7 @@ def send(pieces: list[bytes]) -> tuple[bytes, StreamedSplice]:
     return sent, splice
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(data=st.data(), body=bodies())
 def test_every_cut_gives_what_the_whole_body_would(data: st.DataObject, body: bytes) -> None:
     request = whole.read_request(body)
@@ -66,7 +67,7 @@ def counted_bodies(draw: st.DrawFn) -> bytes:
     return draw(joined(draw(st.permutations(members))))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data(), body=counted_bodies())
 def test_answers_are_counted_on_the_way_as_in_a_whole_body(
     data: st.DataObject, body: bytes

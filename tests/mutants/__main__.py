@@ -60,7 +60,11 @@ def _mutate(targets: list[str], *, is_all: bool) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "outcome.json"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "tests.mutants.plugin"]
-        command += ["--assert=plain", "--tb=native"]  # Nobody reads why a mutant was killed.
+        command += [
+            "--thorough",
+            "--assert=plain",
+            "--tb=native",
+        ]  # Nobody reads why a mutant was killed.
         command += ["--mutants-excused"] * is_all
         command += [f"--mutate={target}" for target in targets]
         command.append(f"--mutants-out={out}")

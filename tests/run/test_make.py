@@ -60,7 +60,7 @@ def test_python_that_is_not_there_is_one_sentence() -> None:
 def test_help_lists_every_target() -> None:
     offered = set(re.findall(r"^  make ([\w-]+)", make("help").stdout, re.MULTILINE))
 
-    users = {"help", "run", "test", "check", "fmt", "lock", "clean"}
+    users = {"help", "run", "test", "fuzz", "check", "fmt", "lock", "clean"}
     builders = {"compiled", "test-compiled", "bench", "soak", "chaos", "pairs", "clients"}
     builders |= {"mutants", "bench-routing"}
     assert offered == users | builders

@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ENVIRONMENT := xerotier_site/embedded/environment.py
 T ?=
 # Tests of what decides, without a platform: compiled it has to decide the same.
-PURE := $(addprefix inference/tests/test_,decide.py predictors.py prefixes.py routing_state.py choice.py recorder.py)
+PURE := $(addprefix inference/tests/test_,decide.py predictors.py prefixes.py routing_state.py choice.py recorder.py sight.py habits.py)
 # Tests that make up what they are given: each run tries a share of it, `make fuzz` all.
 MADE_UP := api/tests/test_fuzz.py tests/test_money_history.py $(addprefix inference/tests/test_,admission_history.py \
 	dialects.py fast_read.py splice_property.py sse.py streamed_splice.py)
@@ -40,8 +40,8 @@ fuzz: env-dev ## Run the tests that make up what they are given, with all of it 
 compiled: env-dev ## Compile the data plane (mypyc): the server takes it while the sources are these
 	@$(PY) -m xerotier_site.compiled
 
-test-compiled: compiled ## Run the plane's tests once more, over the compiled plane
-	$(PY) -m pytest -n $(N) --compiled $(or $(T),tests/plane $(PURE))
+test-compiled: compiled ## Run the plane's tests once more, over the compiled plane (FAST=1: one edge)
+	$(PY) -m pytest -n $(N) --compiled $(or $(T),tests/plane $(PURE)) $(if $(FAST),-k "fast or inference")
 
 bench: compiled ## Compare with other gateways (QUICK=1: one round); writes bench/latest.json
 	$(PY) -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

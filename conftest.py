@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast-edge-apart",
         action="store_true",
-        help="leave out what `make test-compiled T='tests/plane -k fast'` runs",
+        help="leave out what `make test-compiled FAST=1` runs",
     )
 
 

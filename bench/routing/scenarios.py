@@ -235,7 +235,7 @@ def cases() -> list[Case]:
             "scale-up",
             5,
             (FAST,) * 4 + (replace(FAST, since=STARTS_AT),) * 4,
-            synthetic(1.0),
+            synthetic(0.6),
             usual,
         ),
         Case(

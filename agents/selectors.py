@@ -16,6 +16,7 @@ from agents.models import (
     AgentState,
     Backend,
     BackendState,
+    CacheScope,
     Worker,
     WorkerShift,
     WorkerState,
@@ -144,6 +145,21 @@ def all_workers() -> QuerySet[Worker]:
 def own_active(project: Project) -> QuerySet[Worker]:
     """Return a project's own workers that take work."""
     return Worker.objects.filter(SERVES, project=project).order_by("id")
+
+
+def own_names(*, project: Project, worker_ids: Collection[str]) -> dict[str, str]:
+    """Return what a project calls those of these workers that are its own, by id."""
+    rows = Worker.objects.filter(project=project, public_id__in=worker_ids)
+    return {
+        row.public_id: (row.agent or row.backend or row).name
+        for row in rows.select_related("agent", "backend")
+    }
+
+
+def with_open_cache(worker_ids: Collection[str]) -> set[str]:
+    """Return those of these workers whose engines reuse prompts across projects."""
+    rows = Worker.objects.filter(public_id__in=worker_ids, cache_scope=CacheScope.PLATFORM)
+    return set(rows.values_list("public_id", flat=True))
 
 
 def shifts_due(moment: datetime) -> QuerySet[WorkerShift]:

@@ -15,6 +15,7 @@ from api.refusals import UsageRefusals, UsageRequest
 from api.scanning import KeyReport
 from enrolment.urls import management as join_keys
 from ledger.urls import management as ledger
+from routing.urls import management as decisions
 from usage.urls import management as budgets
 from usage.urls import usage_urls
 
@@ -26,6 +27,7 @@ management: list[URLPattern | URLResolver] = [
     path("", include("projects.urls")),
     path("", include(ledger)),
     path("", include(budgets)),
+    path("", include(decisions)),
     path("audit", AuditList.as_view(), name="audit"),
     path("audit/export", AuditExport.as_view(), name="audit-export"),
 ]

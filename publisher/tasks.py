@@ -6,7 +6,7 @@ from celery import shared_task
 
 from catalog import services as catalog
 from common import deliveries
-from publisher import services
+from publisher import decisions, services
 
 
 @shared_task(name="publisher.carry_unsent", time_limit=30, ignore_result=True)
@@ -20,3 +20,9 @@ def carry_unsent() -> None:
 def reconcile() -> None:
     """Compare everything with what the data plane knows, and mend."""
     services.reconcile()
+
+
+@shared_task(name="publisher.read_decisions", time_limit=60, ignore_result=True)
+def read_decisions() -> None:
+    """Keep what gateways told of their decisions since that was last read."""
+    decisions.read()

@@ -27,6 +27,7 @@ from inference.contracts import entries, names
 from projects import access, isolation, services
 from projects.models import Project, ProjectOwned
 from projects.rules import Role
+from tests.decisions import make_decision, tell
 from tests.make import make_endpoint, make_event, make_key, make_project, make_user
 from usage.intake import Arrived, take_in
 from usage.models import UsageRecord
@@ -38,8 +39,7 @@ RIVALS = "rivalmark"
 def rows(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+        return [*cursor.fetchall()]
 
 
 def furnish(project: Project, mark: str) -> None:
@@ -48,6 +48,7 @@ def furnish(project: Project, mark: str) -> None:
     key = make_key(project, name=f"{mark}-key", scopes=("management", "inference")).key
     event = make_event(project, endpoint=endpoint.slug, model=f"{mark}-model", key_id=key.public_id)
     take_in([Arrived("s", f"{mark}-0", entries.dump(event))])
+    tell(make_decision(project, endpoint=endpoint.slug, model=f"{mark}-model"))
     services.rename_project(project=project, name=f"{mark} project")
 
 
@@ -388,7 +389,6 @@ def test_console_sees_all_tenants(acme: Project, rival: Project, as_app: None) -
 
 
 def test_every_model_of_a_tenant_is_found_by_its_base(db: None) -> None:
-    """A table with a project column that forgot the base would have no wall."""
     outside = {"projects_membership", "projects_invitation"}
     pointing = {
         model._meta.db_table

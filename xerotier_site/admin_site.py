@@ -58,6 +58,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _link("Budget notices", "notifications", "usage_budgetnotice"),
             _link("Refusals", "block", "usage_refusalrollup"),
             _link("Refused requests", "person_cancel", "usage_refusedcall"),
+            _link("Routing decisions", "alt_route", "routing_keptdecision"),
             _link("Unreadable usage events", "report", "usage_poisonevent"),
         ],
     },

@@ -33,6 +33,16 @@ app.conf.update(
             "schedule": 1.0,
             "options": {"expires": 2},
         },
+        "read what decisions gateways told of": {
+            "task": "publisher.read_decisions",
+            "schedule": 2.0,
+            "options": {"expires": 4},
+        },
+        "sweep decisions that had their time": {
+            "task": "routing.sweep",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "compare the data plane with the truth": {
             "task": "publisher.reconcile",
             "schedule": 600.0,

@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "enrolment",
     "ledger",
     "usage",
+    "routing",
     "publisher",
     "api",
     "dashboard",
@@ -190,9 +191,7 @@ LOGIN_REDIRECT_URL = "/dashboard/"
 USERSESSIONS_TRACK_ACTIVITY = True
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
-MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_PASSKEY_SIGNUP_ENABLED = True
-MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = MFA_PASSKEY_SIGNUP_ENABLED = MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_FORMS = {"add_webauthn": "accounts.forms.AddPasskey"}
 MFA_TOTP_ISSUER = "Xerotier"
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAdapter"
@@ -279,8 +278,10 @@ REST_FRAMEWORK = {
 }
 SCANNER_KEYS = env.text("XEROTIER_SCANNER_KEYS", "")
 """Public keys of those whose reports of leaked keys we believe, as GitHub publishes them."""
+# Whole months of requests (0: all), days of decisions that went wrong, per cent of all others.
 USAGE_MONTHS = env.number("XEROTIER_USAGE_MONTHS", 0)
-"""How many whole months before this one records of single requests are kept; 0: all of them."""
+DECISION_DAYS = env.number("XEROTIER_DECISION_DAYS", 14, least=1)
+DECISION_SAMPLE = env.number("XEROTIER_DECISION_SAMPLE", 1)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Xerotier API",
     "VERSION": "1",

@@ -29,6 +29,7 @@ NOBODYS = {
     "member_id": "mem_none",
     "invitation_id": "inv_none",
     "request_id": "req_none",
+    "decision_id": "dec_none",
     "agent_id": "agt_none",
     "join_key_id": "jk_none",
     "backend_id": "bck_none",

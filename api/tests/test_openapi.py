@@ -30,6 +30,7 @@ from projects import access, invitations
 from projects import services as projects
 from projects.models import Membership, Project
 from projects.rules import Role
+from tests.decisions import make_decision, tell
 from tests.make import (
     make_agent,
     make_backend,
@@ -88,6 +89,8 @@ def make_world(number: int) -> World:
     invitation = invitations.invite(seat=theirs, email=f"i{number}@example.com", role=Role.MEMBER)
     event = make_event(project)
     intake.take_in([Arrived("s", f"1-{number}", dump(event))])
+    decided = make_decision(project, request_id=event.request_id)
+    tell(decided)
     world = World(project, owner, member)
     boss = User.objects.create_superuser(f"boss{number}@example.com", "x")
     _, world.token = make_token(user=boss, name="ci", lasts=timedelta(days=1))
@@ -109,6 +112,7 @@ def make_world(number: int) -> World:
         "join_key_id": make_join_key(project).join_key.public_id,
         "backend_id": make_backend(project).public_id,
         "request_id": event.request_id,
+        "decision_id": decided.request_id,
         "model_id": make_model().public_id,
         "tier": "free",
         "number": str(to_come.number),

@@ -104,10 +104,11 @@ def read_records(text: str | bytes) -> list[DecisionRecord]:
     raw: Any = json.loads(text)
     if not isinstance(raw, list):
         raise ValueError("records come as a list")  # noqa: TRY004 - it is what was read that is wrong
-    return [made for one in raw if (made := _record(one)) is not None]
+    return [made for one in raw if (made := record_from(one)) is not None]
 
 
-def _record(raw: Any) -> DecisionRecord | None:
+def record_from(raw: Any) -> DecisionRecord | None:
+    """Return the record that JSON says; none if it says none."""
     try:
         values = _known(DecisionRecord, raw)
         values["policy"] = Policy(**_known(Policy, raw["policy"]))

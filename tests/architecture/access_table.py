@@ -88,6 +88,7 @@ MANAGEMENT: dict[str, dict[str, Door]] = {
         "PATCH": Door(OWNER, 404),
         "DELETE": Door(OWNER, 404),
     },
+    "decisions/<str:decision_id>": {"GET": Door(VIEWER, 404)},
     "audit": {"GET": Door(ADMIN)},
     "audit/export": {"GET": Door(ADMIN)},
 }

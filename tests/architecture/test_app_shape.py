@@ -24,7 +24,8 @@ OWN = {
     "enrolment": "joining machines_api proofs secrets tokens",
     "ledger": "agent_hours payments",
     "projects": "access adapter invitations isolation members suspension",
-    "publisher": "consumer entries machines money restore shelf store",
+    "publisher": "consumer decisions entries machines money restore shelf store",
+    "routing": "explained intake retention",
     "usage": "budgets export intake live reconcile refusals refused rerate retention rollups"
     " served standings",
 }

@@ -33,6 +33,7 @@ APPS = (
     "ledger",
     "projects",
     "publisher",
+    "routing",
     "usage",
     "xerotier_site",
 )

@@ -8,7 +8,12 @@ from accounts import tasks as accounts
 from projects import tasks as projects
 from xerotier_site.celery import app
 
-FORGETTING = {"accounts.forget_old", "projects.forget_invitations", "common.forget_answers"}
+FORGETTING = {
+    "accounts.forget_old",
+    "projects.forget_invitations",
+    "common.forget_answers",
+    "routing.sweep",
+}
 
 
 def test_every_task_that_forgets_is_run_by_the_clock() -> None:

@@ -145,6 +145,7 @@ def test_platform_of_these_tests_has_a_row_on_nearly_every_page(platform: Platfo
         "audit.AuditAnchor",
         "ledger.LedgerEntry",
         "ledger.UnmatchedPayment",
+        "routing.KeptDecision",
         "usage.Budget",
         "usage.BudgetNotice",
         "usage.RefusalRollup",

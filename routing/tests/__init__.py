@@ -1,0 +1,1 @@
+"""Tests of decision records: what is kept, who may read it, and what it says."""

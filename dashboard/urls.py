@@ -25,7 +25,7 @@ from dashboard.public import pages as public
 from dashboard.public import style_guide
 from dashboard.shell import go_on
 from dashboard.usage import pages as usage
-from dashboard.usage import request
+from dashboard.usage import request, why
 
 project = [
     path("", overview.overview, name="overview"),
@@ -71,6 +71,7 @@ project = [
     path("names/", names.names, name="names"),
     path("usage/", usage.usage, name="usage"),
     path("usage/<str:request_id>/", request.request_page, name="request"),
+    path("usage/<str:request_id>/why/", why.why, name="why"),
     path("settings/", settings.settings, name="settings"),
     path("settings/second-factor/", settings.second_factor, name="second-factor"),
     path("settings/origins/", settings.origins, name="origins"),

@@ -13,6 +13,7 @@ from accounts.models import User
 from inference.contracts.entries import dump
 from inference.contracts.events import UsageEvent
 from projects.models import Project
+from tests.decisions import make_decision, tell
 from tests.make import make_event, prove
 from usage.intake import Arrived, ensure_partitions, take_in
 
@@ -41,8 +42,9 @@ def database_blocked() -> Iterator[None]:
 
 
 def used(project: Project, **said: object) -> UsageEvent:
-    """Record one request of the past, the way the consumer does."""
+    """Record one request of the past and its decision, the way the bridge does."""
     event = make_event(project, **said)
     ensure_partitions()
     take_in([Arrived("usage", "1-1", dump(event))])
+    tell(make_decision(project, request_id=event.request_id, endpoint=event.endpoint))
     return event

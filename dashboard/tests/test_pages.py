@@ -51,6 +51,7 @@ READABLE = (
     "names/?of=key",
     "usage/",
     "usage/{request}/",
+    "usage/{request}/why/",
     "settings/",
     LEAVE,
     "settings/billing/",

@@ -16,6 +16,7 @@ from dashboard.examples.snippets import base_url_of
 from dashboard.shell.contexts import Crumb, Shell, State, crumbs_to, shell_for
 from dashboard.shell.door import project_page, show
 from dashboard.usage.rows import outcome_of
+from routing import selectors as routing
 from usage import selectors
 from usage.errors import RequestUnknown
 
@@ -69,6 +70,7 @@ class RequestPage:
     price_per_million: int | None
     cost: int
     curl: str
+    why_url: str
 
 
 @require_GET
@@ -115,6 +117,9 @@ def _context(seat: Seat, record: UsageRecord) -> RequestPage:
         price_per_million=terms.price_per_million if terms else None,
         cost=record.cost,
         curl=_curl(seat, record),
+        why_url=reverse("project:why", args=[project.public_id, record.request_id])
+        if routing.has_decision(project=project, request_id=record.request_id)
+        else "",
     )
 
 

@@ -161,6 +161,7 @@ PAGES: dict[str, dict[str, Door]] = {
     "names/": {"GET": Door(VIEWER)},
     "usage/": {"GET": Door(VIEWER)},
     "usage/<str:request_id>/": {"GET": Door(VIEWER, 404)},
+    "usage/<str:request_id>/why/": {"GET": Door(VIEWER, 404)},
     "settings/": {"GET": Door(VIEWER), "POST": Door(ADMIN, 422)},
     "settings/audit/": {"GET": Door(ADMIN)},
     "settings/billing/": {"GET": Door(VIEWER)},

@@ -61,7 +61,7 @@ MANY_IMPORTS = {
     "dashboard.people.seats": 16,
     "dashboard.project.new": 14,
     "dashboard.project.overview": 15,
-    "dashboard.urls": 29,
+    "dashboard.urls": 30,
     "dashboard.usage.pages": 13,
     "endpoints.api": 14,
     "endpoints.services": 15,

@@ -59,6 +59,7 @@ PLACEHOLDERS = {
     "<path:name>": "none",
     "<str:token>": "none",
     "<str:request_id>": "req_none",
+    "<str:decision_id>": "dec_none",
     "<str:public_id>": "proj_none",
     "<str:model_id>": "mdl_none",
     "<str:tier>": "none",

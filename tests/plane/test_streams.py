@@ -144,9 +144,10 @@ async def test_worker_that_keeps_failing_is_passed_over(running: Running, hire: 
         asked.append(len(broken.asked))
         now += DOUBT_S
 
-    # Once it is known that it fails, it is asked less often, too.
-    assert asked[:2] == [5, 10]
-    assert 10 <= asked[2] <= 15
+    # Five in a row and no more; it is tried again, and less often once it is known to fail.
+    rounds = [asked[0], asked[1] - asked[0], asked[2] - asked[1]]
+    assert max(rounds) <= 5
+    assert asked[0] < asked[2]
 
 
 async def test_workers_refusal_of_the_request_is_not_tried_elsewhere(

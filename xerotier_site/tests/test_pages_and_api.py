@@ -28,6 +28,7 @@ BY_API = {
     "endpoint-tier": {"change_endpoint"},
     "names": {"list_endpoints", "list_api_keys"},
     "request": {"find_request"},
+    "why": {"get_decision"},
     "origins": {"change_project"},
     "models": {"list_catalog_models"},
     "model": {"list_catalog_models"},

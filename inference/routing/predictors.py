@@ -178,6 +178,11 @@ class FirstToken:
         """Return how much slower it is now than usual."""
         return math.exp(self._drifted(now_s))
 
+    def expect(self, prior: Prior) -> None:
+        """Begin anew from what peers have shown meanwhile. Only while it was taught nothing."""
+        if self.count == 0:
+            self._line = Line(prior.base_s, prior.speed_s * THOUSAND)
+
     def learn(self, tokens: int, actual_s: float, now_s: float) -> None:
         """Learn that the first token took so long after so many uncached tokens were ahead."""
         predicted = max(self.line_s(tokens), 1e-4)

@@ -24,6 +24,8 @@ from inference.routing.predictors import Prior, median_of
 from inference.routing.targets import Targets
 
 WORKERS_MAX: Final = 4096
+LOOK_AGAIN: Final = 7
+"""Every eighth request, those that were taught nothing are expected to be as their peers are."""
 LEAST_TEACHING: Final = 2
 """An answer of fewer tokens says nothing of the time between them."""
 
@@ -153,6 +155,9 @@ class State:
             known = self._workers[worker.worker_id] = KnownWorker(
                 self._prior(worker), worker.model, worker.accelerator
             )
+        elif known.first.count == 0 and self._number & LOOK_AGAIN == 0:
+            # Else whoever answered first is known to be quick, and nobody else is ever asked.
+            known.first.expect(self._prior(worker))
         return known
 
     def _prior(self, worker: Worker) -> Prior:

@@ -192,6 +192,15 @@ def test_a_worker_that_has_healed_has_its_share_back(how: str, within_s: int) ->
     assert share > 0.6 / 8
 
 
+def test_whoever_answered_first_does_not_keep_others_from_being_asked() -> None:
+    scene = Scene(2)
+    for machine in scene.machines.values():
+        machine.speed_s = 1e-7
+    scene.workers.reverse()
+    chosen = scene.run(400, every_s=1.0, tokens=16)
+    assert min(chosen[name] for name in scene.machines) > 40
+
+
 def test_slower_machines_get_less_as_soon_as_they_have_answered() -> None:
     scene = Scene()
     for number in range(4):

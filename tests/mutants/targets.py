@@ -22,7 +22,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "inference/body/sse.py": (f"{INSIDE}sse.py", f"{INSIDE}sse_paths.py", f"{INSIDE}sse_fuzz.py"),
     "inference/body/tokens.py": (f"{INSIDE}tokens.py", f"{INSIDE}dialects.py"),
     "inference/gate/address.py": (f"{INSIDE}address.py", f"{INSIDE}gate.py"),
-    "inference/gate/rules.py": (f"{INSIDE}gate.py",),
+    "inference/gate/rules.py": (f"{INSIDE}gate.py", f"{INSIDE}gate_regions.py"),
     "inference/telemetry/outcome.py": (f"{INSIDE}outcome.py", f"{INSIDE}small_parts.py"),
     "ledger/services.py": ("ledger/tests",),
     "usage/rules.py": ("usage/tests",),

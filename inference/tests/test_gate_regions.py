@@ -51,3 +51,15 @@ def test_endpoint_that_could_fall_back_says_that_neither_is_there() -> None:
     paid = replace(own, pools=("shared/a",), terms=replace(TERMS, tier="gpu"))
 
     assert "nor does one of the tier gpu" in rules.nobody(replace(own, fallback=paid))
+
+
+def test_endpoint_on_shared_machines_says_nothing_of_its_own_nor_of_regions_it_does_not_name() -> (
+    None
+):
+    paid = replace(ROUTE, pools=("shared/a",), terms=replace(TERMS, tier="gpu"))
+    words = rules.nobody(replace(ROUTE, pools=("shared/a",), fallback=paid))
+
+    assert words.startswith("No worker")
+    assert "nor does" not in words
+    assert "region" not in words
+    assert "region" not in rules.nobody(replace(ROUTE, pools=("own/a",)))

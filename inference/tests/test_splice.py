@@ -225,3 +225,21 @@ def test_picture_counts_as_prompt_for_less_than_its_bytes() -> None:
     plain = read_request(body("https://example.net/a.png")).prompt_bytes
 
     assert plain + 4000 < pictured < plain + 6000
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (b'{"messages": [1], "model": "m"}', [b"[1]"]),
+        (b'{"messages": [1], "model": "m", "tools": [2]}', [b"[2]", b"[1]"]),
+        (b'{"prompt": "p", "model": "m", "response_format": {}}', [b"{}", b'"p"']),
+        (b'{"model": "m", "input": ["a"], "functions": [3]}', [b"[3]", b'["a"]']),
+        (b'{"model": "m", "tools": [2]}', []),
+    ],
+)
+def test_what_an_engine_reads_is_found_in_its_order_the_prompt_last(
+    body: bytes, read: list[bytes]
+) -> None:
+    spans = read_request(body).prompt_spans
+
+    assert [body[begin:end] for begin, end in spans] == read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -55,7 +56,7 @@ class Forecast:
     p90: float
 
 
-class Rule:
+class Rule(ABC):
     """Chooses a worker for each request. Everything but ``choose`` may be left as it is."""
 
     metrics_every: float | None = None
@@ -67,15 +68,15 @@ class Rule:
         self.in_flight = [0] * len(setting.machines)
         self.held = 0
 
+    @abstractmethod
     def choose(self, asked: Asked, there: Sequence[int], now: float) -> int | None:
         """Return one of the workers that are there, or None: the rule holds the request."""
-        raise NotImplementedError
 
     def placed(self, asked: Asked, worker: int, now: float) -> None:
         """Hear that a request was sent."""
         self.in_flight[worker] += 1
 
-    def first_token(self, asked: Asked, worker: int, now: float) -> None:
+    def first_token(self, asked: Asked, worker: int, now: float) -> None:  # noqa: B027 - most rules learn nothing of it
         """Hear that its answer has begun."""
 
     def ended(self, asked: Asked, worker: int, now: float, known: Ended) -> None:
@@ -94,7 +95,7 @@ class Rule:
         """Return what other gateways should know; asked for every ``sight_every`` seconds."""
         return None
 
-    def hear(self, sender: int, said: object, now: float) -> None:
+    def hear(self, sender: int, said: object, now: float) -> None:  # noqa: B027 - most rules hear nothing
         """Hear what another gateway told."""
 
     def forecast(self, asked: Asked) -> Forecast | None:
